@@ -1,0 +1,122 @@
+"""What the two embedding networks share: convolutional features, a head, and the image they expect.
+
+A network here is a plain `nn.Module`, `head(features(x).flatten(1))`, whose attributes say what a user of it must know:
+
+- `saliency_layer`, `feature_layer`: dotted names of the submodules whose *output* carries the map, for the excitation
+  backprop family and for the methods that read the last convolutional map;
+- `channels`, `size`: the input is (b, channels, size, size); `embedding`: the output is (b, embedding), not normalised;
+- `mean`, `std`: the input is (x - mean)/std of an image x in 0..1;
+- `config`: the keywords that make the same architecture again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["EmbeddingNetwork", "as_input"]
+
+ITU_R_601 = (0.299, 0.587, 0.114)  # luma weights of R, G, B
+
+PerChannel = float | tuple[float, ...]
+
+
+class EmbeddingNetwork(nn.Module):
+    """Features, flattened in (c, h, w) order, then a head: images (b, c, h, w) to embeddings (b, d).
+
+    Raises ValueError when an input has another size or number of channels.
+    """
+
+    saliency_layer: str
+    feature_layer: str
+
+    def __init__(self, features: nn.Sequential, head: nn.Sequential, config: dict[str, Any]) -> None:
+        """`config` holds "network" and the keywords of the function that made this."""
+        super().__init__()
+        self.features = features
+        self.head = head
+        self.config = config
+        self.size: int = config["size"]
+        self.channels: int = config["channels"]
+        self.embedding: int = config["embedding"]
+        self.mean: PerChannel = config["mean"]
+        self.std: PerChannel = config["std"]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embeddings (b, d), not normalised, of network inputs (b, channels, size, size)."""
+        expected = (self.channels, self.size, self.size)
+        if x.dim() != 4 or tuple(x.shape[1:]) != expected:
+            raise ValueError(
+                f"{self.config['network']} expects (b, {', '.join(map(str, expected))}), got {tuple(x.shape)}; "
+                "networks.as_input makes it from uint8 images"
+            )
+        return self.head(self.features(x).flatten(1))
+
+
+def as_input(net: nn.Module, images: Tensor) -> Tensor:
+    """Turn images at rest into what `net` reads.
+
+    /255; grey by ITU-R 601 where net.channels == 1; antialiased bilinear resize to net.size; (x - net.mean)/net.std.
+
+    Args:
+        net: has `size`, `channels`, `mean`, `std` (numbers, or one a channel).
+        images: uint8 (b, 3, h, w) RGB.
+
+    Returns:
+        float (b, net.channels, net.size, net.size), on the device and in the precision of the network's weights.
+
+    Raises:
+        TypeError: images are not uint8. ValueError: not (b, 3, h, w).
+
+    >>> from gweebp import networks
+    >>> net = networks.lcnn9(width=0.125, size=32)
+    >>> x = as_input(net, torch.full((2, 3, 48, 40), 255, dtype=torch.uint8))
+    >>> x.shape, round(x.max().item(), 4)
+    (torch.Size([2, 1, 32, 32]), 1.0)
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(f"images must be uint8 in 0..255, got {images.dtype}")
+    if images.dim() != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
+        raise ValueError(f"images must be (b, 3, h, w), got {tuple(images.shape)}")
+    network = cast(EmbeddingNetwork, net)  # or any module with the same attributes
+    like = next(network.parameters())
+    x = images.to(like.device).to(like.dtype) / 255
+    if network.channels == 1:
+        x = (x * x.new_tensor(ITU_R_601).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    size = (network.size, network.size)
+    if not len(x):  # interpolate refuses an empty batch
+        return x.new_zeros(0, x.shape[1], *size)
+    if x.shape[2:] != size:
+        x = F.interpolate(x, size=size, mode="bilinear", antialias=True)
+    return (x - _per_channel(network.mean, x)) / _per_channel(network.std, x)
+
+
+def _per_channel(value: PerChannel, like: Tensor) -> Tensor:
+    values = torch.as_tensor(value, dtype=like.dtype, device=like.device).reshape(1, -1, 1, 1)
+    if values.shape[1] not in (1, like.shape[1]):
+        raise ValueError(f"mean and std need 1 or {like.shape[1]} numbers, got {values.shape[1]}")
+    return values
+
+
+def scaled(channels: int, width: float) -> int:
+    """`channels` times `width`, rounded, at least 1.
+
+    >>> scaled(48, 0.5), scaled(48, 0.001)
+    (24, 1)
+    """
+    return max(1, round(channels * width))
+
+
+def check_shape(width: float, size: int, channels: int, embedding: int, smallest: int) -> None:
+    """Raise ValueError for an architecture that can't be."""
+    if not width > 0:
+        raise ValueError(f"width must be positive, got {width}")
+    if size < smallest:
+        raise ValueError(f"size must be at least {smallest} pixels, got {size}")
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1 (grey) or 3 (RGB), got {channels}")
+    if embedding < 1:
+        raise ValueError(f"embedding must have at least 1 dimension, got {embedding}")
