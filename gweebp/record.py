@@ -1,0 +1,95 @@
+"""Provenance of a result: what ran, from which commit, with which versions, on what, how long, with how much memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["PACKAGES", "environment"]
+
+PACKAGES = ("gweebp", "torch", "torchvision", "numpy", "scipy", "pillow", "matplotlib", "safetensors")
+
+
+def environment(
+    *, seed: int | None = None, started: float | None = None, device: str | torch.device = "cpu"
+) -> dict[str, Any]:
+    """Describe the run that calls it, ready for JSON and free of absolute paths.
+
+    Args:
+        seed: the seed of the run.
+        started: `time.perf_counter()` when it started; gives `seconds`.
+        device: where it computed.
+
+    Returns:
+        seed; command (paths relative to the working folder); commit (None outside a git checkout; "-dirty" appended
+        where the package differs from it); device (its name for a GPU); threads; versions; finished (UTC); seconds;
+        peak_memory_mib of this process, and peak_gpu_memory_mib on a GPU.
+
+    >>> record = environment(seed=3, started=time.perf_counter())
+    >>> record["seed"], record["seconds"] < 60, record["versions"]["torch"] == torch.__version__
+    (3, True, True)
+    """
+    device = torch.device(device)
+    record: dict[str, Any] = {
+        "seed": seed,
+        "command": " ".join(_portable(argument) for argument in sys.argv),
+        "commit": _commit(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device} ({platform.machine()})",
+        "threads": torch.get_num_threads(),
+        "versions": _versions(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": None if started is None else round(time.perf_counter() - started, 3),
+        "peak_memory_mib": _peak_memory_mib(),
+    }
+    if device.type == "cuda":
+        record["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
+    return record
+
+
+def _portable(argument: str) -> str:
+    """An argument with its absolute paths made relative to the working folder: a record may be published."""
+    return " ".join(os.path.relpath(word) if os.path.isabs(word) else word for word in argument.split(" "))
+
+
+@lru_cache(maxsize=1)
+def _commit() -> str | None:
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    # an installed copy may lie inside some other project's checkout, whose commit says nothing about it
+    if git("ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    commit = git("rev-parse", "HEAD")
+    return f"{commit}-dirty" if commit and git("status", "--porcelain", "--", ".") else commit
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:  # run from a checkout that was not installed
+            continue
+    return {**versions, "torch": torch.__version__}
+
+
+def _peak_memory_mib() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)  # bytes on macOS, KiB on Linux
