@@ -1,0 +1,153 @@
+"""Percentile bootstrap over groups: how sure a figure of a game is.
+
+Samples of one subject are not independent (up to six quadruplets a subject), so subjects are drawn, with
+replacement, and bring all their samples. A statistic here is a function of totals over samples, such as successes /
+samples; a resample is then one row of whole-number weights over groups, and all resamples are one matrix product.
+
+Paired differences draw the same subjects for both methods. `p` is twice the smaller share of resamples on either
+side of zero, (count + 1)/(resamples + 1) so that it is never zero: the level at which the interval would just touch
+zero. It is not corrected for the number of comparisons.
+
+Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13 and 15.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypedDict
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+Statistic = Callable[..., Array]
+
+
+class Estimate(NamedTuple):
+    """A value with its bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Difference(NamedTuple):
+    """A paired difference, its bootstrap interval, and the two-sided share `p` (see the module)."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+class Curve(NamedTuple):
+    """A curve with a pointwise bootstrap band; all fields (points,)."""
+
+    x: Array
+    value: Array
+    low: Array
+    high: Array
+
+
+class Options(TypedDict, total=False):
+    """How to bootstrap: `resamples` (2000), `seed` (0), `level` of the interval (0.95)."""
+
+    resamples: int
+    seed: int
+    level: float
+
+
+def weights(groups: ArrayLike, resamples: int = 2000, seed: int = 0) -> Array:
+    """How often each sample counts in each resample: (resamples, samples), the same for samples of one group.
+
+    >>> w = weights([5, 5, 9], resamples=50)
+    >>> w.shape, bool((w[:, 0] == w[:, 1]).all()), bool((w[:, 0] + w[:, 2] == 2).all())
+    ((50, 3), True, True)
+    """
+    ids = np.asarray(groups)
+    if ids.ndim != 1 or len(ids) == 0:
+        raise ValueError(f"groups have shape {ids.shape}: expected (samples,) with at least one sample")
+    if resamples < 1:
+        raise ValueError(f"resamples is {resamples}: expected at least 1")
+    index = np.unique(ids, return_inverse=True)[1]
+    count = index.max() + 1
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
+    return drawn[:, index].astype(float)
+
+
+def estimate(
+    statistic: Statistic,
+    samples: Sequence[Array],
+    groups: ArrayLike | None = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Estimate:
+    """A statistic of totals with its percentile interval.
+
+    statistic: takes totals (..., k_i), one an entry of `samples`, returns (...). samples: arrays (n, k_i), summed
+    over n. groups: (n,) (default: each sample its own). level: of the interval, 0..1.
+
+    >>> hits = np.array([[1.0], [0.0], [1.0], [1.0]])
+    >>> estimate(lambda hit, n: (hit / n)[..., 0], (hits, np.ones((4, 1))), resamples=200)
+    Estimate(value=0.75, low=0.25, high=1.0)
+    """
+    value, low, high = estimate_curve(statistic, samples, groups, resamples=resamples, seed=seed, level=level)
+    return Estimate(float(value), float(low), float(high))
+
+
+def estimate_curve(
+    statistic: Statistic,
+    samples: Sequence[Array],
+    groups: ArrayLike | None = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[Array, Array, Array]:
+    """As `estimate` for a statistic that returns several numbers, (..., points): value, low, high, each (points,)."""
+    drawn = _resampled(statistic, samples, groups, resamples, seed)
+    low, high = _interval(drawn, level)
+    return statistic(*(s.sum(0) for s in samples)), low, high
+
+
+def difference(
+    statistic: Statistic,
+    first: Sequence[Array],
+    second: Sequence[Array],
+    groups: ArrayLike | None = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Difference:
+    """statistic(first) - statistic(second) on the same samples, both resampled together.
+
+    >>> a, b, n = np.ones((9, 1)), np.zeros((9, 1)), np.ones((9, 1))
+    >>> difference(lambda hit, n: (hit / n)[..., 0], (a, n), (b, n), resamples=199)
+    Difference(value=1.0, low=1.0, high=1.0, p=0.01)
+    """
+    if len(first[0]) != len(second[0]):
+        raise ValueError(f"paired sets have {len(first[0])} and {len(second[0])} samples: expected the same samples")
+    one, two = (_resampled(statistic, side, groups, resamples, seed) for side in (first, second))
+    low, high = _interval(one - two, level)
+    value = statistic(*(s.sum(0) for s in first)) - statistic(*(s.sum(0) for s in second))
+    smaller = min(int((one <= two).sum()), int((one >= two).sum()))
+    return Difference(float(value), float(low), float(high), min(1.0, 2 * (smaller + 1) / (resamples + 1)))
+
+
+def _resampled(
+    statistic: Statistic, samples: Sequence[Array], groups: ArrayLike | None, resamples: int, seed: int
+) -> Array:
+    n = len(samples[0])
+    ids = np.arange(n) if groups is None else np.asarray(groups)
+    if len(ids) != n:
+        raise ValueError(f"groups name {len(ids)} samples, the outcome has {n}: expected one group id a sample")
+    w = weights(ids, resamples, seed)
+    return statistic(*(w @ s for s in samples))
+
+
+def _interval(drawn: Array, level: float) -> tuple[Array, Array]:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}: expected a share between 0 and 1, such as 0.95")
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high

@@ -1,0 +1,119 @@
+"""Hiding game (Sec. 3.1): a good map lets the least salient pixels go without losing the match.
+
+Pixels of the probe are replaced by the non-mate's, from the least salient to the most. TPR at a fraction hidden is
+the share of probes still nearer to their mate than to their non-mate; the figure is the area under that curve.
+
+Assumes triplets whose probe is matched to its mate (TPR 1 with nothing hidden); the game does not drop others.
+"""
+
+from typing import Unpack
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from gweebp.games import bootstrap, masks
+from gweebp.games.blends import Embed, bar, blend_distances, check_images, embed_all
+from gweebp.games.bootstrap import Array, Curve, Difference, Estimate, Options
+
+
+@torch.no_grad()
+def play(
+    embed: Embed,
+    probe: Tensor,
+    mate: Tensor,
+    nonmate: Tensor,
+    maps: Tensor,
+    *,
+    steps: int = 101,
+    seed: int = 0,
+    batch: int = 64,
+    progress: bool = False,
+) -> Tensor:
+    """Play the hiding game: is the probe still nearer to its mate at each fraction hidden?
+
+    embed: images (b, c, h, w) -> embeddings (b, d), normalised or not. probe, mate, nonmate: network inputs
+    (t, c, h, w). maps: (t, h', w') >= 0, resized bilinearly to the images; only their order counts, ties are broken
+    at random by `seed`, a zero map is a random order. Returns bool (t, steps): column k has the fraction
+    k/(steps-1) of the pixels hidden. `batch` bounds memory and does not change the result beyond the rounding of
+    `embed` itself. Raises ValueError or TypeError on wrong shapes, empty sets, NaN or negative maps.
+
+    >>> probe, nonmate = torch.tensor([[[[1.0, 0.3]]]]), torch.tensor([[[[0.3, 0.4]]]])
+    >>> good, bad = torch.tensor([[[0.9, 0.1]]]), torch.tensor([[[0.1, 0.9]]])
+    >>> [play(lambda x: x.flatten(1), probe, probe, nonmate, m, steps=3).int().tolist() for m in (good, bad)]
+    [[[1, 1, 0]], [[1, 0, 0]]]
+    """
+    check_images(probe=probe, mate=mate, nonmate=nonmate)
+    masks.check_maps(maps, len(probe))
+    masks.check_steps(steps)
+    rng = np.random.RandomState(seed)
+    n = probe.shape[2] * probe.shape[3]
+    hidden = torch.tensor([round(n * k / (steps - 1)) for k in range(steps)])
+    matched = []
+    for part in bar(len(probe), batch, progress, "hiding game"):
+        order, _ = masks.ranked(masks.normalised(maps[part], (probe.shape[2], probe.shape[3])), rng)
+        references = torch.stack([embed_all(embed, x[part], batch) for x in (mate, nonmate)], 1)
+        counts = hidden.expand(len(order), steps)
+        d = blend_distances(embed, probe[part], nonmate[part], order.flip(1), counts, references, batch)
+        matched.append(d[..., 0] < d[..., 1])
+    return torch.cat(matched)
+
+
+def area_of(tpr: Array) -> Array:
+    """Area under TPR (..., steps) against the fraction hidden, trapezoids, 0..1.
+
+    >>> float(area_of(np.array([1.0, 1.0, 0.0])))
+    0.75
+    """
+    return np.trapezoid(tpr, dx=1 / (tpr.shape[-1] - 1), axis=-1)
+
+
+def curve(matched: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[Options]) -> Curve:
+    """TPR against the fraction hidden, with a pointwise bootstrap band over groups.
+
+    matched: bool (t, steps). groups: (t,) subject ids (default: each triplet its own).
+    options: `resamples`, `seed`, `level` of `bootstrap.estimate`.
+
+    >>> curve([[True, True, False], [True, False, False]]).value.tolist()
+    [1.0, 0.5, 0.0]
+    """
+    matched = np.asarray(matched, dtype=float)
+    band = bootstrap.estimate_curve(_tpr, _totals(matched), groups, **options)
+    return Curve(np.linspace(0, 1, matched.shape[1]), *band)
+
+
+def area(matched: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[Options]) -> Estimate:
+    """Area under the TPR curve with its bootstrap interval over groups. Arguments as for `curve`.
+
+    >>> area([[True, True, False], [True, False, False]]).value
+    0.5
+    """
+    return bootstrap.estimate(_area, _totals(matched), groups, **options)
+
+
+def difference(
+    first: ArrayLike, second: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[Options]
+) -> Difference:
+    """Area of `first` minus area of `second` on the same triplets, bootstrapped in pairs. Arguments as for `curve`.
+
+    >>> good, bad = [[True, True, False]] * 4, [[True, False, False]] * 4
+    >>> difference(good, bad).value
+    0.5
+    """
+    return bootstrap.difference(_area, _totals(first), _totals(second), groups, **options)
+
+
+def _totals(matched: ArrayLike) -> tuple[Array, Array]:
+    matched = np.asarray(matched, dtype=float)
+    if matched.ndim != 2 or matched.shape[1] < 2 or len(matched) == 0:
+        raise ValueError(f"matched has shape {matched.shape}: expected (triplets >= 1, steps >= 2), from hiding.play")
+    return matched, np.ones((len(matched), 1))
+
+
+def _tpr(matched: Array, count: Array) -> Array:
+    return matched / count
+
+
+def _area(matched: Array, count: Array) -> Array:
+    return area_of(matched / count)
