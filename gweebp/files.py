@@ -6,6 +6,7 @@ killed at any point leaves either the old file or the new one, never half a file
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
@@ -21,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-__all__ = ["atomic", "read_image", "read_json", "read_tensors", "write_json", "write_tensors"]
+__all__ = ["atomic", "read_image", "read_json", "read_tensors", "sha256", "write_json", "write_tensors"]
 
 # more than 8 bits a channel: `convert("RGB")` would clip them silently
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -137,6 +138,12 @@ def read_image(path: str | Path) -> Tensor:
     except (OSError, SyntaxError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} can't be read as an image ({error}); replace it or remove it") from error
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    with _existing(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _existing(path: str | Path) -> Path:

@@ -1,0 +1,70 @@
+"""The numbers of a training, checked before it starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The numbers of a training; the defaults are a sound start for a network from scratch.
+
+    Attributes:
+        steps: optimiser steps (Adam), one batch each.
+        identities: of a batch, one sketch and one photo each; fewer where the training set is smaller.
+        doppelgangers: of these, at most this many are doppelgängers of others in the batch.
+        lr: peak learning rate.
+        warmup: share of the steps, 0..1, in which the rate rises linearly to its peak.
+        cosine: after that, let it fall to 0 along a half cosine; else keep it.
+        clip: greatest L2 norm of the gradient.
+        margin: of the triplet loss, in L2 distance, 0..2.
+        negatives: "all" images of other identities, or only those of the "other" modality than the anchor's.
+        active: average over the triplets that violate the margin; else over all (it vanishes as training goes on).
+        flip, shift, brightness, contrast: variation of the inputs, as `batches.augment`; none by default.
+        validate_every: steps between validations.
+        seed: of batches and variation.
+
+    >>> Recipe(steps=10).identities
+    16
+    """
+
+    steps: int = 300
+    identities: int = 16
+    doppelgangers: int = 0
+    lr: float = 1e-3
+    warmup: float = 0.05
+    cosine: bool = True
+    clip: float = 1.0
+    margin: float = 0.2
+    negatives: str = "all"
+    active: bool = True
+    flip: bool = False
+    shift: int = 0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    validate_every: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check ranges; what a batch allows is checked where batches are drawn."""
+        for name in ("steps", "validate_every", "lr", "clip", "margin"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if not 0 <= self.warmup <= 1:
+            raise ValueError(f"warmup must be a share in 0..1, got {self.warmup}")
+
+    @property
+    def variation(self) -> dict[str, Any]:
+        """The keywords of `batches.augment`."""
+        return {name: getattr(self, name) for name in ("flip", "shift", "brightness", "contrast")}
+
+    def rate(self, step: int) -> float:
+        """Learning rate of step 0..steps-1, as a share of its peak."""
+        rise = max(1, round(self.warmup * self.steps))
+        if step < rise:
+            return (step + 1) / rise
+        return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, self.steps - rise))) if self.cosine else 1.0
