@@ -1,0 +1,64 @@
+# make book [PROFILE=book|smoke|paper|cuhk] [DATA=folder] [CORES=n]   compute everything, then the HTML book
+# make chapter NAME=hiding_game [PROFILE=...] [PARAMS="steps=11 seed=3"]   execute one chapter with other parameters
+# make test | lint | golden | lock | clean | help
+PROFILE ?= book
+DATA ?=
+CORES ?=
+NAME ?=
+PARAMS ?=
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.set-up
+# the first of these that is Python 3.11 or newer makes the environment; name another with BASE_PYTHON=...
+BASE_PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,\
+	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
+
+.PHONY: help setup book chapter test lint golden lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# //p' Makefile | head -3
+
+setup: $(STAMP)
+
+# The stamp is written last, so that an interrupted set-up is taken up again, and an up-to-date one costs nothing.
+$(STAMP): requirements.txt pyproject.toml | $(PYTHON)
+	$(PYTHON) -m pip install --requirement requirements.txt
+	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(PYTHON):
+	@test -n "$(BASE_PYTHON)" || { echo "error: no Python 3.11 or newer on this machine's PATH;" \
+		"install one, or name it: make BASE_PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@$(BASE_PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(BASE_PYTHON) can't make virtual" \
+		"environments; install its venv module (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	$(BASE_PYTHON) -m venv $(VENV)
+
+book: setup
+	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --cores "$(CORES)"
+
+chapter: setup
+	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --cores "$(CORES)" \
+		--chapter "$(NAME)" --parameters "$(PARAMS)"
+
+test: lint
+	$(PYTHON) -m pytest
+
+lint: setup
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+# the executed chapters that nbval replays: the smoke profile's, without their images
+golden: setup
+	@$(PYTHON) book/build.py --profile smoke
+	$(PYTHON) tests/make_golden.py
+
+# newest versions that suit one another, on every Python from 3.11 on Linux and macOS; read the diff before committing it
+lock: setup
+	$(PYTHON) -m uv pip compile --universal --python-version 3.11 --custom-compile-command "make lock" \
+		--annotation-style line --all-extras --upgrade pyproject.toml --output-file requirements.txt
+
+clean:
+	rm -rf _build book/chapters .snakemake

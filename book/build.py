@@ -1,0 +1,91 @@
+"""Build the book, or execute one chapter with other parameters: what `make book` and `make chapter` call.
+
+Loads and checks the profile, makes sure that no other build of it runs, and hands over to Snakemake. A build that was
+killed leaves no lock behind: the kernel drops it with the process, and the next build goes on where that one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from profiles import ProfileError, load
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def snakemake(profile: dict, cores: int, targets: list[str]) -> list[str]:
+    """The command that makes `targets` of a profile."""
+    build = f"_build/{profile['profile']}"
+    config = ROOT / build / "profile.json"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(json.dumps(profile | {"build": build}, indent=2))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", "book/Snakefile", "--configfile", str(config)]
+    command += ["--cores", str(cores), "--rerun-incomplete", "--nolock", "--quiet", "rules", "host", "reason"]
+    # results rest on what is listed as input; another Snakemake or virtual environment changes nothing
+    return [*command, "--rerun-triggers", "mtime", "params", "input", "code", "--", *targets]
+
+
+def locked(build: Path) -> None:
+    """Hold the build's lock until this process ends, the Snakemake that it becomes included."""
+    build.mkdir(parents=True, exist_ok=True)
+    lock = os.open(build / ".lock", os.O_CREAT | os.O_RDWR)
+    os.set_inheritable(lock, True)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ProfileError(f"another build in {build.relative_to(ROOT)} is running; wait for it, or stop it") from None
+
+
+def chapter(profile: dict, name: str, given: list[str]) -> int:
+    """Execute one chapter with parameters of one's own; the book's own copy of it stays as it is."""
+    build = f"_build/{profile['profile']}"
+    out = f"{build}/reruns/{name}.ipynb"
+    offered = {"build": build, "profile": profile["profile"]}
+    offered |= {"networks": ",".join(profile["networks"]), "datasets": ",".join(profile["report"])}
+    own = profile["chapters"].get(name, {})
+    command = [sys.executable, "book/execute.py", f"notebooks/{name}.py", "--out", out]
+    command += ["--threads", str(profile["threads"]), "--parameter", *given]
+    command += ["--offer", *(f"{key}={value}" for key, value in (offered | own).items())]
+    failed = subprocess.run(command, cwd=ROOT).returncode
+    if not failed:
+        print(f"executed: {out} (open it in Jupyter)")
+    return failed
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profile", default="book", help="a name in book/profiles, or a YAML file of your own")
+    parser.add_argument("--data", default="", help="folder of photo-sketch pairs, for profiles that read one")
+    parser.add_argument("--cores", default="", help="jobs at once (default: the profile's)")
+    parser.add_argument("--chapter", help="execute this one only, into _build/<profile>/reruns")
+    parser.add_argument("--parameters", default="", help="of the chapter: 'steps=11 seed=3'")
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    try:
+        profile = load(options.profile, options.data)
+        if options.cores and not (options.cores.isdigit() and int(options.cores)):
+            raise ProfileError(f"CORES={options.cores} is no number of jobs; use 1 or more")
+        if options.chapter == "":
+            raise ProfileError("say which chapter: make chapter NAME=hiding_game [PARAMS='steps=11']")
+        if options.chapter:
+            return chapter(profile, options.chapter, shlex.split(options.parameters))
+        locked(ROOT / "_build" / profile["profile"])
+    except ProfileError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    command = snakemake(profile, int(options.cores or profile["cores"]) * profile["threads"], ["html"])
+    os.environ["TQDM_MININTERVAL"] = "1"
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The chapters of the book, read from _toc.yml, and which of them show results."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+EXECUTED = "book/chapters/"
+
+
+def pages() -> list[str]:
+    """Every page of the table of contents, in order, without suffix."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+
+
+def executed() -> list[str]:
+    """Names of the chapters that are executed notebooks, `notebooks/<name>.py`.
+
+    >>> "hiding_game" in executed()
+    True
+    """
+    return [page.removeprefix(EXECUTED) for page in pages() if page.startswith(EXECUTED)]
+
+
+def static() -> list[str]:
+    """Files of the pages that are not executed, and of what shapes all pages.
+
+    >>> "book/intro.md" in static()
+    True
+    """
+    written = [f"{page}.md" for page in pages() if not page.startswith(EXECUTED)]
+    shape = ["_toc.yml", "_config.yml", "book/references.bib", "book/pages.py", "book/render.py"]
+    extra = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "book/_static").glob("*"))]
+    return written + shape + extra
+
+
+def shows_results(chapter: str) -> bool:
+    """Has the chapter a parameter `build`, the folder of results? A theory chapter works on toys of its own."""
+    tree = ast.parse((ROOT / "notebooks" / f"{chapter}.py").read_text(encoding="utf-8"))
+    targets = (target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets)
+    return any(isinstance(target, ast.Name) and target.id == "build" for target in targets)

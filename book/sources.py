@@ -1,0 +1,72 @@
+"""Which files of the package a piece of code rests on: the workflow's rule inputs.
+
+A stage must run again when a file that it uses changes, and only then: a hash of the whole package would re-run the
+training for a comment in a plot. The import statements say what a file uses, wherever in the file they stand; they are
+followed through the package. Importing any module also runs gweebp/__init__.py, which imports nearly everything: it
+counts only for a file that imports a name from `gweebp` itself.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "gweebp"
+
+
+def closure(*files: str | Path, without: tuple[str, ...] = ()) -> list[str]:
+    """The given files and all files of the package that they import, directly or not, relative to the repository.
+
+    `without` names files to leave out, with what only they import.
+
+    >>> closure("gweebp/files.py")
+    ['gweebp/files.py']
+    """
+    seen: set[str] = set()
+    waiting = [str(file) for file in files]
+    while waiting:
+        file = waiting.pop()
+        if file not in seen and file not in without:
+            seen.add(file)
+            waiting.extend(_imported(file))
+    return sorted(seen)
+
+
+@cache
+def _imported(file: str) -> tuple[str, ...]:
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"), filename=file)
+    return tuple(path for name in _names(tree, file) for path in _files(name))
+
+
+def _names(tree: ast.AST, file: str) -> Iterator[str]:
+    """Dotted names that the file may import; `from a import b` gives a.b, which may be a module or a name in a."""
+    folder = Path(file).parent.parts
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = folder[: len(folder) - node.level + 1] if node.level else ()
+            start = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{start}.{alias.name}" for alias in node.names)
+
+
+def _files(name: str) -> Iterator[str]:
+    """The files that importing `name` runs, less the package's own __init__.py unless the name is in there."""
+    parts = name.split(".")
+    if parts[0] != PACKAGE:
+        return
+    for end in range(len(parts), 0, -1):
+        path = Path(*parts[:end])
+        for candidate in (path / "__init__.py", path.with_suffix(".py")):
+            if (ROOT / candidate).is_file():
+                yield from _packages(path.parts)
+                yield candidate.as_posix()
+                return
+
+
+def _packages(parts: tuple[str, ...]) -> Iterator[str]:
+    for end in range(2, len(parts)):
+        yield Path(*parts[:end], "__init__.py").as_posix()

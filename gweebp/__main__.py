@@ -1,0 +1,41 @@
+"""The command line: python -m gweebp STAGE ..., the steps from faces to game results, one file in, one file out.
+
+    prepare   a set of faces and the candidate quadruplets of the inpainting game
+    train     a network on it
+    verify    its threshold, its ranks, and the triplets and quadruplets that the games are played on
+    maps      saliency maps of some methods
+    play      both games on those maps
+
+Each stage writes its output whole or not at all, with a record of how it was made. `python -m gweebp STAGE --help`
+lists what a stage takes; the book's workflow calls nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from gweebp.stages import STAGES
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one stage; 1 and a message on standard error where its input can't be used."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gweebp", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
+    for name, module in STAGES.items():
+        stage = stages.add_parser(name, help=module.__doc__.splitlines()[0], description=module.__doc__)
+        module.add_arguments(stage)
+    options = parser.parse_args(arguments)
+    try:
+        STAGES[options.stage].run(options)
+    except (ValueError, OSError) as error:  # bad input; anything else is our mistake and shows its traceback
+        print(f"error: {options.stage}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

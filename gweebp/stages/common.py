@@ -1,0 +1,49 @@
+"""What every stage takes: how many threads, which device, which seed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add --seed, --threads and --device."""
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random (default: 0)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads; they change float results (default: 1)")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="auto is the best there is (default: cpu)")
+
+
+def add_inputs(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add one required file argument for each name, --out among them."""
+    for name in names:
+        parser.add_argument(f"--{name}", type=Path, required=True, metavar="FILE", help=INPUTS[name])
+
+
+INPUTS = {
+    "faces": "faces.safetensors of `prepare`",
+    "quadruplets": "quadruplets.safetensors of `prepare`",
+    "weights": "weights.safetensors of `train`",
+    "trials": "the JSON of `verify`",
+    "maps": "the maps of `maps`",
+    "out": "where the result goes",
+}
+
+
+def device_of(options: argparse.Namespace) -> torch.device:
+    """Set the number of threads and return the device; ValueError where this machine has no such device.
+
+    >>> device_of(argparse.Namespace(threads=1, device="cpu"))
+    device(type='cpu')
+    """
+    torch.set_num_threads(options.threads)
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    name = options.device
+    if name == "auto":
+        name = next(best for best in ("cuda", "mps", "cpu") if there[best])
+    if not there[name]:
+        raise ValueError(f"this machine has no {name} device for PyTorch; use --device auto or --device cpu")
+    return torch.device(name)

@@ -1,0 +1,42 @@
+"""The images that the games are played on: what `verify` chose, looked up in what `prepare` made."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gweebp import files
+from gweebp.datasets.faceset import FaceSet
+from gweebp.datasets.quadruplets import Quadruplets
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Triplets of one game: probe, mate, nonmate uint8 (n, 3, h, w) and the subject of each (n,), into FaceSet.ids."""
+
+    probe: Tensor
+    mate: Tensor
+    nonmate: Tensor
+    subject: Tensor
+
+
+def load_trials(options: argparse.Namespace) -> dict[str, Trials]:
+    """The trials of each game that has any: "hiding", and "inpainting" where the dataset has quadruplets."""
+    chosen = files.read_json(options.trials)
+    faces = FaceSet.load(options.faces.parent)
+    gallery, test = faces.gallery(), faces.test
+    probe, mate, nonmate = (torch.tensor(chosen["hiding"][key]) for key in ("probe", "mate", "nonmate"))
+    trials = {"hiding": Trials(faces.sketches[test[probe]], gallery[mate], gallery[nonmate], test[probe])}
+    if chosen["inpainting"]["qualified"]:
+        four = load_qualified(options)
+        trials["inpainting"] = Trials(four.op, four.om, four.in_, four.subject)
+    return trials
+
+
+def load_qualified(options: argparse.Namespace) -> Quadruplets:
+    """The quadruplets that qualified by Eq. (7)-(8)."""
+    index = torch.tensor(files.read_json(options.trials)["inpainting"]["qualified"])
+    return Quadruplets.load(options.quadruplets).select(index)
