@@ -1,0 +1,98 @@
+"""The gain of a triplet and the responses that work for it: Eq. (5) and (6) of Wang et al. (2025).
+
+The gain says by how much the probe is nearer to its mate than to the non-mate. Its gradient says which responses
+of the network make it so. Gradient weighting keeps a response only where it works for the triplet, scaled by how much:
+
+    ã = sign(a) · max(0, a · ∂G/∂a)                                                                  Eq. (6)
+
+which is the paper's two brackets in one line: â[∂G/∂a]⁺ for a positive response, â[−∂G/∂a]⁺ for a negative one
+(in print the second bracket lacks its ⁺; the text and the authors' code have it).
+
+Assumes: embeddings of one sample do not depend on the other samples of the batch.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class NoGainWarning(UserWarning):
+    """A probe is not nearer to its mate than to the non-mate: there is no choice of the mate to explain."""
+
+
+def triplet_gain(probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
+    """Gain of a triplet, Eq. (5): max(0, ‖p − n‖ − ‖p − m‖), L2 distances between unit embeddings.
+
+    Args:
+        probe, mate, nonmate: embeddings (b, d); normalised here.
+
+    Returns:
+        (b,), in [0, 2]; 0 where the probe is not nearer to its mate.
+
+    Example:
+        >>> p, m, n = torch.eye(3)[:1], torch.eye(3)[:1], torch.eye(3)[1:2]
+        >>> triplet_gain(p, m, n)
+        tensor([1.4142])
+    """
+    p, m, n = (F.normalize(e, dim=1) for e in (probe, mate, nonmate))
+    return (torch.linalg.vector_norm(p - n, dim=1) - torch.linalg.vector_norm(p - m, dim=1)).clamp(min=0)
+
+
+def cosine_gain(probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
+    """The released code's gain: cos(p, m) − cos(p, n), without a hinge. (b, d) each → (b,), in [−2, 2].
+
+    Example:
+        >>> p, m, n = torch.eye(3)[:1], torch.eye(3)[:1], torch.eye(3)[1:2]
+        >>> cosine_gain(p, m, n)
+        tensor([1.])
+    """
+    p, m, n = (F.normalize(e, dim=1) for e in (probe, mate, nonmate))
+    return (p * (m - n)).sum(1)
+
+
+GAINS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"triplet": triplet_gain, "cosine": cosine_gain}
+
+
+def gain_function(name: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The gain called `name`; ValueError names the known ones.
+
+    Example:
+        >>> gain_function("triplet") is triplet_gain
+        True
+    """
+    if name not in GAINS:
+        raise ValueError(f"gain={name!r} is unknown; expected one of {', '.join(map(repr, GAINS))}")
+    return GAINS[name]
+
+
+def warn_without_gain(gains: Tensor) -> None:
+    """NoGainWarning with the batch indices whose gain (b,) is not above 0."""
+    without = (gains <= 0).nonzero().flatten().tolist()
+    if without:
+        warnings.warn(
+            f"the probes at batch indices {without} are not nearer to their mate than to the non-mate: "
+            "no gain to explain, their maps are zero",
+            NoGainWarning,
+            stacklevel=5,
+        )
+
+
+def weight_by_gradient(response: Tensor, gradient: Tensor) -> Tensor:
+    """Responses that work for the triplet, Eq. (6): ã = sign(a) · max(0, a · ∂G/∂a).
+
+    Args:
+        response: â, any shape. gradient: ∂G/∂a, the same shape.
+
+    Returns:
+        ã, the same shape and, where not zero, the same sign as the response.
+
+    Example:
+        >>> weight_by_gradient(torch.tensor([2., 2., -2., -2.]), torch.tensor([3., -3., 3., -3.]))
+        tensor([ 6.,  0.,  0., -6.])
+    """
+    return response * (response.sign() * gradient).clamp(min=0)

@@ -1,0 +1,69 @@
+"""Saliency methods, one file a method or family; each registers itself, and a new file is found by itself.
+
+    @method("mine", layer="saliency_layer")
+    def mine(net, probe, mate, nonmate, *, layer, option=1.0):
+        ...
+        return maps  # (b, h, w), non-negative; explain() normalises each to sum 1
+
+A method gets images (b, c, h, w) as the probe, embeddings (b, d) as mate and non-mate, and the checked name of a layer:
+the network's `saliency_layer` or `feature_layer` unless the user names another. Its keyword arguments are its options.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+Run = Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A registered method.
+
+    Attributes:
+        name: as `explain(method=...)` takes it. run: the function. layer: "saliency_layer" or "feature_layer".
+        options: name → default of its keyword options.
+    """
+
+    name: str
+    run: Run
+    layer: str
+    options: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """First line of the method's docstring."""
+        return (inspect.getdoc(self.run) or "").partition("\n")[0]
+
+
+METHODS: dict[str, Method] = {}  #: name → method, in the order of registration
+
+
+def method(name: str, *, layer: str = "saliency_layer") -> Callable[[Run], Run]:
+    """Register a function as the method `name`; its keyword-only arguments but `layer` become its options.
+
+    Errors: ValueError where the name is taken by another function or `layer` is not one of the two kinds.
+    """
+    if layer not in ("saliency_layer", "feature_layer"):
+        raise ValueError(f"layer={layer!r}: expected 'saliency_layer' or 'feature_layer'")
+
+    def register(run: Run) -> Run:
+        known = METHODS.get(name)
+        if known is not None and (known.run.__module__, known.run.__qualname__) != (run.__module__, run.__qualname__):
+            raise ValueError(f"a method named {name!r} exists already, in {known.run.__module__}; choose another name")
+        parameters = inspect.signature(run).parameters.values()
+        options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "layer"}
+        METHODS[name] = Method(name, run, layer, options)
+        return run
+
+    return register
+
+
+for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+    importlib.import_module(f"{__name__}.{_module}")

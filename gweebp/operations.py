@@ -1,0 +1,200 @@
+"""What each torch operation is to excitation backprop: a mixing of neurons, one child a parent, or a plain passage.
+
+Rules belong to operations, not to module classes, so that functional calls, re-used modules and a residual `+` work:
+
+* MIXES (convolutions, linear and other products with a constant, averages, sums, `+`): y = W a + bias. They share each
+  parent's probability among its children; excitation.py holds how.
+* PASSES (batch norm, activations, scaling by a constant, normalisation of the embedding): one child a parent, so the
+  child gets its parent's probability whole.
+* NATIVE (max-pooling, max-feature-map, ReLU, views, concatenation, padding): autograd's own backward already sends a
+  parent's probability to the child that won, and conserves it.
+
+Everything else raises UnsupportedOperation: never a silently wrong map.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gweebp.layers import is_tracked, tensors_in
+
+Part = Callable[..., Tensor | None]
+
+
+class UnsupportedOperation(NotImplementedError):
+    """An operation that mixes neurons and for which no rule is known."""
+
+
+class Mixing:
+    """y = W a + bias: one operation of the network that is linear in its children a.
+
+    Attributes:
+        plain: children → y, as the network called it.
+        part: (sign, *children) → W⁺ a for sign +1, W⁻ a for −1, without bias; None where that part of W is empty.
+        children: the tensors a that depend on the probe.
+    """
+
+    def __init__(self, plain: Callable[..., Tensor], part: Part, *children: Tensor) -> None:
+        self.plain, self.part, self.children = plain, part, children
+
+
+def signed(weight: Tensor, sign: int) -> Tensor:
+    """W⁺ = max(0, W) for sign +1, W⁻ = min(0, W) for −1."""
+    return weight.clamp(min=0) if sign > 0 else weight.clamp(max=0)
+
+
+def _positional(names: str) -> Callable[[tuple, dict], tuple[list, dict]]:
+    """A function that moves the leading arguments `names` of a call to positions; a missing one becomes None."""
+    keys = names.split()
+
+    def bind(args: tuple, kwargs: dict) -> tuple[list, dict]:
+        kwargs = dict(kwargs)
+        leading = [args[i] if i < len(args) else kwargs.pop(k, None) for i, k in enumerate(keys)]
+        return leading + list(args[len(keys) :]), kwargs
+
+    return bind
+
+
+_WEIGHTED, _ADDMM, _BINARY = _positional("input weight bias"), _positional("input mat1 mat2"), _positional("input other")
+
+
+def weighted(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
+    """conv*, conv_transpose*, linear: (input, weight, bias, ...) with a constant weight."""
+    (x, w, b, *rest), kwargs = _WEIGHTED(args, kwargs)
+    if is_tracked(w) or is_tracked(b) or not is_tracked(x):
+        return None
+    return Mixing(
+        lambda x: func(x, w, b, *rest, **kwargs), lambda sign, x: func(x, signed(w, sign), None, *rest, **kwargs), x
+    )
+
+
+def product(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
+    """matmul, mm, bmm, einsum, ...: a product of one response with one constant, in either order."""
+    flat: list[Any] = [x for a in args for x in (a if isinstance(a, (list, tuple)) and func is torch.einsum else [a])]
+    flat += list(kwargs.values())
+    places = [i for i, a in enumerate(flat) if isinstance(a, Tensor)]
+    if len(places) != 2 or sum(is_tracked(flat[i]) for i in places) != 1 or kwargs.get("out") is not None:
+        return None
+    child = next(i for i in places if is_tracked(flat[i]))
+    names = [None] * (len(flat) - len(kwargs)) + list(kwargs)
+
+    def call(x: Tensor, sign: int = 0) -> Tensor:
+        new = [x if i == child else signed(a, sign) if sign and i in places else a for i, a in enumerate(flat)]
+        return func(*(a for a, n in zip(new, names) if n is None), **{n: a for a, n in zip(new, names) if n})
+
+    return Mixing(call, lambda sign, x: call(x, sign), flat[child])
+
+
+def biased_product(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
+    """addmm, baddbmm, addmv: beta · bias + alpha · (one response times one constant)."""
+    (bias, left, right, *rest), kwargs = _ADDMM(args, kwargs)
+    if is_tracked(bias) or is_tracked(left) == is_tracked(right) or rest:
+        return None
+    alpha = kwargs.get("alpha", 1)
+    first = is_tracked(left)
+    constant = right if first else left
+
+    def part(sign: int, x: Tensor) -> Tensor:
+        w = signed(alpha * constant, sign)
+        return torch.matmul(x, w) if first else torch.matmul(w, x)
+
+    return Mixing(lambda x: func(bias, *((x, right) if first else (left, x)), **kwargs), part, left if first else right)
+
+
+def average(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
+    """Average pooling, mean, sum, nearest or linear up-sampling: weights that are never negative."""
+    mode = kwargs.get("mode", args[3] if len(args) > 3 and isinstance(args[3], str) else "nearest")
+    if func is nn.functional.interpolate and mode == "bicubic":
+        return None
+    kwargs = dict(kwargs)
+    x = args[0] if args else kwargs.pop("input")
+    rest = args[1:]
+    if isinstance(x, (list, tuple)):
+        return None
+    return Mixing(
+        lambda x: func(x, *rest, **kwargs), lambda sign, x: func(x, *rest, **kwargs) if sign > 0 else None, x
+    )
+
+
+def addition(name: str, args: tuple, kwargs: dict) -> Mixing:
+    """a + alpha·b and a − alpha·b of two responses: children with weights 1 and ±alpha."""
+    (a, b, *rest), kwargs = _BINARY(args, kwargs)
+    alpha = kwargs.get("alpha", rest[0] if rest else 1)
+    weights = (1, alpha if name in ("add", "radd", "iadd") else -alpha)
+
+    def part(sign: int, *children: Tensor) -> Tensor | None:
+        terms = [w * x for w, x in zip(weights, children) if w * sign > 0]
+        return sum(terms[1:], terms[0]) if terms else None
+
+    a, b = torch.broadcast_tensors(*(x if is_tracked(x) else x.detach().requires_grad_() for x in (a, b)))
+    return Mixing(lambda a, b: torch.add(a, b, alpha=weights[1]), part, a, b)
+
+
+MIXES: dict[str, Callable[[Any, tuple, dict], Mixing | None]] = {
+    **dict.fromkeys("conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear".split(), weighted),
+    **dict.fromkeys("matmul rmatmul mm bmm mv einsum".split(), product),
+    **dict.fromkeys("addmm addmv baddbmm".split(), biased_product),
+    **dict.fromkeys(
+        "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d mean sum "
+        "interpolate upsample".split(),
+        average,
+    ),
+}  #: operations that share a parent's probability among several children
+
+SUMS = set("add radd iadd sub isub rsub".split())  #: between two responses they mix; with a constant they pass
+SCALES = set("mul rmul imul div truediv itruediv true_divide multiply divide".split())  #: by a constant they pass
+OUT_OF_PLACE = {"iadd": torch.add, "isub": torch.sub, "imul": torch.mul, "itruediv": torch.div}
+PASSES = set(
+    "batch_norm leaky_relu prelu rrelu relu6 hardtanh elu selu celu gelu silu mish softplus softsign sigmoid "
+    "logsigmoid tanh hardswish hardsigmoid hardshrink softshrink threshold clamp clip clamp_min clamp_max normalize "
+    "neg pow sqrt rsqrt square exp log abs dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout".split()
+)  #: one child a parent
+NATIVE = set(
+    "relu max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices "
+    "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d adaptive_max_pool2d_with_indices "
+    "max maximum amax min minimum amin fmax fmin "
+    "view view_as reshape reshape_as flatten unflatten ravel permute transpose swapaxes swapdims t movedim moveaxis "
+    "squeeze unsqueeze expand expand_as broadcast_to broadcast_tensors repeat repeat_interleave tile contiguous clone "
+    "cat concat concatenate stack hstack vstack dstack chunk split tensor_split unbind narrow select getitem "
+    "index_select take_along_dim gather flip roll rot90 pad pixel_shuffle pixel_unshuffle channel_shuffle "
+    "to type float double type_as cpu cuda get alias positive identity requires_grad_ as_subclass".split()
+)  #: autograd's own backward is the rule
+SCALE_ONLY = set("norm vector_norm matrix_norm frobenius_norm".split())  #: a normaliser: what is divided by it passes whole
+
+
+def operation_name(func: Any) -> tuple[str, bool]:
+    """(name, in_place): Tensor.__iadd__ → ("iadd", False), torch.relu_ → ("relu", True), F.conv2d → ("conv2d", False)."""
+    name = getattr(func, "__name__", None) or str(func)
+    dunder = name.startswith("__")
+    return name.strip("_"), name.endswith("_") and not dunder and name != "requires_grad_"
+
+
+def where_called(net: nn.Module) -> str:
+    """Where in the network the operation at hand was called: submodule, file, line."""
+    names = {id(module): name for name, module in net.named_modules()}
+    frame, module, line = sys._getframe(1), None, None
+    while frame is not None and (module is None or line is None):
+        file = frame.f_code.co_filename
+        owner = frame.f_locals.get("self")
+        outside = "/gweebp/" not in file.replace("\\", "/") and "_jit_internal" not in file
+        if isinstance(owner, nn.Module) and id(owner) in names:
+            if line is None and outside:
+                line = f"{file}:{frame.f_lineno}"
+            module = module or f"{type(owner).__name__} {names[id(owner)]!r}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return f"called by {module or type(net).__name__}, {line or 'unknown line'}"
+
+
+def unsupported(func: Any, net: nn.Module) -> UnsupportedOperation:
+    """The error for `func`, naming it, where it was called and what to do."""
+    name = torch.overrides.resolve_name(func) or getattr(func, "__name__", str(func))
+    return UnsupportedOperation(
+        f"{name} mixes neurons and excitation backprop has no rule for it here ({where_called(net)}). Choose a layer "
+        "above it, or express it with operations that have a rule (gweebp.operations lists them)"
+    )
+

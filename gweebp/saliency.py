@@ -1,0 +1,99 @@
+"""One call from a network and a triplet to a saliency map: `explain`."""
+
+from __future__ import annotations
+
+import difflib
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gweebp.layers import at_least_float32, named_layer
+from gweebp.methods import METHODS, Method
+from gweebp.methods.excitation import divided_by_sum
+from gweebp.triplet import embedded
+
+
+def explain(
+    net: nn.Module,
+    probe: Tensor,
+    mate: Tensor,
+    nonmate: Tensor,
+    *,
+    method: str = "gweebp",
+    layer: str | None = None,
+    **options: object,
+) -> Tensor:
+    """Which regions of the probe made the network choose the mate over the non-mate.
+
+    Args:
+        net: any `nn.Module` from images (b, c, h, w) to embeddings (b, d), normalised or not; it is left unchanged.
+        probe: images (b, c, h, w), as the network takes them. mate, nonmate: images, or embeddings (b, d);
+            one of batch size 1 serves every probe.
+        method: a name in `gweebp.METHODS`. options: of that method.
+        layer: dotted name of the submodule whose output carries the map, "input" for the image itself; None: the
+            network's own `net.saliency_layer` (`net.feature_layer` for methods of the last convolutional map).
+
+    Returns:
+        (b, h, w) at the layer's resolution, non-negative; each map sums to 1, but one without gain is zero
+        (NoGainWarning names it).
+
+    Errors:
+        ValueError, TypeError: an unknown method, option or layer, images or embeddings that do not fit, NaN, a mate
+        equal to its non-mate. UnsupportedOperation: an operation without a rule.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
+        >>> p, m, n = torch.rand(3, 1, 1, 4, 4)
+        >>> explain(net, p, m, n, method="ebp", layer="1").shape
+        torch.Size([1, 2, 2])
+    """
+    chosen = find_method(method)
+    check_options(chosen, options)
+    mate, nonmate = embedded(net, probe, mate, nonmate)
+    name = named_layer(net, layer, chosen.layer, probe[:1])
+    maps = chosen.run(net, probe, mate, nonmate, layer=name, **options)
+    return divided_by_sum(at_least_float32(maps.detach()))
+
+
+def find_method(name: str) -> Method:
+    """The method registered as `name`; ValueError names the nearest and all known ones."""
+    if name not in METHODS:
+        near = difflib.get_close_matches(str(name), METHODS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"method={name!r} is unknown{hint} Known: {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def check_options(method: Method, options: dict[str, object]) -> None:
+    """TypeError for an option that the method does not have."""
+    for name in options:
+        if name not in method.options:
+            near = difflib.get_close_matches(name, method.options, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            known = ", ".join(f"{k}={v!r}" for k, v in method.options.items()) or "none"
+            raise TypeError(f"method {method.name!r} has no option {name!r}{hint} Its options: {known}")
+
+
+def resize(maps: Tensor, size: int | tuple[int, int], *, mode: str = "bilinear", sigma: float = 0.0) -> Tensor:
+    """Maps at the image's resolution: interpolated, smoothed where asked, non-negative, each sums to 1.
+
+    Args:
+        maps: (b, h, w). size: side, or (height, width), in pixels. mode: "nearest", "bilinear" or "bicubic".
+        sigma: standard deviation in pixels of a Gaussian applied after (the released code: 2); 0: none.
+
+    Example:
+        >>> resize(torch.ones(1, 2, 2), 4).sum()
+        tensor(1.)
+    """
+    corners = None if mode == "nearest" else False
+    wanted = (size, size) if isinstance(size, int) else tuple(size)
+    x = F.interpolate(maps[:, None], size=wanted, mode=mode, align_corners=corners)
+    if sigma > 0:
+        radius = max(1, round(4 * sigma))
+        kernel = torch.exp(-(torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype) ** 2) / (2 * sigma**2))
+        kernel = kernel / kernel.sum()
+        pad = torch.nn.functional.pad
+        for shape, edges in (((1, 1, -1, 1), (0, 0, radius, radius)), ((1, 1, 1, -1), (radius, radius, 0, 0))):
+            x = F.conv2d(pad(x, edges, mode="replicate"), kernel.view(shape))
+    return divided_by_sum(x[:, 0].clamp(min=0))
