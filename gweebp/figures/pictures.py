@@ -1,0 +1,165 @@
+"""Figures made of images: grids, maps on images, triplets, quadruplets."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
+from numpy.typing import ArrayLike, NDArray
+
+from gweebp.figures.style import WIDTH, in_order, panels, style_of, tighten, white
+
+Image = ArrayLike
+
+
+def _heat() -> ListedColormap:
+    """From clear to opaque, light to dark, so that it reads on a sketch, on a photo and in grey print."""
+    share = np.linspace(0, 1, 256)
+    stops = np.array([[255, 237, 160], [253, 174, 60], [227, 60, 30], [120, 0, 40]]) / 255
+    rgb = np.stack([np.interp(share, np.linspace(0, 1, len(stops)), stops[:, c]) for c in range(3)], 1)
+    return ListedColormap(np.concatenate([rgb, np.clip(share * 2.2, 0, 0.78)[:, None]], 1), name="saliency")
+
+
+HEAT = _heat()
+
+
+@white
+def image_grid(
+    images: Sequence[Image],
+    titles: Sequence[str] | None = None,
+    *,
+    maps: Sequence[ArrayLike | None] | None = None,
+    regions: Sequence[ArrayLike | None] | None = None,
+    rows: Sequence[str] | None = None,
+    columns: int = 4,
+) -> Figure:
+    """Images in reading order, each with an optional title, map on top and region outline.
+
+    images: (3, h, w), (1, h, w) or (h, w), uint8 or float in 0..1. maps: (h', w') >= 0, any size, or None.
+    regions: bool (h', w'), any size, or None. rows: labels at the left of each row.
+
+    >>> figure = image_grid(np.zeros((3, 3, 8, 8), dtype=np.uint8), ["probe", "mate", "non-mate"])
+    >>> [axes.get_title() for axes in figure.axes]
+    ['probe', 'mate', 'non-mate']
+    """
+    count = len(images)
+    for name, given in (("titles", titles), ("maps", maps), ("regions", regions)):
+        if given is not None and len(given) != count:
+            raise ValueError(
+                f"{len(given)} {name} for {count} images: expected one an image (None where there is none)"
+            )
+    h, w = picture(images[0]).shape[:2] if count else (1, 1)
+    height = WIDTH / min(columns, max(count, 1)) * h / w + (0.26 if titles is not None else 0.02)
+    figure, axes = panels(count, columns, height)
+    for i, ax in enumerate(axes):
+        show(ax, images[i], None if maps is None else maps[i], None if regions is None else regions[i])
+        if titles is not None:
+            ax.set_title(titles[i], pad=3)
+        if rows is not None and i % columns == 0:
+            ax.set_ylabel(rows[i // columns])
+    tighten(figure)
+    return figure
+
+
+def map_on_image(
+    image: Image, saliency: ArrayLike, title: str | None = None, region: ArrayLike | None = None
+) -> Figure:
+    """The image beside the image under its map (and the outline of a region).
+
+    >>> len(map_on_image(np.zeros((8, 8), dtype=np.uint8), np.eye(4)).axes)
+    2
+    """
+    titles = None if title is None else ["", title]
+    return image_grid([image, image], titles, maps=[None, saliency], regions=[None, region], columns=2)
+
+
+def triplet(
+    probe: Image, mate: Image, nonmate: Image, maps: Mapping[str, ArrayLike] | None = None, *, columns: int = 3
+) -> Figure:
+    """Probe, mate and non-mate, then the probe under the map of each method, in the book's order.
+
+    maps: method name -> (h', w') >= 0.
+
+    >>> [a.get_title() for a in triplet(*np.zeros((3, 8, 8)), {"gweebp": np.eye(8), "ebp": np.eye(8)}).axes]
+    ['probe', 'mate', 'non-mate', 'EBP', 'gweEBP']
+    """
+    titles = ["probe", "mate", "non-mate"]
+    return _with_maps([probe, mate, nonmate], titles, probe, maps or {}, None, columns)
+
+
+def quadruplet(
+    op: Image,
+    om: Image,
+    ip: Image,
+    in_: Image,
+    region: ArrayLike,
+    maps: Mapping[str, ArrayLike] | None = None,
+    *,
+    columns: int = 4,
+) -> Figure:
+    """OP, OM, IP and IN with the region's outline on the inpainted two, then OP under each map with the outline.
+
+    >>> [a.get_title() for a in quadruplet(*np.zeros((4, 8, 8)), np.eye(8) > 0, {"ebp": np.eye(8)}).axes]
+    ['OP', 'OM', 'IP', 'IN', 'EBP']
+    """
+    return _with_maps([op, om, ip, in_], ["OP", "OM", "IP", "IN"], op, maps or {}, region, columns)
+
+
+def _with_maps(
+    images: list[Image], titles: list[str], under: Image, maps: Mapping[str, ArrayLike], region: ArrayLike | None,
+    columns: int,
+) -> Figure:  # fmt: skip
+    names = in_order(maps)
+    first = [None, None, region, region][: len(images)] if region is not None else [None] * len(images)
+    return image_grid(
+        images + [under] * len(names),
+        titles + [style_of(m).label for m in names],
+        maps=[None] * len(images) + [maps[m] for m in names],
+        regions=first + [region] * len(names),
+        columns=columns,
+    )
+
+
+def picture(image: Image) -> NDArray[Any]:
+    """An image as (h, w, 3) in 0..1. Raises ValueError on other shapes and on floats outside 0..1."""
+    a = np.asarray(image)
+    a = a[None] if a.ndim == 2 else a
+    if a.ndim != 3 or a.shape[0] not in (1, 3):
+        raise ValueError(f"image has shape {np.shape(image)}: expected (3, h, w), (1, h, w) or (h, w)")
+    a = a / 255 if a.dtype == np.uint8 else a.astype(float)
+    if not np.isfinite(a).all() or a.min() < 0 or a.max() > 1:
+        raise ValueError("image holds floats outside 0..1: expected uint8 or 0..1; undo the network's normalisation")
+    return np.broadcast_to(a, (3, *a.shape[1:])).transpose(1, 2, 0)
+
+
+def show(ax: Axes, image: Image, saliency: ArrayLike | None = None, region: ArrayLike | None = None) -> None:
+    """Draw an image on `ax`, greyed and lightened under its map, with the outline of a region."""
+    shown = picture(image)
+    h, w = shown.shape[:2]
+    extent = (0, w, h, 0)
+    if saliency is not None:
+        values = np.asarray(saliency, dtype=float)
+        if values.ndim != 2 or not np.isfinite(values).all() or values.min() < 0:
+            raise ValueError(f"map of shape {values.shape}: expected (h, w), finite and >= 0")
+        grey = shown @ np.array([0.299, 0.587, 0.114])
+        shown = np.repeat((0.35 + 0.65 * grey)[..., None], 3, 2)
+    ax.imshow(shown, extent=extent, interpolation="antialiased")
+    if saliency is not None:
+        ax.imshow(values, cmap=HEAT, vmin=0, vmax=values.max() or 1, extent=extent, interpolation="bilinear")
+    if region is not None:
+        _outline(ax, np.asarray(region, dtype=float), extent)
+    ax.set(xlim=(0, w), ylim=(h, 0), xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+
+
+def _outline(ax: Axes, region: NDArray[Any], extent: tuple[int, int, int, int]) -> None:
+    h, w = region.shape
+    padded = np.pad(region, 1)  # so that a region at the border is closed
+    x = (np.arange(-1, w + 1) + 0.5) * extent[1] / w
+    y = (np.arange(-1, h + 1) + 0.5) * extent[2] / h
+    line = ax.contour(x, y, padded, levels=[0.5], colors=["#00e5ff"], linewidths=1.4)
+    line.set_path_effects([Stroke(linewidth=2.8, foreground="black"), Normal()])

@@ -1,0 +1,145 @@
+"""How every figure of the book looks: white in any theme, one colour and marker a method, legible at 360 px.
+
+Legibility: a figure `WIDTH` inches wide that a phone shows at 360 px has 5·points/WIDTH pixels a letter; the sizes
+below give 8 pixels or more. Colours are those of Okabe and Ito (2008) with three of Paul Tol's, told apart in the
+common colour blindnesses; markers and dashes tell methods apart in grey print. A method keeps its style across the
+book: extended variants share the colour of what they extend, full line against dashes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from textwrap import fill
+from typing import Any, NamedTuple, ParamSpec
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+WIDTH = 6.0
+INK = "#222222"
+FAINT = "#d9d9d9"
+PAIR = ("#0072B2", "#D55E00")  # two things compared that are not methods
+
+RC: dict[Any, Any] = {
+    "figure.facecolor": "white", "savefig.facecolor": "white", "axes.facecolor": "white", "figure.dpi": 120,
+    "figure.edgecolor": "white", "savefig.transparent": False,
+    "font.size": 10.5, "axes.titlesize": 10.5, "axes.labelsize": 10.5, "xtick.labelsize": 10, "ytick.labelsize": 10,
+    "legend.fontsize": 10, "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"],
+    "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK, "axes.titlecolor": INK,
+    "xtick.color": INK, "ytick.color": INK, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
+    "grid.color": FAINT, "grid.linewidth": 0.6, "legend.frameon": False, "svg.hashsalt": "gweebp",
+}  # fmt: skip
+
+
+class MethodStyle(NamedTuple):
+    """Name in print, colour, line style, marker, line width."""
+
+    label: str
+    color: str
+    line: Any = "-"
+    marker: str = "o"
+    width: float = 1.6
+
+
+METHOD_STYLES: dict[str, MethodStyle] = {
+    "random": MethodStyle("random", "#8a8a8a", ":", "."),
+    "center": MethodStyle("centre", "#555555", (0, (4, 1, 1, 1, 1, 1)), "+"),
+    "gradcam": MethodStyle("Grad-CAM", "#E69F00", "-", "s"),
+    "ebp": MethodStyle("EBP", "#56B4E9", "--", "v"),
+    "cebp": MethodStyle("cEBP", "#009E73", "--", "<"),
+    "tcebp": MethodStyle("tcEBP", "#0072B2", "--", ">"),
+    "eebp": MethodStyle("eEBP", "#56B4E9", "-", "v"),
+    "ecebp": MethodStyle("ecEBP", "#009E73", "-", "<"),
+    "etcebp": MethodStyle("etcEBP", "#0072B2", "-", ">"),
+    "gweebp": MethodStyle("gweEBP", "#D55E00", "-", "o", 2.6),
+    "pairwisesim": MethodStyle("PairwiseSIM", "#CC79A7", "-.", "P"),
+    "xface": MethodStyle("XFace", "#882255", "-", "X"),
+    "corrrise": MethodStyle("CorrRISE", "#332288", (0, (6, 2)), "D"),
+}
+
+
+def style_of(method: str) -> MethodStyle:
+    """Style of a method; one that the book does not know is drawn in black under its own name.
+
+    >>> style_of("gweebp").label, style_of("mine").label
+    ('gweEBP', 'mine')
+    """
+    return METHOD_STYLES.get(method, MethodStyle(method, INK, (0, (1, 1)), "*"))
+
+
+def in_order(methods: Mapping[str, Any] | Sequence[str]) -> list[str]:
+    """Method names in the book's order, unknown ones last.
+
+    >>> in_order(["mine", "gweebp", "random"])
+    ['random', 'gweebp', 'mine']
+    """
+    known = list(METHOD_STYLES)
+    return sorted(methods, key=lambda m: known.index(m) if m in METHOD_STYLES else len(known))
+
+
+P = ParamSpec("P")
+
+
+def white(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Decorate a function that draws: its figure has the book's look whatever the session's settings are.
+
+    The figure is closed for pyplot, so that a notebook shows it once, where it is returned.
+    """
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        before = set(plt.get_fignums())
+        try:
+            with plt.style.context(["default", RC]):
+                figure = draw(*args, **kwargs)
+                for axes in figure.axes:  # ticks are made late, outside this context: fix their colours now
+                    axes.tick_params(colors=INK, which="both")
+                figure.draw_without_rendering()
+        finally:
+            for number in set(plt.get_fignums()) - before:
+                plt.close(number)
+        return figure
+
+    return drawn
+
+
+def panels(
+    count: int, columns: int, height: float, *, share: bool = False, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels, `columns` a row, each `height` inches high; spare places stay empty."""
+    if count < 1:
+        raise ValueError("nothing to draw: expected at least one panel")
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=(WIDTH, rows * height), squeeze=False, layout="constrained",
+        sharex=share, sharey=share, **options,
+    )  # fmt: skip
+    axes = list(grid.flat)
+    for spare in axes[count:]:
+        spare.remove()
+    for above in axes[max(0, count - columns) : count]:
+        above.xaxis.set_tick_params(labelbottom=True)  # the last of each column keeps its labels under a spare place
+    return figure, axes[:count]
+
+
+def label_edges(axes: Sequence[Axes], columns: int, xlabel: str, ylabel: str = "") -> None:
+    """Axis labels at the outer panels only: below the last of each column, at the left of each row."""
+    for i, ax in enumerate(axes):
+        if i + columns >= len(axes):
+            ax.set_xlabel(fill(xlabel, 28 if columns > 1 else 64))
+        if i % columns == 0:
+            ax.set_ylabel(ylabel)
+
+
+def tighten(figure: Figure) -> None:
+    """Leave hardly any room between the panels of a figure made of images."""
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+
+
+def legend_below(figure: Figure, handles: Mapping[str, Any], columns: int = 4) -> None:
+    """One legend for the whole figure, under it. handles: label -> artist."""
+    columns = min(columns, len(handles))
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns, handlelength=2.6,
+                  columnspacing=1.2)  # fmt: skip
