@@ -1,0 +1,57 @@
+"""What all tests share: one thread, warnings of this project as errors, the shared data, a small set of faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch
+import torch.nn.functional as F
+
+from gweebp.datasets import FaceSet
+
+torch.set_num_threads(1)  # the order of a sum depends on the threads, and so do the last bits
+
+hypothesis.settings.register_profile("repository", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repository")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # a warning that our own code causes is a bug, unless a test expects it; other packages' are theirs
+    config.addinivalue_line("filterwarnings", "error:::(gweebp|tests|test_)")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder `shared` beside the repository: oracles and real data, for those who have it."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("no folder ../shared beside the repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def faces() -> FaceSet:
+    """20 "faces" of 32 pixels whose sketches can be told apart: blurred noise, and its negative in grey with noise."""
+    n, generator = 20, torch.Generator().manual_seed(0)
+    coarse = torch.randint(256, (n, 3, 5, 5), generator=generator).float()
+    photos = F.interpolate(coarse, size=(32, 32), mode="bilinear")
+    grey = 255 - photos.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    sketches = (grey + 10 * torch.randn(grey.shape, generator=generator)).clamp(0, 255)
+    swapped = photos.clone()
+    swapped[:, :, 8:16] = photos.roll(1, 0)[:, :, 8:16]
+    split = torch.tensor([0] * 12 + [1] * 4 + [2] * 4)
+    return FaceSet(
+        name="noise",
+        ids=tuple(f"s{i:02d}" for i in range(n)),
+        photos=photos.to(torch.uint8),
+        sketches=sketches.to(torch.uint8),
+        split=split,
+        distractors=photos[:3].flip(3).to(torch.uint8),
+        record={"seed": 0},
+        doppelganger_photos=swapped[:12].to(torch.uint8),
+        doppelganger_sketches=(255 - swapped[:12].mean(1, keepdim=True)).expand(-1, 3, -1, -1).to(torch.uint8),
+        doppelganger_of=torch.arange(12),
+        doppelganger_part=torch.full((12,), 2),
+    )
