@@ -24,6 +24,7 @@ from torch import Tensor
 
 __all__ = ["atomic", "read_image", "read_json", "read_tensors", "sha256", "write_json", "write_tensors"]
 
+METADATA = "gweebp"  # the metadata entry of our own files
 # more than 8 bits a channel: `convert("RGB")` would clip them silently
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
@@ -75,7 +76,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> None:
-    """Write tensors as safetensors, atomically; each value of `metadata` is stored as JSON text.
+    """Write tensors as safetensors, atomically, `metadata` as JSON beside them. Equal content gives equal bytes.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "maps.safetensors"
@@ -84,7 +85,8 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
     >>> tensors["maps"].shape, metadata
     (torch.Size([2, 3]), {'method': 'ebp'})
     """
-    text = {key: json.dumps(value, allow_nan=False) for key, value in (metadata or {}).items()}
+    # one entry: safetensors writes several in random order
+    text = {METADATA: json.dumps(dict(metadata or {}), allow_nan=False)}
     # clone: safetensors refuses tensors that share memory, such as two views of one batch
     whole = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
     with atomic(path) as temporary:
@@ -94,6 +96,7 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `write_tensors` wrote: (tensors, metadata).
 
+    Of a file that another program wrote, the metadata are its own texts.
     Raises FileNotFoundError, or ValueError for a file that is truncated or is not safetensors.
     """
     path = _existing(path)
@@ -103,7 +106,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is not a readable safetensors file ({error}); delete it and make it again") from error
-    return tensors, {key: _json_or_text(value) for key, value in metadata.items()}
+    return tensors, json.loads(metadata[METADATA]) if METADATA in metadata else metadata
 
 
 def read_image(path: str | Path) -> Tensor:
@@ -151,10 +154,3 @@ def _existing(path: str | Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}" + (" (it is a folder)" if path.is_dir() else ""))
     return path
-
-
-def _json_or_text(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:  # written by another program
-        return value

@@ -7,6 +7,7 @@ between unit embeddings; the weights kept are those that validate best.
 from __future__ import annotations
 
 import copy
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -175,6 +176,7 @@ def _start_from(net: networks.EmbeddingNetwork, init: str | Path) -> None:
 def _deterministic(seed: int) -> Iterator[None]:
     """Seed the global generators (dropout, if any) and ask for deterministic algorithms; put both back."""
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what CUDA's matrix products need for it
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         # warn only: on a GPU some backward passes have no deterministic form

@@ -126,7 +126,7 @@ def test_folders_that_hold_no_set(tmp_path):
         cuhk.load(tmp_path, size=24, seed=0)
     (tmp_path / "photos" / "a.png").write_bytes(b"")
     (tmp_path / "sketches" / "a.png").write_bytes(b"")
-    with pytest.raises(ValueError, match="none of 1 pairs .* can be read; first: a: photos/a.png can't be read"):
+    with pytest.raises(ValueError, match=r"none of 1 pairs .*; first: a: photos/a\.png can't be read"):
         cuhk.load(tmp_path, size=24, seed=0)
 
 

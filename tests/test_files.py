@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from gweebp import files
 
@@ -67,6 +68,18 @@ def test_tensors_that_share_memory_or_strides_come_back(tmp_path):
     assert metadata == {"n": [1, 2]}
 
 
+def test_equal_tensors_give_equal_bytes(tmp_path):
+    for name in ("a", "b"):
+        metadata = {key: key for key in "abcdefgh"}
+        files.write_tensors(tmp_path / name, {key: torch.ones(3) for key in "hgfedcba"}, metadata)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_metadata_of_other_programs_are_kept_as_text(tmp_path):
+    save_file({"a": torch.ones(2)}, tmp_path / "t.safetensors", metadata={"format": "pt"})
+    assert files.read_tensors(tmp_path / "t.safetensors")[1] == {"format": "pt"}
+
+
 def test_truncated_tensors(tmp_path):
     path = tmp_path / "t.safetensors"
     files.write_tensors(path, {"a": torch.ones(100)})
@@ -108,6 +121,7 @@ def test_deep_images_are_refused(tmp_path):
         files.read_image(tmp_path / "x.png")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "gif"])
 def test_any_truncation_of_an_image_is_a_value_error(tmp_path, suffix):
     path = tmp_path / f"x.{suffix}"

@@ -1,11 +1,13 @@
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
 
 from gweebp import files, networks, training, verification
+from gweebp.datasets import FaceSet
 from gweebp.recipe import Recipe
 
 TINY = {"steps": 4, "identities": 6, "validate_every": 2, "progress": False}
@@ -49,22 +51,25 @@ def test_loss_has_a_finite_gradient_where_images_coincide_and_is_zero_when_all_i
         training.triplet_loss(e, e, negatives="hard")
 
 
+@pytest.fixture(scope="module")
+def memory(faces):
+    """A set whose validation subjects are its training subjects: to validate well is to have learnt them."""
+    rows = faces.train.repeat(2)
+    split = torch.arange(2).repeat_interleave(12)
+    return FaceSet("memory", tuple(map(str, range(24))), faces.photos[rows], faces.sketches[rows], split)
+
+
 @pytest.mark.parametrize("name", ["lcnn9", "vgg16"])
-def test_narrow_networks_learn_from_scratch(faces, tmp_path, name):
-    """Also VGG16, that has no batch norm: the loss falls, and sketches of the training set find their photos."""
-    net = network(name)
-
-    def rank1():
-        probe, gallery = (verification.embed(net, images[faces.train]) for images in (faces.sketches, faces.photos))
-        return verification.rank_k(verification.ranks(probe, gallery, torch.arange(12)))
-
-    before = rank1()
-    # validated at the end only, so that the last weights are compared with the first
-    record = training.fit(net, faces, out=tmp_path, steps=80, identities=8, lr=2e-3, validate_every=80, progress=False)
-    last, first = record["losses"][-10:], record["losses"][:10]
-    assert sum(last) < 0.8 * sum(first)
-    assert record["best"]["step"] == 80
-    assert rank1() >= before + 0.3
+def test_narrow_networks_learn_from_scratch(memory, tmp_path, name):
+    """Also VGG16, that has no batch norm."""
+    record = training.fit(
+        network(name), memory, out=tmp_path, steps=100, identities=8, lr=2e-3, validate_every=100, progress=False
+    )
+    start, end = record["validation"]
+    assert start["rank1"] <= 0.25
+    assert end["rank1"] >= 0.75
+    assert end["loss"] < 0.5 * start["loss"]
+    assert record["best"] == end
 
 
 def test_same_seed_same_weights(faces, tmp_path):
@@ -105,20 +110,15 @@ def test_record_and_best_checkpoint(faces, tmp_path):
     assert loss == pytest.approx(record["best"]["loss"], abs=1e-3)
 
 
-def test_the_best_may_be_where_it_started(faces, tmp_path):
+def test_the_best_may_be_where_it_started(memory, tmp_path):
     net = network()
-    training.fit(net, faces, out=tmp_path / "a", steps=40, identities=8, progress=False)
+    training.fit(net, memory, out=tmp_path / "a", steps=60, identities=8, lr=2e-3, progress=False)
     start = weights_of(net)
+    init = tmp_path / "a" / "weights.safetensors"
     # a rate that wrecks what was learnt
-    record = training.fit(
-        net, faces, out=tmp_path / "b", init=tmp_path / "a" / "weights.safetensors", lr=0.5, clip=1e9, **TINY
-    )
-    if record["best"]["step"] == 0:
-        assert torch.equal(weights_of(net), start)
-    assert (record["best"]["rank1"], -record["best"]["loss"]) >= (
-        record["validation"][0]["rank1"],
-        -record["validation"][0]["loss"],
-    )
+    record = training.fit(net, memory, out=tmp_path / "b", init=init, lr=0.1, **TINY)
+    assert record["best"]["step"] == 0
+    assert torch.equal(weights_of(net), start)
 
 
 def test_fine_tuning_starts_from_the_checkpoint(faces, tmp_path):
@@ -189,7 +189,7 @@ def test_rate_rises_then_falls():
     plan = Recipe(steps=100, warmup=0.1)
     rates = [plan.rate(step) for step in range(100)]
     assert rates[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
-    assert all(a >= b for a, b in zip(rates[9:], rates[10:], strict=False))
+    assert all(a >= b for a, b in pairwise(rates[9:]))
     assert rates[55] == pytest.approx(0.5)
     assert 0 <= rates[-1] < 0.01
     assert {Recipe(steps=100, warmup=0, cosine=False).rate(step) for step in range(1, 100)} == {1.0}
