@@ -27,7 +27,7 @@ def snakemake(profile: dict, cores: int, targets: list[str]) -> list[str]:
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(json.dumps(profile | {"build": build}, indent=2))
     command = [sys.executable, "-m", "snakemake", "--snakefile", "book/Snakefile", "--configfile", str(config)]
-    command += ["--cores", str(cores), "--rerun-incomplete", "--nolock", "--quiet", "rules", "host", "reason"]
+    command += ["--cores", str(cores), "--rerun-incomplete", "--nolock", "--quiet", "host"]
     # results rest on what is listed as input; another Snakemake or virtual environment changes nothing
     return [*command, "--rerun-triggers", "mtime", "params", "input", "code", "--", *targets]
 
@@ -82,7 +82,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     command = snakemake(profile, int(options.cores or profile["cores"]) * profile["threads"], ["html"])
-    os.environ["TQDM_MININTERVAL"] = "1"
+    if not sys.stderr.isatty():
+        os.environ["TQDM_DISABLE"] = "1"
     sys.stdout.flush()
     os.execv(command[0], command)
 

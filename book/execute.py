@@ -42,11 +42,13 @@ QUIET = {
     "TQDM_DISABLE": "1",
     "SOURCE_DATE_EPOCH": "0",
     "PYTHONHASHSEED": "0",
+    "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm asks for ipywidgets, to draw bars that nobody sees
     "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     "JUPYTER_PLATFORM_DIRS": "1",
     "JUPYTER_PREFER_ENV_PATH": "1",
     "MATPLOTLIBRC": str(Path(__file__).with_name("matplotlibrc")),
 }
+CLIENT = {"extra_arguments": ["--IPKernelApp.log_level=50"]}  # its remarks on transport are not the reader's concern
 
 
 class ChapterError(Exception):
@@ -151,7 +153,7 @@ def execute(source: Path, out: Path, given: Mapping[str, str], offered: Mapping[
         notebook.metadata.kernelspec = KERNEL
         nbformat.write(notebook, before)
         try:
-            papermill.execute_notebook(before, after, values, progress_bar=sys.stderr.isatty())
+            papermill.execute_notebook(before, after, values, progress_bar=sys.stderr.isatty(), **CLIENT)
         except PapermillExecutionError as error:
             raise ChapterError(f"cell {error.cell_index} failed\n{_plain(error)}") from None
         done = normalise(nbformat.read(after, as_version=4))

@@ -89,7 +89,11 @@ def _check_names(profile: dict[str, Any], name: str) -> None:
     used = [("report", dataset, datasets) for dataset in profile["report"]]
     used += [(f"datasets/{k}/pretrain", v["pretrain"], datasets) for k, v in datasets.items() if v["pretrain"]]
     used += [("training", dataset, profile["training"]) for dataset in datasets]
-    used += [(f"training/{dataset}", net, profile["training"].get(dataset, {})) for dataset in datasets for net in networks]
+    used += [
+        (f"training/{dataset}", net, profile["training"].get(dataset, {})) for dataset in datasets for net in networks
+    ]
     for place, wanted, among in used:
         if wanted not in among:
-            raise ProfileError(f"profile {name}: {place} lacks or names an unknown {wanted!r}; known: {', '.join(among)}")
+            raise ProfileError(
+                f"profile {name}: {place} lacks or names an unknown {wanted!r}; known: {', '.join(among)}"
+            )

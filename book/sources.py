@@ -17,10 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "gweebp"
 
 
-def closure(*files: str | Path, without: tuple[str, ...] = ()) -> list[str]:
+def closure(*files: str | Path) -> list[str]:
     """The given files and all files of the package that they import, directly or not, relative to the repository.
-
-    `without` names files to leave out, with what only they import.
 
     >>> closure("gweebp/files.py")
     ['gweebp/files.py']
@@ -29,7 +27,7 @@ def closure(*files: str | Path, without: tuple[str, ...] = ()) -> list[str]:
     waiting = [str(file) for file in files]
     while waiting:
         file = waiting.pop()
-        if file not in seen and file not in without:
+        if file not in seen:
             seen.add(file)
             waiting.extend(_imported(file))
     return sorted(seen)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def progress() -> bool:
+    """Show bars: standard error is a terminal."""
+    return sys.stderr.isatty()
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
 
 import torch
-from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
-from gweebp import files, networks
+from gweebp import files, networks, verification
 from gweebp.networks import as_input
 from gweebp.record import environment
 from gweebp.saliency import explain
 from gweebp.stages.common import add_inputs, add_run, device_of
-from gweebp.stages.trials import Trials, load_trials
+from gweebp.stages.trials import load_trials
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,29 +29,16 @@ def run(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     device = device_of(options)
     net = networks.load(options.weights).to(device)
-    trials = load_trials(options)
-    maps, seconds = {}, {}
-    for method in options.methods:
-        began = time.perf_counter()
-        for game, triplets in trials.items():
-            maps[f"{game}/{method}"] = _explained(net, triplets, method, options, f"{method}, {game} game")
-        seconds[method] = round(time.perf_counter() - began, 3)
+    maps, seconds = {}, dict.fromkeys(options.methods, 0.0)
+    for game, trials in load_trials(options).items():
+        # every method takes embeddings of mate and non-mate: computed once for all of them
+        mate, nonmate = (verification.embed(net, images).to(device) for images in (trials.mate, trials.nonmate))
+        triplets = [x.split(options.batch) for x in (trials.probe, mate, nonmate)]
+        for method in options.methods:
+            began = time.perf_counter()
+            bar = tqdm(list(zip(*triplets, strict=True)), desc=f"{method}, {game} game", disable=None)
+            parts = [explain(net, as_input(net, p), m, n, method=method).cpu() for p, m, n in bar]
+            maps[f"{game}/{method}"] = torch.cat(parts)
+            seconds[method] += time.perf_counter() - began
     record = environment(seed=options.seed, started=started, device=device)
     files.write_tensors(options.out, maps, {"record": record | {"seconds_by_method": seconds}})
-
-
-def _explained(
-    net: networks.EmbeddingNetwork, triplets: Trials, method: str, options: argparse.Namespace, title: str
-) -> Tensor:
-    torch.manual_seed(options.seed)
-    return torch.cat(
-        [
-            explain(net, *(as_input(net, images) for images in batch), method=method).cpu()
-            for batch in tqdm(list(_batches(triplets, options.batch)), desc=title, disable=None)
-        ]
-    )
-
-
-def _batches(triplets: Trials, batch: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    images = (triplets.probe, triplets.mate, triplets.nonmate)
-    yield from zip(*(x.split(batch) for x in images), strict=True)

@@ -12,7 +12,7 @@ from gweebp import files, networks
 from gweebp.games import hiding, inpainting, masks
 from gweebp.networks import as_input
 from gweebp.record import environment
-from gweebp.stages.common import add_inputs, add_run, device_of
+from gweebp.stages.common import add_inputs, add_run, device_of, progress
 from gweebp.stages.trials import load_qualified, load_trials
 
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
     trials = load_trials(options)
     results = {f"{game}/subject": trial.subject for game, trial in trials.items()}
     probe, mate, nonmate = (as_input(net, getattr(trials["hiding"], x)) for x in ("probe", "mate", "nonmate"))
-    play = {"steps": options.steps, "seed": options.seed, "batch": options.batch, "progress": True}
+    play = {"steps": options.steps, "seed": options.seed, "batch": options.batch, "progress": progress()}
     for method in _methods(maps, "hiding"):
         matched = hiding.play(_fast(net), probe, mate, nonmate, maps[f"hiding/{method}"].to(device), **play)
         results[f"hiding/{method}/matched"] = matched

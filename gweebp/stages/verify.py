@@ -14,7 +14,7 @@ from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.quadruplets import Quadruplets, qualified
 from gweebp.datasets.triplets import hiding_triplets
 from gweebp.record import environment
-from gweebp.stages.common import add_inputs, add_run, device_of
+from gweebp.stages.common import add_inputs, add_run, device_of, progress
 
 RANKS = (1, 5, 10, 50)
 
@@ -32,8 +32,8 @@ def run(options: argparse.Namespace) -> None:
     device = device_of(options)
     faces = FaceSet.load(options.faces.parent)
     net = networks.load(options.weights).to(device)
-    probe = verification.embed(net, faces.sketches[faces.test], progress=True)
-    gallery = verification.embed(net, faces.gallery(), progress=True)
+    probe = verification.embed(net, faces.sketches[faces.test], progress=progress())
+    gallery = verification.embed(net, faces.gallery(), progress=progress())
     mate = torch.arange(len(probe))  # row i of the gallery is test subject i
     genuine, impostor = verification.pairs(probe, gallery, mate)
     threshold = verification.threshold_at_fpr(impostor, options.fpr)
@@ -72,7 +72,7 @@ def _inpainting(net: networks.EmbeddingNetwork, quadruplets: Quadruplets, thresh
     if len(quadruplets) == 0:
         return {"candidates": 0, "qualified": [], "candidates_by_part": {}, "qualified_by_part": {}}
     op, om, ip, in_ = (
-        verification.embed(net, images, progress=True)
+        verification.embed(net, images, progress=progress())
         for images in (quadruplets.op, quadruplets.om, quadruplets.ip, quadruplets.in_)
     )
     pairs = ((op, om), (op, in_), (ip, in_), (ip, om))

@@ -1,0 +1,58 @@
+"""A set of faces, photos and sketches, split by identity; and the candidate quadruplets of the inpainting game."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from gweebp.datasets import cuhk, synthetic
+from gweebp.datasets.faceset import FaceSet
+from gweebp.datasets.quadruplets import Quadruplets
+from gweebp.record import environment
+from gweebp.stages.common import add_run, device_of
+
+SYNTHETIC = ("composite", "drawn")
+KINDS = (*SYNTHETIC, "pairs")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the stage takes."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--dataset", required=True, help="name of the set, for records and captions")
+    parser.add_argument("--kind", choices=KINDS, required=True, help="synthetic sketches, or pairs read from --folder")
+    parser.add_argument("--folder", type=Path, help="photo-sketch pairs, laid out like CUHK's")
+    parser.add_argument("--size", type=int, required=True, help="side of the images in pixels")
+    parser.add_argument("--subjects", type=int, default=0, help="of a synthetic set, the test subjects included")
+    parser.add_argument("--distractors", type=int, default=0, help="other people in a synthetic set's test gallery")
+    parser.add_argument("--quadruplets", action=argparse.BooleanOptionalAction, default=True)
+    add_run(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write quadruplets.safetensors, faces.safetensors and record.json into the folder `out`."""
+    started = time.perf_counter()
+    device_of(options)
+    faces = _faces(options)
+    quadruplets = synthetic.doppelgangers(faces, seed=options.seed) if options.quadruplets else _none(options.size)
+    quadruplets.save(options.out / "quadruplets.safetensors")
+    record = faces.record | {"environment": environment(seed=options.seed, started=started)}
+    replace(faces, name=options.dataset, record=record).save(options.out)
+
+
+def _faces(options: argparse.Namespace) -> FaceSet:
+    if options.kind not in SYNTHETIC:
+        if options.folder is None:
+            raise ValueError(f"--kind {options.kind} reads a folder of photo-sketch pairs: name it with --folder")
+        return cuhk.load(options.folder, size=options.size, seed=options.seed)
+    people = {"subjects": options.subjects, "distractors": options.distractors}
+    return synthetic.faceset(kind=options.kind, size=options.size, seed=options.seed, **people)
+
+
+def _none(size: int) -> Quadruplets:
+    """Real people have no exact doppelgänger: an empty set."""
+    images, index = torch.zeros(0, 3, size, size, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64)
+    return Quadruplets(images, images, images, images, torch.zeros(0, size, size, dtype=torch.bool), index, index)
