@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def environment(
 
 def _portable(argument: str) -> str:
     """An argument with its absolute paths made relative to the working folder: a record may be published."""
-    return " ".join(os.path.relpath(word) if os.path.isabs(word) else word for word in argument.split(" "))
+    return re.sub(r"(^|[\s=])(/\S*)", lambda found: found[1] + os.path.relpath(found[2]), argument)
 
 
 @lru_cache(maxsize=1)

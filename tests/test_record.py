@@ -10,7 +10,7 @@ from gweebp import record
 
 def test_environment_says_what_ran(monkeypatch):
     here = str(Path.cwd() / "gweebp" / "__main__.py")
-    monkeypatch.setattr("sys.argv", [here, "train", "--out", str(Path.cwd() / "_build" / "x"), "--lr", "0.1"])
+    monkeypatch.setattr("sys.argv", [here, "train", f"--out={Path.cwd() / '_build' / 'x'}", "--lr", "0.1"])
     made = record.environment(seed=7, started=time.perf_counter() - 5)
     assert made["seed"] == 7
     assert 5 <= made["seconds"] < 60
@@ -18,7 +18,7 @@ def test_environment_says_what_ran(monkeypatch):
     assert made["versions"]["torch"] == torch.__version__
     assert made["peak_memory_mib"] > 50  # torch alone takes more
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made["finished"])
-    assert made["command"] == "gweebp/__main__.py train --out _build/x --lr 0.1"
+    assert made["command"] == "gweebp/__main__.py train --out=_build/x --lr 0.1"
     assert str(Path.cwd()) not in json.dumps(made)
 
 
