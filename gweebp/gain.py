@@ -92,7 +92,7 @@ def weight_by_gradient(response: Tensor, gradient: Tensor) -> Tensor:
         ã, the same shape and, where not zero, the same sign as the response.
 
     Example:
-        >>> weight_by_gradient(torch.tensor([2., 2., -2., -2.]), torch.tensor([3., -3., 3., -3.]))
-        tensor([ 6.,  0.,  0., -6.])
+        >>> weight_by_gradient(torch.tensor([2., 2., -2.]), torch.tensor([3., -3., -3.]))
+        tensor([ 6.,  0., -6.])
     """
     return response * (response.sign() * gradient).clamp(min=0)

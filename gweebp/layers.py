@@ -8,7 +8,7 @@ and modules in training mode are evaluated as in `net.eval()` and put back.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -50,6 +50,17 @@ def tensors_in(args: Any) -> Iterator[Tensor]:
             yield from tensors_in(a)
 
 
+def mapped(f: Callable[[Tensor], Tensor], args: Any) -> Any:
+    """`args` with `f` applied to each tensor, those in lists, tuples and dicts included."""
+    if isinstance(args, Tensor):
+        return f(args)
+    if isinstance(args, dict):
+        return {k: mapped(f, v) for k, v in args.items()}
+    if type(args) in (list, tuple):
+        return type(args)(mapped(f, v) for v in args)
+    return args
+
+
 def is_tracked(x: Any) -> bool:
     """Whether `x` is a response above the layer: inside PlainMode, only those require grad."""
     return isinstance(x, Tensor) and x.requires_grad
@@ -67,16 +78,16 @@ class PlainMode(TorchFunctionMode):
             return func(*args, **kwargs)
         return self.apply(func, args, kwargs)
 
-    def constants(self, args: Any) -> Any:
+    @staticmethod
+    def constants(args: Any) -> Any:
         """`args` with each weight replaced by a constant of the same values."""
-        if isinstance(args, dict):
-            return {k: self.constants(v) for k, v in args.items()}
-        if isinstance(args, (list, tuple)) and not hasattr(args, "_fields"):
-            return type(args)(map(self.constants, args))
-        if isinstance(args, nn.Parameter) or (isinstance(args, Tensor) and not args.requires_grad):
-            constant = args.detach().clone() if args.is_inference() else args.detach()
-            return at_least_float32(constant)
-        return args
+
+        def constant(x: Tensor) -> Tensor:
+            if x.requires_grad and not isinstance(x, nn.Parameter):
+                return x
+            return at_least_float32(x.detach().clone() if x.is_inference() else x.detach())
+
+        return mapped(constant, args)
 
     def apply(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Run one operation on responses; here as it is."""
@@ -105,7 +116,7 @@ def check_embedding(embedding: Any, b: int) -> Tensor:
         )
     bad = (~embedding.isfinite()).any(1).nonzero().flatten().tolist()
     if bad:
-        raise ValueError(f"the embeddings at batch indices {bad} hold NaN or infinity: check the weights and the images")
+        raise ValueError(f"the embeddings at batch indices {bad} hold NaN or infinity: check the weights and images")
     return embedding
 
 
@@ -146,9 +157,15 @@ def named_layer(net: nn.Module, layer: str | None, kind: str, image: Tensor) -> 
     modules = dict(net.named_modules())
     if name == INPUT or (isinstance(name, str) and name in modules and name):
         return name
-    candidates = ", ".join(f"{n!r} {s}" for n, s in spatial_layers(net, image).items()) or "none"
-    what = f"the network names no {kind}, and no layer was given" if name is None else f"no layer {name!r} in the network"
-    raise ValueError(f"{what}; choose layer= among those with a map (c, h, w): {candidates}, or {INPUT!r} for the image")
+    found = [f"{n!r} {s}" for n, s in spatial_layers(net, image).items()]
+    more = [f"and {len(found) - 40} more (gweebp.layers.spatial_layers lists all)"] if len(found) > 40 else []
+    candidates = ", ".join(found[:40] + more) or "none"
+    what = (
+        f"the network names no {kind}, and no layer was given" if name is None else f"no layer {name!r} in the network"
+    )
+    raise ValueError(
+        f"{what}; choose layer= among those with a map (c, h, w): {candidates}, or {INPUT!r} for the image"
+    )
 
 
 def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None) -> tuple[Tensor, Tensor]:
@@ -184,7 +201,9 @@ def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None) -> tup
         if handle is not None:
             handle.remove()
     if len(taps) != 1:
-        raise ValueError(f"layer {layer!r} was called {len(taps)} times in one forward pass; name one that is called once")
+        raise ValueError(
+            f"layer {layer!r} was called {len(taps)} times in a forward pass; name one that is called once"
+        )
     check_embedding(embedding, probe.shape[0])
     if not embedding.requires_grad:
         raise ValueError(f"the embedding does not depend on layer {layer!r} (or the network detaches it on the way)")

@@ -6,8 +6,8 @@ Rules belong to operations, not to module classes, so that functional calls, re-
   parent's probability among its children; excitation.py holds how.
 * PASSES (batch norm, activations, scaling by a constant, normalisation of the embedding): one child a parent, so the
   child gets its parent's probability whole.
-* NATIVE (max-pooling, max-feature-map, ReLU, views, concatenation, padding): autograd's own backward already sends a
-  parent's probability to the child that won, and conserves it.
+* WINS (max-pooling, max-feature-map, ReLU) and COPIES (views, concatenation, padding): autograd's own backward already
+  sends a parent's probability to the child that won, or that it copies, and conserves it.
 
 Everything else raises UnsupportedOperation: never a silently wrong map.
 """
@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gweebp.layers import is_tracked, tensors_in
+from gweebp.layers import is_tracked
 
 Part = Callable[..., Tensor | None]
 
@@ -60,7 +60,11 @@ def _positional(names: str) -> Callable[[tuple, dict], tuple[list, dict]]:
     return bind
 
 
-_WEIGHTED, _ADDMM, _BINARY = _positional("input weight bias"), _positional("input mat1 mat2"), _positional("input other")
+_WEIGHTED, _ADDMM, _BINARY = (
+    _positional("input weight bias"),
+    _positional("input mat1 mat2"),
+    _positional("input other"),
+)
 
 
 def weighted(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
@@ -116,22 +120,20 @@ def average(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
     rest = args[1:]
     if isinstance(x, (list, tuple)):
         return None
-    return Mixing(
-        lambda x: func(x, *rest, **kwargs), lambda sign, x: func(x, *rest, **kwargs) if sign > 0 else None, x
-    )
+    return Mixing(lambda x: func(x, *rest, **kwargs), lambda sign, x: func(x, *rest, **kwargs) if sign > 0 else None, x)
 
 
 def addition(name: str, args: tuple, kwargs: dict) -> Mixing:
     """a + alpha·b and a − alpha·b of two responses: children with weights 1 and ±alpha."""
     (a, b, *rest), kwargs = _BINARY(args, kwargs)
     alpha = kwargs.get("alpha", rest[0] if rest else 1)
-    weights = (1, alpha if name in ("add", "radd", "iadd") else -alpha)
+    weights = (1, alpha if name in ("add", "radd") else -alpha)
 
     def part(sign: int, *children: Tensor) -> Tensor | None:
         terms = [w * x for w, x in zip(weights, children) if w * sign > 0]
         return sum(terms[1:], terms[0]) if terms else None
 
-    a, b = torch.broadcast_tensors(*(x if is_tracked(x) else x.detach().requires_grad_() for x in (a, b)))
+    a, b = (x if is_tracked(x) else x.detach().requires_grad_() for x in (a, b))
     return Mixing(lambda a, b: torch.add(a, b, alpha=weights[1]), part, a, b)
 
 
@@ -140,38 +142,58 @@ MIXES: dict[str, Callable[[Any, tuple, dict], Mixing | None]] = {
     **dict.fromkeys("matmul rmatmul mm bmm mv einsum".split(), product),
     **dict.fromkeys("addmm addmv baddbmm".split(), biased_product),
     **dict.fromkeys(
-        "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d mean sum "
-        "interpolate upsample".split(),
+        (
+            "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d mean sum "
+            "interpolate upsample"
+        ).split(),
         average,
     ),
 }  #: operations that share a parent's probability among several children
 
-SUMS = set("add radd iadd sub isub rsub".split())  #: between two responses they mix; with a constant they pass
-SCALES = set("mul rmul imul div truediv itruediv true_divide multiply divide".split())  #: by a constant they pass
-OUT_OF_PLACE = {"iadd": torch.add, "isub": torch.sub, "imul": torch.mul, "itruediv": torch.div}
+SUMS = set("add radd sub rsub subtract".split())  #: between two responses they mix; with a constant they pass
+SCALES = set("mul rmul div truediv true_divide multiply divide".split())  #: by a constant they pass
 PASSES = set(
-    "batch_norm leaky_relu prelu rrelu relu6 hardtanh elu selu celu gelu silu mish softplus softsign sigmoid "
-    "logsigmoid tanh hardswish hardsigmoid hardshrink softshrink threshold clamp clip clamp_min clamp_max normalize "
-    "neg pow sqrt rsqrt square exp log abs dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout".split()
+    (
+        "batch_norm leaky_relu prelu rrelu relu6 hardtanh elu selu celu gelu silu mish softplus softsign sigmoid "
+        "logsigmoid tanh hardswish hardsigmoid hardshrink softshrink threshold clamp clip clamp_min clamp_max "
+        "normalize neg pow sqrt rsqrt square exp log abs dropout dropout1d dropout2d dropout3d alpha_dropout "
+        "feature_alpha_dropout"
+    ).split()
 )  #: one child a parent
-NATIVE = set(
-    "relu max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices "
-    "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d adaptive_max_pool2d_with_indices "
-    "max maximum amax min minimum amin fmax fmin "
-    "view view_as reshape reshape_as flatten unflatten ravel permute transpose swapaxes swapdims t movedim moveaxis "
-    "squeeze unsqueeze expand expand_as broadcast_to broadcast_tensors repeat repeat_interleave tile contiguous clone "
-    "cat concat concatenate stack hstack vstack dstack chunk split tensor_split unbind narrow select getitem "
-    "index_select take_along_dim gather flip roll rot90 pad pixel_shuffle pixel_unshuffle channel_shuffle "
-    "to type float double type_as cpu cuda get alias positive identity requires_grad_ as_subclass".split()
-)  #: autograd's own backward is the rule
-SCALE_ONLY = set("norm vector_norm matrix_norm frobenius_norm".split())  #: a normaliser: what is divided by it passes whole
+WINS = set(
+    (
+        "relu max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices "
+        "max_pool3d_with_indices adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
+        "adaptive_max_pool2d_with_indices max maximum amax min minimum amin fmax fmin"
+    ).split()
+)  #: the winner takes all, by autograd's own backward
+COPIES = set(
+    (
+        "view view_as reshape reshape_as flatten unflatten ravel permute transpose swapaxes swapdims t movedim "
+        "moveaxis squeeze unsqueeze expand expand_as broadcast_to broadcast_tensors repeat repeat_interleave tile "
+        "contiguous clone cat concat concatenate stack hstack vstack dstack chunk split tensor_split unbind narrow "
+        "select getitem index_select take_along_dim gather flip roll rot90 pad pixel_shuffle pixel_unshuffle "
+        "channel_shuffle to type float double type_as cpu cuda get alias positive identity requires_grad_ "
+        "as_subclass"
+    ).split()
+)  #: the same neurons in another place, by autograd's own backward
+SCALE_ONLY = set(
+    "norm vector_norm matrix_norm frobenius_norm".split()
+)  #: a normaliser: what is divided by it passes whole
 
 
 def operation_name(func: Any) -> tuple[str, bool]:
-    """(name, in_place): Tensor.__iadd__ → ("iadd", False), torch.relu_ → ("relu", True), F.conv2d → ("conv2d", False)."""
+    """(name, in_place): F.conv2d → ("conv2d", False), torch.relu_ → ("relu", True), Tensor.__iadd__ → ("add", True).
+
+    Example:
+        >>> operation_name(torch.Tensor.add_), operation_name(torch.nn.functional.conv2d)
+        (('add', True), ('conv2d', False))
+    """
     name = getattr(func, "__name__", None) or str(func)
-    dunder = name.startswith("__")
-    return name.strip("_"), name.endswith("_") and not dunder and name != "requires_grad_"
+    dunder, plain = name.startswith("__"), name.strip("_")
+    if dunder and plain in ("iadd", "isub", "imul", "itruediv"):
+        return plain[1:].replace("truediv", "div"), True
+    return plain, name.endswith("_") and not dunder and name != "requires_grad_"
 
 
 def where_called(net: nn.Module) -> str:
@@ -197,4 +219,3 @@ def unsupported(func: Any, net: nn.Module) -> UnsupportedOperation:
         f"{name} mixes neurons and excitation backprop has no rule for it here ({where_called(net)}). Choose a layer "
         "above it, or express it with operations that have a rule (gweebp.operations lists them)"
     )
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from gweebp.layers import at_least_float32, check_embedding, embed
@@ -34,6 +33,7 @@ def embedded(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tu
     batch, NaN, a zero embedding, and for a mate equal to its non-mate; each names the argument.
 
     Example:
+        >>> import torch
         >>> net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
         >>> m, n = embedded(net, torch.rand(3, 1, 2, 2), torch.rand(1, 1, 2, 2), torch.tensor([[1., 0.]]))
         >>> m.shape, n.shape
@@ -46,16 +46,18 @@ def embedded(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tu
         if not (isinstance(given, Tensor) and given.ndim == 2):
             check_images(name, given)
             if given.shape[1] != probe.shape[1]:
-                raise ValueError(f"{name} has {given.shape[1]} channels and the probe {probe.shape[1]}; expected the same")
+                raise ValueError(
+                    f"{name} has {given.shape[1]} channels and the probe {probe.shape[1]}; expected the same"
+                )
         if given.shape[0] not in (1, b):
             raise ValueError(f"{name} has batch size {given.shape[0]}; expected {b} as the probe, or 1 for all of them")
         e = check_embedding(given.detach(), given.shape[0]) if given.ndim == 2 else embed(net, given)
-        if (zero := (e == 0).all(1).nonzero().flatten().tolist()):
+        if zero := (e == 0).all(1).nonzero().flatten().tolist():
             raise ValueError(f"the embedding of {name} is zero at batch indices {zero}: it has no direction")
         found[name] = at_least_float32(e).expand(b, -1)
     m, n = found["mate"], found["nonmate"]
     if m.shape != n.shape:
         raise ValueError(f"mate and nonmate differ in their embedding's length: {m.shape[1]} and {n.shape[1]}")
-    if (same := (m == n).all(1).nonzero().flatten().tolist()):
+    if same := (m == n).all(1).nonzero().flatten().tolist():
         raise ValueError(f"mate and nonmate are equal at batch indices {same}; a triplet needs two different people")
     return m, n

@@ -16,7 +16,5 @@ def gweebp(
 
     gain: "triplet" is Eq. (5); "cosine" is the released code's cos(p, m) − cos(p, n).
     """
-    (m,) = mwps(
-        net, probe, mate, nonmate, layer=layer, extended=True, weighted=True, towards=("mate",), gain=gain
-    )
+    (m,) = mwps(net, probe, mate, nonmate, layer=layer, extended=True, weighted=True, towards=("mate",), gain=gain)
     return m.sum(1)
