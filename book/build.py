@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from chapters import shows_results
 from profiles import ProfileError, load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +47,9 @@ def locked(build: Path) -> None:
 def chapter(profile: dict, name: str, given: list[str]) -> int:
     """Execute one chapter with parameters of one's own; the book's own copy of it stays as it is."""
     build = f"_build/{profile['profile']}"
+    source = ROOT / "notebooks" / f"{name}.py"
+    if source.is_file() and shows_results(name) and not (ROOT / build / "games").is_dir():
+        raise ProfileError(f"{build} holds no results yet: run `make book PROFILE={profile['profile']}` first")
     out = f"{build}/reruns/{name}.ipynb"
     offered = {"build": build, "profile": profile["profile"]}
     offered |= {"networks": ",".join(profile["networks"]), "datasets": ",".join(profile["report"])}
@@ -85,7 +89,7 @@ def main() -> int:
     if not sys.stderr.isatty():
         os.environ["TQDM_DISABLE"] = "1"
     sys.stdout.flush()
-    os.execv(command[0], command)
+    return os.execv(command[0], command)
 
 
 if __name__ == "__main__":
