@@ -105,7 +105,7 @@ def estimate_curve(
     level: float = 0.95,
 ) -> tuple[Array, Array, Array]:
     """As `estimate` for a statistic that returns several numbers, (..., points): value, low, high, each (points,)."""
-    drawn = _resampled(statistic, samples, groups, resamples, seed)
+    drawn = resampled(statistic, samples, groups, resamples, seed)
     low, high = _interval(drawn, level)
     return statistic(*(s.sum(0) for s in samples)), low, high
 
@@ -128,16 +128,25 @@ def difference(
     """
     if len(first[0]) != len(second[0]):
         raise ValueError(f"paired sets have {len(first[0])} and {len(second[0])} samples: expected the same samples")
-    one, two = (_resampled(statistic, side, groups, resamples, seed) for side in (first, second))
+    one, two = (resampled(statistic, side, groups, resamples, seed) for side in (first, second))
     low, high = _interval(one - two, level)
     value = statistic(*(s.sum(0) for s in first)) - statistic(*(s.sum(0) for s in second))
     smaller = min(int((one <= two).sum()), int((one >= two).sum()))
     return Difference(float(value), float(low), float(high), min(1.0, 2 * (smaller + 1) / (resamples + 1)))
 
 
-def _resampled(
-    statistic: Statistic, samples: Sequence[Array], groups: ArrayLike | None, resamples: int, seed: int
+def resampled(
+    statistic: Statistic,
+    samples: Sequence[Array],
+    groups: ArrayLike | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> Array:
+    """The statistic of each resample, (resamples, ...); the same groups and seed draw the same subjects.
+
+    >>> resampled(lambda hit, n: (hit / n)[..., 0], (np.ones((3, 1)), np.ones((3, 1))), resamples=2).tolist()
+    [1.0, 1.0]
+    """
     n = len(samples[0])
     ids = np.arange(n) if groups is None else np.asarray(groups)
     if len(ids) != n:

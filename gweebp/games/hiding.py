@@ -92,6 +92,11 @@ def area(matched: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[
     return bootstrap.estimate(_area, _totals(matched), groups, **options)
 
 
+def area_draws(matched: ArrayLike, groups: ArrayLike | None = None, resamples: int = 2000, seed: int = 0) -> Array:
+    """The area in each bootstrap resample, (resamples,): for statistics of several methods at once."""
+    return bootstrap.resampled(_area, _totals(matched), groups, resamples, seed)
+
+
 def difference(
     first: ArrayLike, second: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[Options]
 ) -> Difference:

@@ -129,6 +129,13 @@ def area(outcome: Outcome, upto: float = 1.0, groups: ArrayLike | None = None, *
     return bootstrap.estimate(_area(upto), _totals(outcome), groups, **options)
 
 
+def area_draws(
+    outcome: Outcome, upto: float = 1.0, groups: ArrayLike | None = None, resamples: int = 2000, seed: int = 0
+) -> Array:
+    """The area in each bootstrap resample, (resamples,): for statistics of several methods at once."""
+    return bootstrap.resampled(_area(upto), _totals(outcome), groups, resamples, seed)
+
+
 def curve(
     outcome: Outcome, far: ArrayLike | None = None, groups: ArrayLike | None = None, **options: Unpack[Options]
 ) -> Curve:
