@@ -1,0 +1,95 @@
+"""Doppelgängers: the same person, the same picture, one face part replaced. The ground truth of the inpainting game.
+
+OP and OM are a test subject's sketch and photo; IP and IN are the sketch and the photo of a doppelgänger, who has another
+person's part. The four share the eyewitness's errors, pose, light and texture, so that outside the region OP and IP agree
+to the bit (as OM and IN do outside theirs): the region is exact, which no inpainting network can promise.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gweebp.datasets.faceset import FaceSet
+from gweebp.datasets.quadruplets import Quadruplets
+from gweebp.datasets.synthetic import draws, parameters
+from gweebp.datasets.synthetic.parameters import PARTS
+from gweebp.datasets.synthetic.world import World
+
+_CHOICES = 4
+
+
+def substitutes(world: World, identities: Tensor, latents: Tensor, part: Tensor, stream: str) -> Tensor:
+    """Latents of a doppelgänger of each person: part number `part` replaced by another person's.
+
+    Of four people, the one whose part differs most (L2 distance of the part's latents) lends it: a doppelgänger that
+    nobody can tell apart is no question to ask.
+
+    Args:
+        world: of the faces.
+        identities: (n,) int64.
+        latents: (n, COUNT), what they look like.
+        part: (n,) int64, which part each exchanges.
+        stream: what for: another stream draws other people.
+
+    Returns:
+        (n, COUNT).
+    """
+    swapped = latents.clone()
+    for code, name in enumerate(PARTS):
+        rows, columns = (part == code).nonzero().flatten(), parameters.MEMBERS[name]
+        drawn = draws.normal(world.seed, identities[rows], f"{stream} {name}", _CHOICES * len(columns))
+        lenders = drawn.reshape(-1, _CHOICES, len(columns))
+        own = latents[rows][:, columns]
+        farthest = (lenders - own[:, None]).square().sum(2).argmax(1)
+        swapped[rows[:, None], columns] = lenders[torch.arange(len(rows)), farthest]
+    return swapped
+
+
+def doppelgangers(faces: FaceSet, subjects: Tensor | None = None, seed: int | None = None) -> Quadruplets:
+    """Candidate quadruplets: each subject with each of the six parts replaced; not yet filtered by Eq. (7)-(8).
+
+    The region of a quadruplet holds the pixels that show the part in OP or in IP (mask at least one half), and every
+    other pixel in which they differ (a shadow cast, a soft edge). `mate_region` is the same for OM and IN, whose pose is
+    another.
+
+    Args:
+        faces: from `faceset`.
+        subjects: (s,) int64 rows of `faces`; None: its test subjects.
+        seed: of the parts that replace; None: the world's own.
+
+    Returns:
+        6·s quadruplets, subject by subject, each with PARTS in order.
+
+    Raises:
+        ValueError: `faces` is not synthetic: real people have no exact doppelgängers.
+
+    Example:
+        >>> from gweebp.datasets import synthetic
+        >>> faces = synthetic.faceset("composite", subjects=8, distractors=0, size=32, doppelgangers=0)
+        >>> four = doppelgangers(faces)
+        >>> len(four), bool(((four.op != four.ip).any(1) & ~four.region).any())
+        (12, False)
+    """
+    if "world" not in faces.record:
+        raise ValueError(f"{faces.name} is no synthetic set (its record names no world): it has no exact doppelgängers")
+    world = World(**faces.record["world"])
+    rows = faces.test if subjects is None else subjects
+    subject = rows.repeat_interleave(len(PARTS))
+    part = torch.arange(len(PARTS)).repeat(len(rows))
+    identities = torch.tensor([int(faces.ids[row].removeprefix("person-")) for row in subject.tolist()])
+    latents = world.people(identities)
+    twins = substitutes(world, identities, latents, part, f"test {world.seed if seed is None else seed}")
+    op, ip, region = _pair(*world.sketches(identities, latents, masks=True), *world.sketches(identities, twins, masks=True), part)
+    om, in_, mate_region = _pair(*world.photo_masks(identities, latents), *world.photo_masks(identities, twins), part)
+    return Quadruplets(op, om, ip, in_, region, subject, part, mate_region)
+
+
+def _pair(
+    original: Tensor, masks: Tensor | None, swapped: Tensor, swapped_masks: Tensor | None, part: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Original, doppelgänger, and the region: the part's pixels in either, and all others that changed."""
+    assert masks is not None and swapped_masks is not None
+    row = torch.arange(len(part))
+    region = masks[row, part] | swapped_masks[row, part] | (original != swapped).any(1)
+    return original, swapped, region

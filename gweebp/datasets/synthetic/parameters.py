@@ -1,0 +1,195 @@
+"""What a person of the synthetic world looks like: the parameters of each face part, and how identities are drawn.
+
+A person is a vector of standard normal *latents*, one for each row of `PARAMETERS`. A row belongs to one of the paper's
+six parts or to the `base` (what all parts share: complexion, width of the head). `values` turns a latent z into what the
+renderer reads: low + (high − low)·Φ(z), uniform between the two ends. Three operations act on latents:
+
+- `sample`: an identity's latents, by seed and identity alone.
+- `misremember`: an eyewitness's memory, z' = √(1 − e²)·z + e·ε with ε standard normal: the same distribution over people,
+  at correlation √(1 − e²) with the truth.
+- `swap`: one part's latents from another person: a doppelgänger.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gweebp.datasets.synthetic import draws
+
+PARTS = ("hair", "eyebrows", "eyes", "nose", "mouth", "skin")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row: `low` and `high` are its ends in the units the renderer reads (face units: half an image is 1)."""
+
+    part: str
+    name: str
+    low: float
+    high: float
+    remembered: float = 1.0  # factor on the eyewitness error: nobody forgets that a man was bald
+
+
+def _rows(part: str, *rows: tuple) -> list[Parameter]:
+    return [Parameter(part, *row) for row in rows]
+
+
+PARAMETERS: tuple[Parameter, ...] = tuple(
+    _rows(
+        "base",
+        ("melanin", 0.0, 1.0, 0.3),
+        ("redness", 0.0, 1.0, 0.5),
+        ("pigment", 0.0, 1.0, 0.3),  # of hair, brows and beard together
+        ("head_width", 0.475, 0.505, 0.5),
+        ("ear_size", 0.8, 1.2),
+    )
+    + _rows(
+        "hair",
+        ("hair_style", 0.0, 9.0, 0.25),  # integer part: row of hair.STYLES
+        ("hair_tint", -0.3, 0.3, 0.5),
+        ("hair_red", 0.0, 1.0, 0.5),
+        ("hair_grey", 0.0, 1.0, 0.5),
+        ("hair_volume", 0.0, 1.0),
+        ("hair_line", -1.0, 1.0),
+        ("hair_parting", -1.0, 1.0),
+        ("hair_length", 0.0, 1.0),
+        ("hair_wave", 0.0, 1.0),
+    )
+    + _rows(
+        "eyebrows",
+        ("brow_height", 0.115, 0.205),
+        ("brow_thickness", 0.016, 0.046),
+        ("brow_length", 0.12, 0.18),
+        ("brow_arch", 0.0, 0.07),
+        ("brow_slant", -0.22, 0.22),
+        ("brow_gap", 0.05, 0.11),
+        ("brow_density", 0.25, 1.0),
+        ("brow_tint", -0.2, 0.3),
+        ("brow_skew", -0.016, 0.016),
+    )
+    + _rows(
+        "eyes",
+        ("eye_gap", 0.185, 0.245),
+        ("eye_width", 0.075, 0.115),
+        ("eye_open", 0.022, 0.054),
+        ("eye_slant", -0.22, 0.26),
+        ("eye_height", -0.022, 0.022),
+        ("iris_melanin", 0.0, 1.0),
+        ("iris_hue", 0.0, 1.0),
+        ("iris_size", 0.034, 0.046),
+        ("eye_crease", 0.0, 1.0),
+        ("eye_bags", 0.0, 1.0),
+        ("eye_lashes", 0.0, 1.0),
+        ("glasses", 0.0, 1.0, 0.3),  # drawn above eyes.GLASSES_FROM
+        ("glasses_shape", 0.0, 1.0),
+    )
+    + _rows(
+        "nose",
+        ("nose_length", 0.235, 0.335),
+        ("nose_width", 0.085, 0.165),
+        ("nose_bridge", 0.022, 0.06),
+        ("nose_tip", 0.035, 0.075),
+        ("nose_relief", 0.5, 1.35),
+        ("nostrils", 0.3, 1.2),
+        ("nose_turn", -0.03, 0.04),
+        ("nose_bend", -0.02, 0.02),
+    )
+    + _rows(
+        "mouth",
+        ("mouth_height", 0.355, 0.44),
+        ("mouth_width", 0.115, 0.205),
+        ("lip_upper", 0.012, 0.046),
+        ("lip_lower", 0.02, 0.062),
+        ("mouth_corners", -0.035, 0.04),
+        ("lip_bow", 0.0, 1.0),
+        ("lip_colour", 0.0, 1.0),
+        ("mouth_skew", -0.012, 0.012),
+    )
+    + _rows(
+        "skin",
+        ("jaw_width", 0.70, 0.86),
+        ("chin_height", 0.66, 0.74),
+        ("jaw_square", 0.0, 1.0),
+        ("cheekbones", 0.0, 1.0),
+        ("folds", 0.0, 1.0),
+        ("wrinkles", 0.0, 1.0),
+        ("blush", 0.0, 1.0),
+        ("freckles", 0.0, 1.0, 0.5),
+        ("beard", 0.0, 1.0, 0.25),  # beard, moustache and stubble: skin.beard_style
+        ("beard_density", 0.0, 1.0),
+        ("mole_u", -0.33, 0.33, 0.5),
+        ("mole_v", 0.1, 0.5, 0.5),
+        ("mole_size", -0.03, 0.022, 0.5),  # negative: none
+    )
+)
+COUNT = len(PARAMETERS)
+MEMBERS = {
+    part: torch.tensor([i for i, p in enumerate(PARAMETERS) if p.part == part]) for part in ("base", *PARTS)
+}
+
+
+def sample(seed: int, identities: Tensor) -> Tensor:
+    """Latents of the people called `identities`.
+
+    Args:
+        seed: of the world.
+        identities: (n,) int64; the same number is the same person whatever the batch.
+
+    Returns:
+        (n, COUNT) float32, standard normal.
+
+    Example:
+        >>> sample(0, torch.arange(2)).shape == (2, COUNT)
+        True
+    """
+    return draws.normal(seed, identities, "person", COUNT)
+
+
+def misremember(latents: Tensor, noise: Tensor, error: float) -> Tensor:
+    """An eyewitness's memory of `latents`: z' = √(1 − e²)·z + e·ε, with e = `error` times the row's `remembered`.
+
+    Args:
+        latents: (n, COUNT).
+        noise: (n, COUNT) standard normal ε; the same ε for a person and a doppelgänger is the same eyewitness.
+        error: 0 (perfect) to 1 (a memory of someone else).
+
+    Returns:
+        (n, COUNT), standard normal over people again.
+
+    Example:
+        >>> z = sample(0, torch.arange(3))
+        >>> torch.equal(misremember(z, torch.randn_like(z), 0.0), z)
+        True
+    """
+    if not 0 <= error <= 1:
+        raise ValueError(f"eyewitness error is {error}, expected a share from 0 to 1")
+    e = error * torch.tensor([p.remembered for p in PARAMETERS])
+    return (1 - e.square()).sqrt() * latents + e * noise
+
+
+def swap(latents: Tensor, others: Tensor, part: int) -> Tensor:
+    """`latents` with the parameters of part number `part` (of PARTS) from `others`.
+
+    Example:
+        >>> a, b = sample(0, torch.arange(1)), sample(0, torch.arange(1, 2))
+        >>> int((swap(a, b, 3) != a).sum()) == len(MEMBERS["nose"])
+        True
+    """
+    columns = MEMBERS[PARTS[part]]
+    swapped = latents.clone()
+    swapped[:, columns] = others[:, columns]
+    return swapped
+
+
+def values(latents: Tensor) -> dict[str, Tensor]:
+    """What the renderer reads: name -> (n, 1, 1), uniform between the row's low and high.
+
+    Example:
+        >>> values(torch.zeros(1, COUNT))["melanin"].item()
+        0.5
+    """
+    share = torch.special.ndtr(latents.double()).float()
+    return {
+        row.name: (row.low + (row.high - row.low) * share[:, i])[:, None, None] for i, row in enumerate(PARAMETERS)
+    }

@@ -1,0 +1,101 @@
+"""A world of faces: the photo and the sketch of any identity, by seed and identity alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gweebp.datasets.synthetic import capture, draws, parameters, sketches
+from gweebp.datasets.synthetic.capture import Capture
+from gweebp.datasets.synthetic.rendering import render
+
+KINDS = {"composite": 0.45, "drawn": 0.10}  # kind of sketch -> eyewitness error
+_CHUNK = 4  # faces drawn at once: their planes stay in a core's cache
+
+
+@dataclass(frozen=True)
+class World:
+    """What decides every pixel of a synthetic set.
+
+    Attributes:
+        kind: of sketch, "composite" or "drawn".
+        size: height and width of the images in pixels.
+        seed: of everything.
+        error: eyewitness error of the sketches, 0..1 (`parameters.misremember`).
+
+    Example:
+        >>> world = World("drawn", 32, seed=0, error=0.1)
+        >>> people = torch.arange(3)
+        >>> world.photos(people, world.people(people)).shape
+        torch.Size([3, 3, 32, 32])
+    """
+
+    kind: str
+    size: int
+    seed: int
+    error: float
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown kind of sketch {self.kind!r}; known: {', '.join(KINDS)}")
+        if self.size < 16:
+            raise ValueError(f"faces need at least 16 pixels, got size {self.size}")
+
+    def record(self) -> dict[str, Any]:
+        """The attributes, as a record from which the same world can be made again."""
+        return asdict(self)
+
+    def people(self, identities: Tensor) -> Tensor:
+        """Latents (n, parameters.COUNT) of identities (n,)."""
+        return parameters.sample(self.seed, identities)
+
+    def photos(self, identities: Tensor, latents: Tensor) -> Tensor:
+        """Photos, uint8 (n, 3, size, size), of people who look like `latents`, under the conditions of `identities`."""
+        return self._drawn(latents, self._photo_capture(identities), lambda r, c: r.photo, masks=False)[0]
+
+    def sketches(self, identities: Tensor, latents: Tensor, *, masks: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Sketches of people who look like `latents`, by the eyewitness or artist of `identities`.
+
+        Returns:
+            uint8 (n, 3, size, size), and where asked for the masks of the parts, bool (n, 6, size, size).
+        """
+        noise = draws.normal(self.seed, identities, "eyewitness", parameters.COUNT)
+        seen = parameters.misremember(latents, noise, self.error)
+        if self.kind == "composite":
+            conditions = capture.sample(self.seed, identities, "sketch", jitter=0.35)
+            conditions = _studio(conditions, lattice=0.3 * conditions.lattice)
+            return self._drawn(seen, conditions, lambda r, c: sketches.composite(r.photo), masks=masks)
+        conditions = _studio(self._photo_capture(identities))
+        return self._drawn(seen, conditions, lambda r, c: sketches.drawing(r.photo, c.lattice), masks=masks)
+
+    def photo_masks(self, identities: Tensor, latents: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Photos as `photos`, with the masks of the parts, bool (n, 6, size, size)."""
+        return self._drawn(latents, self._photo_capture(identities), lambda r, c: r.photo, masks=True)
+
+    def _photo_capture(self, identities: Tensor) -> Capture:
+        return capture.sample(self.seed, identities, "photo")
+
+    def _drawn(
+        self, latents: Tensor, conditions: Capture, finish: Callable[..., Tensor], *, masks: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        n, side = len(latents), self.size
+        images = torch.empty(n, 3, side, side, dtype=torch.uint8)
+        parts = torch.empty(n, len(parameters.PARTS), side, side, dtype=torch.bool) if masks else None
+        for start in range(0, n, _CHUNK):
+            part = slice(start, start + _CHUNK)
+            rendering = render(latents[part], conditions[part], side, masks=masks)
+            images[part] = (255 * finish(rendering, conditions[part])).round().to(torch.uint8)
+            if parts is not None and rendering.masks is not None:
+                parts[part] = rendering.masks >= 0.5
+        return images, parts
+
+
+def _studio(conditions: Capture, **changes: Tensor) -> Capture:
+    """The same, before white paper: nobody draws the wall."""
+    white = torch.full_like(conditions.backdrop, 0.86)
+    return replace(conditions, backdrop=white, garment=0.5 + 0.3 * conditions.garment, **changes)
