@@ -1,0 +1,166 @@
+"""A build is read back as it was written; measures and sentences say what the outcomes hold."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from gweebp import files, measures, networks
+from gweebp.datasets.quadruplets import Quadruplets
+from gweebp.games.bootstrap import Difference, Estimate
+from gweebp.results import Run, open_runs
+
+
+def outcomes(methods, t=6, q=8, steps=5):
+    """hiding: each method holds `k` of the steps; inpainting: succeeds from step `4 - k` on."""
+    found = {
+        "hiding/subject": torch.arange(t),
+        "inpainting/subject": torch.arange(q) % 4,
+        "inpainting/part": torch.arange(q) % 3,
+        "inpainting/outside": torch.full((q,), 10),
+    }
+    for k, method in enumerate(methods):
+        found[f"hiding/{method}/matched"] = torch.arange(steps).expand(t, -1) <= k
+        found[f"inpainting/{method}/success"] = torch.arange(steps).expand(q, -1) >= steps - 1 - k
+        found[f"inpainting/{method}/false_positives"] = torch.linspace(0, 10, steps).long().expand(q, -1)
+    return found
+
+
+@pytest.fixture
+def build(tmp_path, faces):
+    """A build with one run, two groups of methods, and two qualified quadruplets of four."""
+    folder = tmp_path / "demo"
+    faces.save(folder / "data/noise")
+    index, flat = torch.arange(4), torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 3, 32, 32).contiguous()
+    half = torch.zeros(4, 32, 32, dtype=torch.bool)
+    half[:, :16] = True
+    Quadruplets(flat, flat, flat, flat, half, index, index).save(folder / "data/noise/quadruplets.safetensors")
+    net = networks.build("lcnn9", seed=0, width=0.125, size=32)
+    networks.save(net, folder / "networks/noise/lcnn9/weights.safetensors")
+    chosen = {"probe": [1, 3], "mate": [1, 3], "nonmate": [3, 5]}
+    trials = {"hiding": chosen, "inpainting": {"qualified": [2, 0]}}
+    files.write_json(folder / "trials/noise/lcnn9.json", trials)
+    files.write_tensors(folder / "games/noise/lcnn9/a.safetensors", outcomes(["ebp", "gweebp"]))
+    files.write_tensors(folder / "games/noise/lcnn9/b.safetensors", outcomes(["random"]))
+    return folder
+
+
+def test_groups_are_merged_and_trials_looked_up(build, faces):
+    (run,) = open_runs(build, "noise", "lcnn9")
+    assert run.games.methods == ["ebp", "gweebp", "random"]
+    assert list(run.games.inpainting) == ["ebp", "gweebp", "random"]
+    assert run.qualified.subject.tolist() == [2, 0]
+    assert run.quadruplet(1).op.unique().tolist() == [0]
+    probe, mate, nonmate = run.triplet(1)
+    assert torch.equal(probe[0], faces.sketches[faces.test[3]])
+    assert torch.equal(mate[0], faces.photos[faces.test[3]])
+    assert torch.equal(nonmate[0], faces.distractors[5 - 4])
+    assert not run.net.training
+
+
+def test_one_part_keeps_its_own_trials(build):
+    (run,) = open_runs(build, "noise", "lcnn9")
+    part = run.games.of_part(2)
+    assert part.inpainting_part.tolist() == [2, 2]
+    assert part.inpainting_subject.tolist() == [2, 1]
+    assert len(part.inpainting["ebp"].success) == 2
+    assert part.methods == run.games.methods
+    assert run.games.of_part(5).inpainting == {}
+
+
+def test_a_group_of_other_trials_is_refused(build):
+    old = outcomes(["center"])
+    old["hiding/subject"] = old["hiding/subject"] + 1
+    files.write_tensors(build / "games/noise/lcnn9/old.safetensors", old)
+    with pytest.raises(ValueError, match="other trials"):
+        _ = open_runs(build, "noise", "lcnn9")[0].games
+    files.write_tensors(build / "games/noise/lcnn9/old.safetensors", outcomes(["center"], steps=6))
+    with pytest.raises(ValueError, match="other trials"):
+        _ = open_runs(build, "noise", "lcnn9")[0].games
+
+
+@pytest.mark.parametrize(
+    ("datasets", "names", "error", "match"),
+    [
+        ("noise", "vgg16", FileNotFoundError, "vgg16 on noise in .*demo: .*PROFILE=demo"),
+        ("noise", " , ", ValueError, "nothing to show"),
+    ],
+)
+def test_what_is_not_there_is_named(build, datasets, names, error, match):
+    with pytest.raises(error, match=match):
+        open_runs(build, datasets, names)
+
+
+def test_samples_out_of_range_are_named(build):
+    (run,) = open_runs(build, "noise", "lcnn9")
+    with pytest.raises(ValueError, match="sample=2: there are 2 triplets of LCNN9, noise, 0 to 1"):
+        run.triplet(2)
+    with pytest.raises(ValueError, match="sample=-1: there are 2 qualified quadruplets"):
+        run.quadruplet(-1)
+
+
+def test_values_are_those_of_the_games(build):
+    runs = open_runs(build, "noise", "lcnn9")
+    areas = measures.estimates(runs, "hiding", resamples=50)["LCNN9, noise"]
+    assert list(areas) == ["random", "ebp", "gweebp"]  # the book's order
+    # TPR 1, 0, 0, 0, 0 and 1, 1, 0, 0, 0 on five points: trapezoids of width 1/4
+    assert areas["ebp"] == pytest.approx((0.125, 0.125, 0.125))
+    assert areas["gweebp"] == pytest.approx((0.375, 0.375, 0.375))
+    lead = measures.differences(runs, "hiding", {"ebp": ("gweebp", "ebp"), "no": ("xface", "ebp")}, resamples=50)
+    assert list(lead["LCNN9, noise"]) == ["ebp"]
+    assert lead["LCNN9, noise"]["ebp"].value == pytest.approx(0.25)
+    # gweebp succeeds from step 3 (FAR 0.7) on, ebp at the last step only
+    sr = measures.estimates(runs, "inpainting", ["gweebp", "ebp"], resamples=50)["LCNN9, noise"]
+    assert sr["gweebp"].value > sr["ebp"].value > 0
+    assert measures.estimates(runs, "sr-10", resamples=50)["LCNN9, noise"]["gweebp"].value == 0
+
+
+def test_curves_have_one_line_a_method(build):
+    runs = open_runs(build, "noise", "lcnn9")
+    found = measures.curves(runs, "hiding", resamples=50)["LCNN9, noise"]
+    np.testing.assert_allclose(found["gweebp"].value, [1, 1, 0, 0, 0])
+    assert list(measures.curves(runs, "inpainting", ["ebp"], resamples=50)["LCNN9, noise"]) == ["ebp"]
+
+
+def test_a_game_that_was_not_played_is_left_out_and_said(build):
+    hiding = {k: v for k, v in outcomes(["ebp"]).items() if k.startswith("hiding")}
+    for old in (build / "games/noise/lcnn9").iterdir():
+        old.unlink()
+    files.write_tensors(build / "games/noise/lcnn9/a.safetensors", hiding)
+    runs = open_runs(build, "noise", "lcnn9")
+    assert measures.estimates(runs, "inpainting") == {}
+    assert measures.curves(runs, "inpainting") == {}
+    assert measures.leader(runs[0], "inpainting") == "LCNN9, noise: not played, so nothing to compare."
+    assert "nothing to compare it with" in measures.leader(runs[0], "hiding")
+
+
+def test_the_sentence_names_the_highest_and_says_what_is_settled(build):
+    (run,) = open_runs(build, "noise", "lcnn9")
+    assert measures.leader(run, "hiding", ["ebp", "gweebp"], resamples=50) == (
+        "LCNN9, noise: gweEBP is highest with 0.375 [0.375, 0.375], ahead of EBP by +0.250 [+0.250, +0.250], "
+        "which the interval separates from zero."
+    )
+    found = measures.leader(run, "sr-1", resamples=50)  # all 0: a tie is not a lead
+    assert found.endswith("which the interval does not separate from zero.")
+
+
+def test_tables_are_in_the_books_order_and_leave_gaps():
+    found = {
+        "A": {"gweebp": Estimate(0.5, 0.4, 0.6), "random": Estimate(0.1, 0.0, 0.2)},
+        "B": {"random": Difference(-0.1, -0.2, 0.0, 0.05)},
+    }
+    rows = measures.table(found, digits=1)
+    assert [row["method"] for row in rows] == ["random", "gweEBP"]
+    assert rows[0] == {"method": "random", "A": "0.1 [0.0, 0.2]", "B": "−0.1 [−0.2, +0.0]"}
+    assert rows[1]["B"] == ""
+
+
+def test_an_unknown_measure_is_named():
+    with pytest.raises(ValueError, match="unknown measure 'hidden'; known: hiding, inpainting"):
+        measures.find("hidden")
+
+
+def test_a_run_has_a_title():
+    assert Run.__dataclass_params__.frozen
+    assert json.dumps(Run("b", "cuhk", "vgg16").title) == '"VGG16, CUHK"'
