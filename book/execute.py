@@ -112,8 +112,9 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
         cell.id = hashlib.sha256(f"{place}:{cell.cell_type}".encode()).hexdigest()[:8]
         for key in ("papermill", "execution", "lines_to_next_cell"):
             cell.metadata.pop(key, None)
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.metadata.tags.append("hide-input")
+        tags = cell.metadata.get("tags", [])
+        if "injected-parameters" in tags and "hide-input" not in tags:
+            tags.append("hide-input")
         if cell.cell_type == "code":
             cell.outputs = _outputs(cell.outputs)
     return notebook

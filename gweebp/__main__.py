@@ -16,7 +16,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gweebp.stages import STAGES
+from gweebp.stages import maps, play, prepare, train, verify
+
+STAGES = {"prepare": prepare, "train": train, "verify": verify, "maps": maps, "play": play}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         STAGES[options.stage].run(options)
-    except (ValueError, OSError) as error:  # bad input; anything else is our mistake and shows its traceback
+    except (
+        ValueError,
+        OSError,
+        FloatingPointError,
+    ) as error:  # bad input; anything else is our mistake and shows its traceback
         print(f"error: {options.stage}: {error}", file=sys.stderr)
         return 1
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
 
 import torch
 from tqdm import tqdm
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     device = device_of(options)
     net = networks.load(options.weights).to(device)
-    maps, seconds = {}, dict.fromkeys(options.methods, 0.0)
+    maps, warned, seconds = {}, {}, dict.fromkeys(options.methods, 0.0)
     for game, trials in load_trials(options).items():
         # every method takes embeddings of mate and non-mate: computed once for all of them
         mate, nonmate = (verification.embed(net, images).to(device) for images in (trials.mate, trials.nonmate))
@@ -37,8 +38,12 @@ def run(options: argparse.Namespace) -> None:
         for method in options.methods:
             began = time.perf_counter()
             bar = tqdm(list(zip(*triplets, strict=True)), desc=f"{method}, {game} game", disable=None)
-            parts = [explain(net, as_input(net, p), m, n, method=method).cpu() for p, m, n in bar]
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")  # a warning a batch would drown the terminal: they go to the record
+                parts = [explain(net, as_input(net, p), m, n, method=method).cpu() for p, m, n in bar]
             maps[f"{game}/{method}"] = torch.cat(parts)
+            warned[f"{game}/{method}"] = [f"{w.category.__name__}: {w.message}" for w in caught]
             seconds[method] += time.perf_counter() - began
     record = environment(seed=options.seed, started=started, device=device)
-    files.write_tensors(options.out, maps, {"record": record | {"seconds_by_method": seconds}})
+    extra = {"seconds_by_method": seconds, "warnings": {key: texts for key, texts in warned.items() if texts}}
+    files.write_tensors(options.out, maps, {"record": record | extra})

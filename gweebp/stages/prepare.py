@@ -17,6 +17,12 @@ from gweebp.stages.common import add_run, device_of
 
 SYNTHETIC = ("composite", "drawn")
 KINDS = (*SYNTHETIC, "pairs")
+COUNTS = {
+    "subjects": "people with a photo and a sketch, a quarter of them for the test",
+    "pretraining": "training subjects on top of these",
+    "distractors": "other people in the test gallery, photos only",
+    "doppelgangers": "part-swapped copies of each training subject, 0 to 6",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=KINDS, required=True, help="synthetic sketches, or pairs read from --folder")
     parser.add_argument("--folder", type=Path, help="photo-sketch pairs, laid out like CUHK's")
     parser.add_argument("--size", type=int, required=True, help="side of the images in pixels")
-    parser.add_argument("--subjects", type=int, default=0, help="of a synthetic set, the test subjects included")
-    parser.add_argument("--distractors", type=int, default=0, help="other people in a synthetic set's test gallery")
+    synthetic_set = parser.add_argument_group("synthetic sets")
+    for name, text in COUNTS.items():
+        synthetic_set.add_argument(f"--{name}", type=int, default=0, metavar="N", help=text)
+    synthetic_set.add_argument("--error", type=float, help="of the eyewitness, 0..1 (default: the kind's own)")
     parser.add_argument("--quadruplets", action=argparse.BooleanOptionalAction, default=True)
     add_run(parser)
 
@@ -37,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     device_of(options)
     faces = _faces(options)
-    quadruplets = synthetic.doppelgangers(faces, seed=options.seed) if options.quadruplets else _none(options.size)
+    quadruplets = synthetic.doppelgangers(faces) if options.quadruplets else _none(options.size)
     quadruplets.save(options.out / "quadruplets.safetensors")
     record = faces.record | {"environment": environment(seed=options.seed, started=started)}
     replace(faces, name=options.dataset, record=record).save(options.out)
@@ -48,8 +56,8 @@ def _faces(options: argparse.Namespace) -> FaceSet:
         if options.folder is None:
             raise ValueError(f"--kind {options.kind} reads a folder of photo-sketch pairs: name it with --folder")
         return cuhk.load(options.folder, size=options.size, seed=options.seed)
-    people = {"subjects": options.subjects, "distractors": options.distractors}
-    return synthetic.faceset(kind=options.kind, size=options.size, seed=options.seed, **people)
+    counts = {name: getattr(options, name) for name in COUNTS}
+    return synthetic.faceset(options.kind, size=options.size, seed=options.seed, error=options.error, **counts)
 
 
 def _none(size: int) -> Quadruplets:

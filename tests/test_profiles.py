@@ -1,0 +1,105 @@
+"""Profiles are values only: the same keys in each, nothing unknown, nothing that names another dataset."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from build import snakemake
+from profiles import FOLDER, ProfileError, differences, load, read
+
+ROOT = Path(__file__).parents[1]
+NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def written(tmp_path: Path, change) -> str:
+    profile = copy.deepcopy(read("smoke"))
+    change(profile)
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(profile))
+    return str(path)
+
+
+def test_the_four_profiles_are_there():
+    assert {"smoke", "book", "paper", "cuhk"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_profile_has_the_same_keys(name, tmp_path):
+    assert list(differences(read(name), read("book"))) == []
+    needs_data = any(dataset["kind"] == "pairs" for dataset in read(name)["datasets"].values())
+    assert load(name, str(tmp_path) if needs_data else "")["profile"] == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_profile_names_known_methods_once(name):
+    from gweebp import METHODS
+
+    methods = [method for group in read(name)["maps"]["groups"].values() for method in group]
+    assert set(methods) <= set(METHODS)
+    assert len(methods) == len(set(methods))
+    assert {"random", "center"} <= set(methods)
+
+
+def test_no_branch_on_a_profile_anywhere():
+    code = [
+        *ROOT.glob("book/*.py"),
+        ROOT / "book/Snakefile",
+        *ROOT.glob("notebooks/*.py"),
+        *ROOT.rglob("gweebp/**/*.py"),
+    ]
+    assert len(code) > 30
+    for path in code:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not (("if " in line) and any(f'"{name}"' in line for name in ("smoke", "paper"))), f"{path}: {line}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p.update(treads=p.pop("threads")), "unknown key 'treads' .did you mean 'threads'"),
+        (lambda p: p["networks"]["vgg16"].update(widht=1), "unknown key 'networks/vgg16/widht' .did you mean 'width'"),
+        (lambda p: p["networks"]["lcnn9"].pop("size"), "missing key 'networks/lcnn9/size'"),
+        (lambda p: p.update(seed="0"), "seed: expected int, got str '0'"),
+        (lambda p: p["report"].append("faces"), "report lacks or names an unknown 'faces'"),
+        (lambda p: p["training"].pop("synthetic-drawn"), "training lacks or names an unknown 'synthetic-drawn'"),
+        (
+            lambda p: p["datasets"]["synthetic-drawn"].update(pretrain="nobody"),
+            "pretrain lacks or names an unknown 'nobody'",
+        ),
+    ],
+)
+def test_a_broken_profile_says_what_is_wrong(change, message, tmp_path):
+    with pytest.raises(ProfileError, match=message):
+        load(written(tmp_path, change))
+
+
+def test_an_unknown_profile_names_the_nearest():
+    with pytest.raises(ProfileError, match="no profile 'smokey'; did you mean 'smoke'"):
+        load("smokey")
+
+
+def test_a_profile_of_ones_own_may_name_its_datasets(tmp_path):
+    def rename(profile):
+        for key in ("datasets", "training"):
+            profile[key]["mine"] = profile[key].pop("synthetic-drawn")
+        profile["report"] = ["mine"]
+
+    assert load(written(tmp_path, rename))["profile"] == "mine"
+
+
+def test_pairs_need_a_folder_that_exists(tmp_path):
+    with pytest.raises(ProfileError, match="DATA=.*is not a folder"):
+        load("cuhk", str(tmp_path / "nowhere"))
+
+
+def test_data_for_a_profile_that_reads_none_is_refused(tmp_path):
+    with pytest.raises(ProfileError, match="reads no data of yours"):
+        load("smoke", str(tmp_path))
+
+
+def test_a_value_of_the_profile_changes_the_command_but_the_cores_do_not():
+    profile = load("smoke")
+    few, many = (snakemake(profile, cores, ["html"]) for cores in (1, 4))
+    assert [a for a, b in zip(few, many, strict=True) if a != b] == ["1"]

@@ -1,0 +1,44 @@
+"""Rule inputs: what a stage's imports reach, and no more."""
+
+from pathlib import Path
+
+import pytest
+
+from sources import ROOT, closure
+
+
+def test_a_stage_rests_on_what_it_imports_wherever_that_stands():
+    train = closure("gweebp/stages/train.py")
+    assert {"gweebp/training.py", "gweebp/networks/vgg.py", "gweebp/record.py"} <= set(train)
+
+
+def test_a_stage_does_not_rest_on_what_it_never_runs():
+    train = closure("gweebp/stages/train.py")
+    assert not [file for file in train if "games" in file or "methods" in file or "figures" in file]
+    assert "gweebp/__init__.py" not in train
+    assert not [file for file in closure("gweebp/stages/prepare.py") if "methods" in file or "training" in file]
+
+
+def test_a_name_from_the_package_itself_counts_as_all_that_it_imports(tmp_path):
+    (tmp_path / "chapter.py").write_text("def f():\n    from gweebp import explain\n")
+    files = closure(tmp_path / "chapter.py")
+    assert {"gweebp/__init__.py", "gweebp/saliency.py", "gweebp/excitation.py"} <= set(files)
+    assert "gweebp/training.py" not in files
+
+
+def test_all_files_exist_and_are_relative():
+    for stage in sorted((ROOT / "gweebp/stages").glob("*.py")):
+        for file in closure(stage.relative_to(ROOT)):
+            assert not Path(file).is_absolute()
+            assert (ROOT / file).is_file()
+
+
+@pytest.mark.parametrize("source", ["from ..files import atomic", "from gweebp import files", "import gweebp.files"])
+def test_every_spelling_of_an_import_is_followed(source, tmp_path, monkeypatch):
+    package = tmp_path / "gweebp"
+    (package / "part").mkdir(parents=True)
+    for file in ("__init__.py", "files.py", "part/__init__.py"):
+        (package / file).write_text("")
+    (package / "part/stage.py").write_text(source)
+    monkeypatch.setattr("sources.ROOT", tmp_path)
+    assert "gweebp/files.py" in closure("gweebp/part/stage.py")
