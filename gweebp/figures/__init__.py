@@ -1,19 +1,27 @@
 """Every plot of the book. Each function takes data and returns a Figure; none reads a file or runs a method."""
 
 from gweebp.figures.curves import curves, distances, roc, training
+from gweebp.figures.depth import by_depth
 from gweebp.figures.forests import differences, forest
+from gweebp.figures.heatmaps import conditions, heatmap, note
+from gweebp.figures.neurons import neurons
 from gweebp.figures.pictures import image_grid, map_on_image, quadruplet, triplet
 from gweebp.figures.style import METHOD_STYLES, MethodStyle, style_of
 
 __all__ = [
     "METHOD_STYLES",
     "MethodStyle",
+    "by_depth",
+    "conditions",
     "curves",
     "differences",
     "distances",
     "forest",
+    "heatmap",
     "image_grid",
     "map_on_image",
+    "neurons",
+    "note",
     "quadruplet",
     "roc",
     "style_of",

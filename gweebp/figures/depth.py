@@ -1,0 +1,40 @@
+"""Quantities along a network, a row a layer, from the embedding down to the image."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from gweebp.figures.curves import SERIES
+from gweebp.figures.style import legend_below, panels, white
+
+MARKERS = "os^Dv"
+
+
+@white
+def by_depth(by_panel: Mapping[str, Mapping[str, Mapping[str, float]]], *, xlabel: str, columns: int = 2) -> Figure:
+    """Shares by layer, a mark a series; panels need not have the same layers.
+
+    by_panel: title -> series -> layer -> share in 0..1, top layer first.
+
+    >>> figure = by_depth({"LCNN9": {"ignored": {"head": 0.4, "conv5": 0.2}}}, xlabel="share")
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['head', 'conv5']
+    """
+    longest = max(len(shares) for series in by_panel.values() for shares in series.values())
+    figure, axes = panels(len(by_panel), columns, 0.75 + 0.24 * longest)
+    handles = {}
+    for ax, (title, series) in zip(axes, by_panel.items(), strict=True):
+        for name, shares in series.items():
+            k = list(dict.fromkeys(s for found in by_panel.values() for s in found)).index(name) % len(SERIES)
+            (handles[name],) = ax.plot(
+                list(shares.values()), range(len(shares)), color=SERIES[k][0], linestyle=SERIES[k][1], linewidth=1,
+                marker=MARKERS[k], markersize=7,
+            )  # fmt: skip
+            ax.set_yticks(range(len(shares)), list(shares))
+        ax.invert_yaxis()
+        ax.set(title=title, xlabel=xlabel, xlim=(-0.03, 1.03))
+        ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    if len(handles) > 1:
+        legend_below(figure, handles, columns=2)
+    return figure

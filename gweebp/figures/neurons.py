@@ -1,0 +1,90 @@
+"""Drawings of networks of a few neurons, for the chapters that work an example by hand."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from gweebp.figures.style import FAINT, INK, PAIR, panels, tighten, white
+
+Panel = tuple[Sequence[ArrayLike], Sequence[ArrayLike]]
+
+
+@white
+def neurons(
+    by_panel: Mapping[str, Panel], layers: Sequence[str], *, numbered: bool = False, columns: int = 2
+) -> Figure:
+    """A small network, its head on top: a number in each neuron, a line for each connection.
+
+    by_panel: title -> (values, connections). values: a vector for each layer, top first; connections: between each
+    layer and the next, a matrix (neurons above, neurons below), 0 where there is none. layers: their names.
+    A line is as thick as its number is large; what is negative is orange, dashed and square, what is positive blue.
+    numbered: write each connection's number on it.
+
+    >>> figure = neurons({"forward": ([[2.0], [1.0, -1.0]], [[[1.0, -1.0]]])}, ["output", "input"], numbered=True)
+    >>> sorted(text.get_text() for text in figure.axes[0].texts)
+    ['1', '1', '2', 'input', 'output', '−1', '−1']
+    """
+    figure, axes = panels(len(by_panel), columns, 0.45 + 0.78 * len(layers))
+    for ax, (title, (values, connections)) in zip(axes, by_panel.items(), strict=True):
+        rows = [np.asarray(v, dtype=float) for v in values]
+        matrices = [np.asarray(c, dtype=float) for c in connections]
+        expected = [(len(above), len(below)) for above, below in pairwise(rows)]
+        if len(rows) != len(layers) or [m.shape for m in matrices] != expected:
+            raise ValueError(
+                f"{title!r}: {len(layers)} layers of {[len(r) for r in rows]} neurons need connections of shapes "
+                f"{expected}, got {[m.shape for m in matrices]}"
+            )
+        _draw(ax, rows, matrices, layers, numbered)
+        ax.set_title(title)
+    tighten(figure)
+    return figure
+
+
+def _draw(ax: Axes, rows: list[Any], matrices: list[Any], layers: Sequence[str], numbered: bool) -> None:
+    widest = max(map(len, rows))
+    places = [
+        [((k + 0.5) * widest / len(row), len(rows) - 1 - y) for k in range(len(row))] for y, row in enumerate(rows)
+    ]
+    for matrix, above, below in zip(matrices, places, places[1:]):
+        largest = np.abs(matrix).max() or 1
+        taken: list[Any] = []
+        for i, j in zip(*matrix.nonzero()):
+            value, start, end = matrix[i, j], np.array(above[i]), np.array(below[j])
+            color, dash = (PAIR[1], (0, (3, 1.5))) if value < 0 else (PAIR[0], "-")
+            width = 0.6 + 4 * abs(value) / largest
+            ax.plot(*zip(start, end), color=color, linestyle=dash, linewidth=width, zorder=1)
+            if numbered:
+                taken.append(_free(start, end, taken))
+                ax.text(
+                    *taken[-1], _number(value), ha="center", va="center", fontsize=9.5, color=color, zorder=2,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+                )  # fmt: skip
+    for name, row, at in zip(layers, rows, places):
+        ax.text(-0.12, at[0][1], name, ha="right", va="center")
+        for value, (x, y) in zip(row, at):
+            style = "square" if value < 0 else "round"
+            edge = PAIR[1] if value < 0 else PAIR[0] if value > 0 else FAINT
+            ax.text(
+                x, y, _number(value), ha="center", va="center", zorder=3, color=INK,
+                bbox={"boxstyle": f"{style},pad=0.35", "facecolor": "white", "edgecolor": edge, "linewidth": 1.6},
+            )  # fmt: skip
+    ax.set(xlim=(-1.0, widest), ylim=(-0.45, len(rows) - 0.55))
+    ax.axis("off")
+
+
+def _free(start: Any, end: Any, taken: list[Any]) -> Any:
+    """A place on the line from start to end that is far from the numbers that are there already."""
+    places = [start + t * (end - start) for t in (0.5, 0.4, 0.6, 0.3, 0.7, 0.25, 0.75)]
+    apart = [min((np.hypot(*((p - q) * (1, 1.4))) for q in taken), default=9.0) for p in places]
+    return places[int(np.argmax(np.minimum(apart, 0.5)))]
+
+
+def _number(value: float) -> str:
+    """As short as it can be read: 2, −3, .188."""
+    text = f"{value:.3f}".rstrip("0").rstrip(".").replace("-", "−")
+    return text.replace("0.", ".", 1) if text.lstrip("−").startswith("0.") else text
