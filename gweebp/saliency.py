@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gweebp.layers import at_least_float32, named_layer
 from gweebp.methods import METHODS, Method
 from gweebp.methods.excitation import divided_by_sum
-from gweebp.triplet import embedded
+from gweebp.triplet import embedded, same_images
 
 
 def explain(
@@ -29,10 +29,11 @@ def explain(
     Args:
         net: any `nn.Module` from images (b, c, h, w) to embeddings (b, d), normalised or not; it is left unchanged.
         probe: images (b, c, h, w), as the network takes them. mate, nonmate: images, or embeddings (b, d);
-            one of batch size 1 serves every probe.
+            one of batch size 1 serves every probe. xface and pairwisesim read images, and take no embeddings.
         method: a name in `gweebp.METHODS`. options: of that method.
         layer: dotted name of the submodule whose output carries the map, "input" for the image itself; None: the
-            network's own `net.saliency_layer` (`net.feature_layer` for methods of the last convolutional map).
+            network's own `net.saliency_layer` (`net.feature_layer` for methods of the last convolutional map). The
+            black-box methods, xface and corrrise, have none: their maps have the image's resolution.
 
     Returns:
         (b, h, w) at the layer's resolution, non-negative; each map sums to 1, but one without gain is zero
@@ -50,9 +51,17 @@ def explain(
     """
     chosen = find_method(method)
     check_options(chosen, options)
-    mate, nonmate = embedded(net, probe, mate, nonmate)
-    name = named_layer(net, layer, chosen.layer, probe[:1])
-    maps = chosen.run(net, probe, mate, nonmate, layer=name, **options)
+    if chosen.reads == "images":
+        mate, nonmate = same_images(method, probe, mate, nonmate)
+    else:
+        mate, nonmate = embedded(net, probe, mate, nonmate)
+    if chosen.layer is not None:
+        options["layer"] = named_layer(net, layer, chosen.layer, probe[:1])
+    elif layer is not None:
+        raise ValueError(
+            f"method {method!r} has no layer: its map has the image's own resolution; leave out layer={layer!r}"
+        )
+    maps = chosen.run(net, probe, mate, nonmate, **options)
     return divided_by_sum(at_least_float32(maps.detach()))
 
 

@@ -1,4 +1,4 @@
-"""Check a triplet (probe, mate, non-mate) against a network, and embed what is given as images."""
+"""Check a triplet (probe, mate, non-mate), and embed what is given as images for methods that read embeddings."""
 
 from __future__ import annotations
 
@@ -61,3 +61,31 @@ def embedded(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tu
     if same := (m == n).all(1).nonzero().flatten().tolist():
         raise ValueError(f"mate and nonmate are equal at batch indices {same}; a triplet needs two different people")
     return m, n
+
+
+def same_images(method: str, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tuple[Tensor, Tensor]:
+    """Mate and nonmate themselves, for a method that reads their images: (b or 1, c, h, w), of the probe's size.
+
+    Errors: TypeError, ValueError as `embedded`, and for embeddings (b, d); each names the argument.
+
+    Example:
+        >>> import torch
+        >>> [tuple(x.shape) for x in same_images("xface", *torch.rand(3, 2, 1, 4, 4))]
+        [(2, 1, 4, 4), (2, 1, 4, 4)]
+    """
+    check_images("probe", probe)
+    b, *shape = probe.shape
+    for name, given in (("mate", mate), ("nonmate", nonmate)):
+        if isinstance(given, Tensor) and given.ndim == 2:
+            raise ValueError(
+                f"method {method!r} reads the images of mate and nonmate; got {name} as embeddings "
+                f"{tuple(given.shape)}: give the images (b, c, h, w) instead"
+            )
+        check_images(name, given)
+        if given.shape[0] not in (1, b):
+            raise ValueError(f"{name} has batch size {given.shape[0]}; expected {b} as the probe, or 1 for all of them")
+        if list(given.shape[1:]) != shape:
+            raise ValueError(f"{name} has images {tuple(given.shape[1:])} and the probe {tuple(shape)}; expected equal")
+    if same := (mate == nonmate).flatten(1).all(1).nonzero().flatten().tolist():
+        raise ValueError(f"mate and nonmate are equal at batch indices {same}; a triplet needs two different people")
+    return mate, nonmate

@@ -7,6 +7,8 @@
 
 A method gets images (b, c, h, w) as the probe, embeddings (b, d) as mate and non-mate, and the checked name of a layer:
 the network's `saliency_layer` or `feature_layer` unless the user names another. Its keyword arguments are its options.
+One that reads the mate's pixels or features asks for images, (b or 1, c, h, w): `@method("mine", reads="images")`. One
+whose map has the image's own resolution needs no layer: `@method("mine", layer=None)`, and gets none.
 """
 
 from __future__ import annotations
@@ -27,14 +29,17 @@ class Method:
     """A registered method.
 
     Attributes:
-        name: as `explain(method=...)` takes it. run: the function. layer: "saliency_layer" or "feature_layer".
+        name: as `explain(method=...)` takes it. run: the function.
+        layer: "saliency_layer", "feature_layer", or None for a map of the image's own resolution.
         options: name → default of its keyword options.
+        reads: what it gets as mate and non-mate, "embeddings" or "images".
     """
 
     name: str
     run: Run
-    layer: str
+    layer: str | None
     options: dict[str, object] = field(default_factory=dict)
+    reads: str = "embeddings"
 
     @property
     def summary(self) -> str:
@@ -45,13 +50,15 @@ class Method:
 METHODS: dict[str, Method] = {}  #: name → method, in the order of registration
 
 
-def method(name: str, *, layer: str = "saliency_layer") -> Callable[[Run], Run]:
+def method(name: str, *, layer: str | None = "saliency_layer", reads: str = "embeddings") -> Callable[[Run], Run]:
     """Register a function as the method `name`; its keyword-only arguments but `layer` become its options.
 
-    Errors: ValueError where the name is taken by another function or `layer` is not one of the two kinds.
+    Errors: ValueError where the name is taken by another function, or `layer` or `reads` is none of the known kinds.
     """
-    if layer not in ("saliency_layer", "feature_layer"):
-        raise ValueError(f"layer={layer!r}: expected 'saliency_layer' or 'feature_layer'")
+    if layer not in ("saliency_layer", "feature_layer", None):
+        raise ValueError(f"layer={layer!r}: expected 'saliency_layer', 'feature_layer' or None")
+    if reads not in ("embeddings", "images"):
+        raise ValueError(f"reads={reads!r}: expected 'embeddings' or 'images'")
 
     def register(run: Run) -> Run:
         known = METHODS.get(name)
@@ -59,7 +66,7 @@ def method(name: str, *, layer: str = "saliency_layer") -> Callable[[Run], Run]:
             raise ValueError(f"a method named {name!r} exists already, in {known.run.__module__}; choose another name")
         parameters = inspect.signature(run).parameters.values()
         options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "layer"}
-        METHODS[name] = Method(name, run, layer, options)
+        METHODS[name] = Method(name, run, layer, options, reads)
         return run
 
     return register

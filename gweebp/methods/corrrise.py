@@ -1,0 +1,140 @@
+"""CorrRISE: Lu & Ebrahimi (2023), where a random mask and the similarity to the other image go together.
+
+N random masks M on a coarse grid (RISE, Petsiuk et al. 2018): `cells` cells a side, a cell kept with probability
+`keep`, cell = ceil(H / cells) pixels, bilinear up-sampling to (cells + 1) · cell, a random shift below one cell, and a
+crop. With s the cosine of the masked probe's and the other image's embeddings, at each pixel over the masks
+
+    map = corr(M, s) = (E[M s] − E[M] E[s]) / (σ(M) σ(s))
+
+less the same with the non-mate. The sums stream in float64; the masked probes are embedded once for mate and non-mate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gweebp.methods import method
+from gweebp.occlusion import check_positive, fill_value, masked_embeddings
+from gweebp.signed_maps import non_negative
+
+BLOCK = 1024  # masks drawn at a time, whatever the batch: the same seed gives the same masks, and the first of more
+
+
+def upsample(grids: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor:
+    """Masks from coarse grids: bilinear up-sampling to (cells + 1) · cell pixels, shifted and cropped.
+
+    Args:
+        grids: (k, cells, cells). shifts: (k, 2), row and column of the crop's corner, from 0 to below one cell.
+        size: (h, w) of the crop.
+
+    Returns:
+        (k, h, w), within the range of each grid.
+
+    Example:
+        >>> upsample(torch.eye(2)[None], torch.zeros(1, 2), (2, 2))
+        tensor([[[1.0000, 0.5000],
+                 [0.5000, 0.5000]]])
+    """
+    cells = grids.shape[-1]
+
+    def weights(pixels: int, shift: Tensor) -> Tensor:  # (k, pixels, cells): hats around the cells' centres
+        per_pixel = cells / ((cells + 1) * -(-pixels // cells))
+        centre = (torch.arange(pixels, device=grids.device) + shift[:, None] + 0.5) * per_pixel - 0.5
+        distance = centre.clamp(0, cells - 1)[..., None] - torch.arange(cells, device=grids.device)
+        return (1 - distance.abs()).clamp(min=0)
+
+    rows, columns = (weights(pixels, shift) for pixels, shift in zip(size, shifts.T))
+    return rows @ grids @ columns.mT
+
+
+def random_masks(
+    masks: int,
+    cells: int,
+    keep: float,
+    size: tuple[int, int],
+    seed: int,
+    batch: int,
+    device: torch.device | str = "cpu",
+) -> Iterator[Tensor]:
+    """Chunks (k, h, w), k ≤ batch, of `masks` random masks in [0, 1]; `batch` changes the chunks, not the masks.
+
+    Example:
+        >>> [tuple(m.shape) for m in random_masks(5, 4, 0.9, (8, 8), seed=0, batch=2)]
+        [(2, 8, 8), (2, 8, 8), (1, 8, 8)]
+    """
+    generator = torch.Generator().manual_seed(seed)
+    cell = torch.tensor([-(-pixels // cells) for pixels in size])
+    for start in range(0, masks, BLOCK):
+        grids = (torch.rand(BLOCK, cells, cells, generator=generator) < keep).float()
+        shifts = (torch.rand(BLOCK, 2, generator=generator) * cell).floor()
+        n = min(BLOCK, masks - start)
+        for g, s in zip(grids[:n].split(batch), shifts[:n].split(batch)):
+            yield upsample(g.to(device), s.to(device), size)
+
+
+def correlations(net: nn.Module, probe: Tensor, others: Tensor, masks: Iterable[Tensor], fill: Tensor) -> Tensor:
+    """Per-pixel Pearson correlation, over masks, of the mask and the masked probe's cosine to each other embedding.
+
+    Args:
+        probe: (b, c, h, w). others: embeddings (b, t, d), normalised here. masks: chunks (k, h, w) in [0, 1].
+        fill: as `gweebp.occlusion.fill_value` gives it.
+
+    Returns:
+        (b, t, h, w), float64, in [−1, 1]; 0 where the mask or the similarity never changes.
+
+    Example:
+        >>> masks = torch.tensor([[[1., 1.]], [[1., 0.]]])
+        >>> correlations(nn.Flatten(), torch.ones(1, 1, 1, 2), torch.tensor([[[0., 1.]]]), [masks], torch.zeros(1))
+        tensor([[[[0., 1.]]]], dtype=torch.float64)
+    """
+    others, n, first = F.normalize(others.double(), dim=2), 0, None
+    sums: tuple[Any, ...] = (0, 0, 0, 0, 0)
+    for chunk in masks:
+        m, s = chunk.double(), torch.einsum("bkd,btd->btk", masked_embeddings(net, probe, chunk, fill), others)
+        first = first or (m[:1], s[..., :1])  # moments about the first mask: no digits are lost where little varies
+        m, s = m - first[0], s - first[1]
+        moments = m.sum(0), m.square().sum(0), s.sum(2), s.square().sum(2), torch.einsum("btk,khw->bthw", s, m)
+        sums, n = tuple(total + x for total, x in zip(sums, moments)), n + len(m)
+    if first is None:
+        raise ValueError("no masks: expected at least one chunk (k, h, w)")
+    m, mm, s, ss, sm = (x / n for x in sums)
+    s, ss = s[..., None, None], ss[..., None, None]
+    spread = ((mm - m.square()).clamp(min=0) * (ss - s.square()).clamp(min=0)).sqrt()
+    varies = spread > 1e-15
+    return torch.where(varies, (sm - s * m) / torch.where(varies, spread, 1), 0).clamp(-1, 1)
+
+
+@method("corrrise", layer=None)
+def corrrise(
+    net: nn.Module,
+    probe: Tensor,
+    mate: Tensor,
+    nonmate: Tensor,
+    *,
+    masks: int = 5000,
+    cells: int = 12,
+    keep: float = 0.9,
+    seed: int = 0,
+    contrastive: bool = True,
+    negative: str = "clamp",
+    fill: float | str = 0.0,
+    batch: int = 64,
+) -> Tensor:
+    """CorrRISE: correlation of random masks with the similarity to the mate, less that to the non-mate.
+
+    contrastive: False for the mate's alone. negative: see gweebp.signed_maps; the authors' code: "minimum". fill: what
+    masks fade to, in the network's input range (the authors' 0), or "black". batch: masks a forward pass.
+    """
+    check_positive(masks=masks, cells=cells, batch=batch)
+    if not 0 < keep < 1:
+        raise ValueError(f"keep={keep!r}: expected a probability between 0 and 1, both excluded")
+    others = torch.stack([mate, nonmate] if contrastive else [mate], 1)
+    size = (probe.shape[2], probe.shape[3])
+    chunks = random_masks(masks, cells, keep, size, seed, batch, probe.device)
+    maps = correlations(net, probe, others, chunks, fill_value(net, probe, fill)).to(mate.dtype)
+    return non_negative(maps[:, 0] - maps[:, 1] if contrastive else maps[:, 0], negative)

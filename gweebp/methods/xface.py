@@ -1,0 +1,194 @@
+"""XFace: Knoche et al. (2023), how far a black square moves two faces apart.
+
+For squares of several sizes at all places on a grid, d the cosine distance of two embeddings, i the place:
+
+    deviation_i = (d(occluded pair) − d(pair)) / area of the square
+    map         = mean over sizes of Gauss( mean over places of (1 − mask_i) · deviation_i ),  divided by max|map|
+
+The pair is, by `pairing`: 1 the occluded probe against the other image occluded at every place (the mean), 2 against
+the other image intact, 3 both occluded at the same place (the authors' choice). Contrastive: map(p, m) − map(p, n).
+Sizes and stride are those of a 112-pixel image and scale with the image; the Gaussian's side and σ are the stride.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gweebp.layers import at_least_float32
+from gweebp.methods import method
+from gweebp.occlusion import check_positive, fill_value, masked_embeddings
+from gweebp.signed_maps import non_negative
+
+REFERENCE = 112  #: side in pixels of the image for which sizes and stride are given
+
+
+class Squares:
+    """All squares of one size that fit into an image, at a stride from its top left corner.
+
+    Attributes:
+        corners: int64 (n, 2), row and column, row by row; `rows` × `columns` of them.
+
+    Example:
+        >>> squares = Squares(2, 1, (3, 4))
+        >>> squares.rows, squares.columns, squares.masks(squares.corners[:1])[0].tolist()
+        (2, 3, [[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
+    """
+
+    def __init__(self, side: int, stride: int, size: tuple[int, int], device: torch.device | str = "cpu") -> None:
+        if side > min(size):
+            raise ValueError(f"a square of {side} pixels does not fit into an image of {size}; choose smaller patches")
+        self.side, self.stride, self.size = side, stride, size
+        y, x = (torch.arange(0, pixels - side + 1, stride, device=device) for pixels in size)
+        self.rows, self.columns, self.corners = len(y), len(x), torch.cartesian_prod(y, x)
+
+    def masks(self, corners: Tensor) -> Tensor:
+        """0 in the square at each corner (k, 2), 1 elsewhere: (k, h, w)."""
+        y, x = (torch.arange(pixels, device=corners.device) for pixels in self.size)
+        inside = [(p >= c) & (p < c + self.side) for p, c in zip((y, x), corners.T[..., None])]
+        return 1.0 - (inside[0][:, :, None] & inside[1][:, None, :]).float()
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Mean over squares of (1 − mask) · value: values (..., n) → (..., h, w)."""
+        grid = values.reshape(-1, 1, self.rows, self.columns) / len(self.corners)
+        painted = F.conv_transpose2d(grid, values.new_ones(1, 1, self.side, self.side), stride=self.stride)
+        bottom, right = (pixels - p for pixels, p in zip(self.size, painted.shape[2:]))
+        return F.pad(painted, (0, right, 0, bottom)).view(*values.shape[:-1], *self.size)
+
+
+def smooth(maps: Tensor, side: int, sigma: float) -> Tensor:
+    """Gaussian of a window of `side` (odd) pixels, the border reflected without its own pixel: (..., h, w), the same.
+
+    Example:
+        >>> smooth(torch.eye(3)[None], 3, 1e-3)[0].tolist() == torch.eye(3).tolist()
+        True
+    """
+    radius = side // 2
+    kernel = torch.exp(-(torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype) ** 2) / (2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    x = F.pad(maps.reshape(-1, 1, *maps.shape[-2:]), (radius,) * 4, mode="reflect")
+    return F.conv2d(F.conv2d(x, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1)).view(maps.shape)
+
+
+def intact(net: nn.Module, images: Tensor, fill: Tensor) -> Tensor:
+    """Unit embeddings (b, 1, d) of whole images, each alone as under masks: a batch is what single calls are."""
+    return masked_embeddings(net, images, images.new_ones(1, *images.shape[2:]), fill)
+
+
+def distances(
+    net: nn.Module,
+    probe: Tensor,
+    others: Sequence[Tensor],
+    whole: Sequence[Tensor],
+    squares: Squares,
+    *,
+    pairing: int,
+    fill: Tensor,
+    batch: int,
+) -> Tensor:
+    """Cosine distance of the occluded probe to each other image, for each square; the other as `pairing` says.
+
+    Args:
+        probe: (b, c, h, w). others: t images of the same size, batch size b or 1. whole: their `intact` embeddings.
+
+    Returns:
+        (b, t, n), float64, in [0, 2].
+    """
+    chunks = squares.corners.split(batch)
+
+    def occluded(images: Tensor, corners: Tensor) -> Tensor:
+        return masked_embeddings(net, images, squares.masks(corners), fill)
+
+    if pairing == 1:  # the mean distance to all is the distance to their mean
+        n = len(squares.corners)
+        whole = [torch.stack([occluded(o, c).sum(1) for c in chunks]).sum(0)[:, None] / n for o in others]
+    found = []
+    for corners in chunks:
+        e = occluded(probe, corners)
+        against = [occluded(o, corners) for o in others] if pairing == 3 else whole
+        found.append(torch.stack([1 - (e * a).sum(2) for a in against], 1))
+    return torch.cat(found, 2)
+
+
+def raw_maps(
+    net: nn.Module,
+    probe: Tensor,
+    others: Sequence[Tensor],
+    *,
+    patches: Sequence[float],
+    stride: float,
+    pairing: int,
+    inclusive: bool,
+    fill: Tensor,
+    batch: int,
+) -> Tensor:
+    """The maps of the module's formula before the division by max|map|, one for each other image.
+
+    Args:
+        probe: (b, c, h, w). others: t images of the same size, batch size b or 1.
+
+    Returns:
+        (b, t, h, w), float64, positive where occlusion moves the pair apart.
+    """
+    size = (probe.shape[2], probe.shape[3])
+    scale = min(size) / REFERENCE
+    step = max(1, round(stride * scale))
+    e, *whole = (intact(net, images, fill) for images in (probe, *others))
+    before = torch.stack([1 - (e * o).sum(2) for o in whole], 1)
+    maps = []
+    for patch in patches:
+        side = max(1, round(patch * scale))
+        squares = Squares(side + inclusive, step, size, probe.device)
+        after = distances(net, probe, others, whole, squares, pairing=pairing, fill=fill, batch=batch)
+        maps.append(smooth(squares.spread((after - before) / side**2), step | 1, step))
+    return torch.stack(maps).mean(0)
+
+
+@method("xface", layer=None, reads="images")
+def xface(
+    net: nn.Module,
+    probe: Tensor,
+    mate: Tensor,
+    nonmate: Tensor,
+    *,
+    patches: Sequence[float] = (7, 14, 28),
+    stride: float = 5,
+    pairing: int = 3,
+    inclusive: bool = False,
+    contrastive: bool = True,
+    negative: str = "clamp",
+    fill: float | str = "black",
+    batch: int = 64,
+) -> Tensor:
+    """XFace: how far black squares move the probe from the mate, less how far from the non-mate.
+
+    patches, stride: in pixels of a 112-pixel image. pairing: 1, 2 or 3, see the module. inclusive: squares one pixel
+    wider, the authors' code. contrastive: False for the mate's map alone. negative: see gweebp.signed_maps; in the
+    authors' code "symmetric". fill: a number in the network's input range, or "black". batch: squares a forward pass.
+    """
+    check_positive(batch=batch)
+    if pairing not in (1, 2, 3):
+        raise ValueError(f"pairing={pairing!r}: expected 1, 2 or 3")
+    if not patches or not all(0 < p <= REFERENCE for p in patches):
+        raise ValueError(f"patches={patches!r}: expected one or more sides, each above 0 and up to {REFERENCE}")
+    if not 0 < stride <= REFERENCE:
+        raise ValueError(f"stride={stride!r}: expected a distance above 0 and up to {REFERENCE}")
+    others = [mate, nonmate] if contrastive else [mate]
+    maps = raw_maps(
+        net,
+        probe,
+        others,
+        patches=patches,
+        stride=stride,
+        pairing=pairing,
+        inclusive=inclusive,
+        fill=fill_value(net, probe, fill),
+        batch=batch,
+    )
+    largest = maps.abs().amax((2, 3), keepdim=True)
+    maps = maps / torch.where(largest > 0, largest, 1)
+    maps = (maps[:, 0] - maps[:, 1] if contrastive else maps[:, 0]).to(at_least_float32(probe[:0]).dtype)
+    return non_negative(maps, negative)
