@@ -32,10 +32,11 @@ def load(name: str, data: str = "") -> dict[str, Any]:
         raise ProfileError(f"profile {name} reads no data of yours: leave out DATA={data}, or use PROFILE=cuhk")
     for dataset in readers:
         dataset["folder"] = data or dataset["folder"]
-        if not dataset["folder"]:
-            raise ProfileError(f"profile {name} reads photo-sketch pairs: say where they are, DATA=folder")
         if not Path(dataset["folder"]).is_dir():
-            raise ProfileError(f"DATA={dataset['folder']} is not a folder")
+            raise ProfileError(
+                f"profile {name} reads photo-sketch pairs, and {dataset['folder']} is not a folder: "
+                "put them there, or say where they are with DATA=folder"
+            )
     return profile | {"profile": Path(name).stem}
 
 

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
     for name, module in STAGES.items():
-        stage = stages.add_parser(name, help=module.__doc__.splitlines()[0], description=module.__doc__)
+        stage = stages.add_parser(name, help=(module.__doc__ or "").partition("\n")[0], description=module.__doc__)
         module.add_arguments(stage)
     options = parser.parse_args(arguments)
     try:

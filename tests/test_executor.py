@@ -7,7 +7,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-
 from execute import ChapterError, convert, defaults, execute, normalise, parameters
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from build import snakemake
 from profiles import FOLDER, ProfileError, differences, load, read
 
@@ -90,7 +89,7 @@ def test_a_profile_of_ones_own_may_name_its_datasets(tmp_path):
 
 
 def test_pairs_need_a_folder_that_exists(tmp_path):
-    with pytest.raises(ProfileError, match="DATA=.*is not a folder"):
+    with pytest.raises(ProfileError, match="nowhere is not a folder: put them there"):
         load("cuhk", str(tmp_path / "nowhere"))
 
 

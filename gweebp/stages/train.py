@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", type=float, default=1.0, help="of every layer, times the paper's (default: 1)")
     parser.add_argument("--size", type=int, required=True, help="side of the input image in pixels")
     parser.add_argument("--embedding", type=int, required=True, help="components of the embedding")
-    recipe = parser.add_argument_group("recipe", Recipe.__doc__.partition("Attributes:\n")[2].partition(">>>")[0])
+    recipe = parser.add_argument_group(
+        "recipe", (Recipe.__doc__ or "").partition("Attributes:\n")[2].partition(">>>")[0]
+    )
     for field in fields(Recipe):
         flag = "--" + field.name.replace("_", "-")
         if isinstance(field.default, bool):

@@ -75,8 +75,8 @@ def _inpainting(net: networks.EmbeddingNetwork, quadruplets: Quadruplets, thresh
         verification.embed(net, images, progress=progress())
         for images in (quadruplets.op, quadruplets.om, quadruplets.ip, quadruplets.in_)
     )
-    pairs = ((op, om), (op, in_), (ip, in_), (ip, om))
-    index = qualified(*((a - b).norm(dim=1) for a, b in pairs), threshold).nonzero().flatten()
+    d_op_om, d_op_in, d_ip_in, d_ip_om = ((a - b).norm(dim=1) for a, b in ((op, om), (op, in_), (ip, in_), (ip, om)))
+    index = qualified(d_op_om, d_op_in, d_ip_in, d_ip_om, threshold).nonzero().flatten()
     return {
         "candidates": len(quadruplets),
         "qualified": index.tolist(),
