@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-_SKIN = ((0.97, 0.82, 0.73), (0.82, 0.58, 0.44), (0.33, 0.20, 0.15))
+_SKIN = ((0.93, 0.75, 0.65), (0.84, 0.58, 0.43), (0.30, 0.17, 0.12))
 _HAIR = ((0.86, 0.70, 0.44), (0.36, 0.21, 0.11), (0.055, 0.045, 0.045))
 _IRIS = ((0.40, 0.56, 0.70), (0.42, 0.42, 0.24), (0.17, 0.09, 0.05))
 
@@ -16,6 +16,16 @@ def rgb(red: float, green: float, blue: float) -> Tensor:
         torch.Size([1, 3, 1, 1])
     """
     return torch.tensor([red, green, blue]).reshape(1, 3, 1, 1)
+
+
+def luma(colour: Tensor) -> Tensor:
+    """Grey value of (n, 3, h, w): (n, 1, h, w), by ITU-R 601.
+
+    Example:
+        >>> round(luma(rgb(0.5, 0.5, 0.5)).item(), 3)
+        0.5
+    """
+    return (colour * rgb(0.299, 0.587, 0.114)).sum(1, keepdim=True)
 
 
 def _curve(points: tuple[tuple[float, float, float], ...], t: Tensor) -> Tensor:

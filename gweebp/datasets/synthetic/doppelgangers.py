@@ -7,6 +7,8 @@ to the bit (as OM and IN do outside theirs): the region is exact, which no inpai
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.quadruplets import Quadruplets
 from gweebp.datasets.synthetic import draws, parameters
 from gweebp.datasets.synthetic.parameters import PARTS
-from gweebp.datasets.synthetic.world import World
+from gweebp.datasets.synthetic.world import Drawn, World
 
 _CHOICES = 4
 
@@ -75,21 +77,24 @@ def doppelgangers(faces: FaceSet, subjects: Tensor | None = None, seed: int | No
         raise ValueError(f"{faces.name} is no synthetic set (its record names no world): it has no exact doppelgängers")
     world = World(**faces.record["world"])
     rows = faces.test if subjects is None else subjects
-    subject = rows.repeat_interleave(len(PARTS))
     part = torch.arange(len(PARTS)).repeat(len(rows))
-    identities = torch.tensor([int(faces.ids[row].removeprefix("person-")) for row in subject.tolist()])
-    latents = world.people(identities)
-    twins = substitutes(world, identities, latents, part, f"test {world.seed if seed is None else seed}")
-    op, ip, region = _pair(*world.sketches(identities, latents, masks=True), *world.sketches(identities, twins, masks=True), part)
-    om, in_, mate_region = _pair(*world.photo_masks(identities, latents), *world.photo_masks(identities, twins), part)
-    return Quadruplets(op, om, ip, in_, region, subject, part, mate_region)
+    people = torch.tensor([int(faces.ids[row].removeprefix("person-")) for row in rows.tolist()])
+    repeated = people.repeat_interleave(len(PARTS))
+    latents = world.people(people)
+    stream = f"test {world.seed if seed is None else seed}"
+    twins = substitutes(world, repeated, latents.repeat_interleave(len(PARTS), 0), part, stream)
+    op, ip, region = _pair(world.sketches, people, latents, repeated, twins, part)
+    om, in_, mate_region = _pair(world.photos, people, latents, repeated, twins, part)
+    return Quadruplets(op, om, ip, in_, region, rows.repeat_interleave(len(PARTS)), part, mate_region)
 
 
 def _pair(
-    original: Tensor, masks: Tensor | None, swapped: Tensor, swapped_masks: Tensor | None, part: Tensor
+    draw: Callable[..., Drawn], people: Tensor, latents: Tensor, repeated: Tensor, twins: Tensor, part: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Original, doppelgänger, and the region: the part's pixels in either, and all others that changed."""
-    assert masks is not None and swapped_masks is not None
+    """Originals and doppelgängers as `draw` shows them, and the regions: the part's pixels in either, and all others that
+    changed."""
+    own, other = draw(people, latents, masks=True), draw(repeated, twins, masks=True)
+    original = own.images.repeat_interleave(len(PARTS), 0)
     row = torch.arange(len(part))
-    region = masks[row, part] | swapped_masks[row, part] | (original != swapped).any(1)
-    return original, swapped, region
+    before, after = own.masks[row // len(PARTS), part], other.masks[row, part]
+    return original, other.images, before | after | (original != other.images).any(1)

@@ -94,7 +94,9 @@ def _glasses(c: Canvas) -> None:
     x, y = c.a - p["eye_gap"] - 0.005, c.v - 0.012
     rim_u, rim_v = 0.15 + 0.01 * p["glasses_shape"], 0.13 - 0.03 * p["glasses_shape"]
     rim = (superellipse(x / rim_u, y / rim_v, p["glasses_shape"]) - 1) * rim_v
-    bridge = torch.maximum((c.v + 0.012 + 0.12 * c.u.square()).abs() - 0.6 * thick, c.a - (p["eye_gap"] - rim_u + 0.012))
+    bridge = torch.maximum(
+        (c.v + 0.012 + 0.12 * c.u.square()).abs() - 0.6 * thick, c.a - (p["eye_gap"] - rim_u + 0.012)
+    )
     temple = torch.maximum((c.v + 0.03).abs() - 0.7 * thick, (p["eye_gap"] + rim_u - c.a).clamp(min=-1))
     temple = torch.maximum(temple, c.a - p["head_width"] * 0.985)
     frame = torch.minimum(torch.minimum(rim.abs() - thick, bridge), temple)

@@ -58,22 +58,24 @@ def faceset(
     latents = world.people(identities)
     split = torch.cat([split_identities(subjects, seed), torch.zeros(pretraining, dtype=torch.int64)])
     others = _DISTRACTORS + torch.arange(distractors)
-    twins, of, part = _training_doppelgangers(world, identities, latents, (split == 0).nonzero().flatten(), doppelgangers)
+    twins, of, part = _training_doppelgangers(
+        world, identities, latents, (split == 0).nonzero().flatten(), doppelgangers
+    )
     return FaceSet(
         name=f"synthetic-{kind}",
         ids=tuple(f"person-{i:07d}" for i in identities.tolist()),
-        photos=world.photos(identities, latents),
-        sketches=world.sketches(identities, latents)[0],
+        photos=world.photos(identities, latents).images,
+        sketches=world.sketches(identities, latents).images,
         split=split,
-        distractors=world.photos(others, world.people(others)),
+        distractors=world.photos(others, world.people(others)).images,
         record={
             "world": world.record(),
             "sizes": {"subjects": subjects, "distractors": distractors, "pretraining": pretraining},
             "doppelgangers": doppelgangers,
             "skipped": [],
         },
-        doppelganger_photos=world.photos(identities[of], twins),
-        doppelganger_sketches=world.sketches(identities[of], twins)[0],
+        doppelganger_photos=world.photos(identities[of], twins).images,
+        doppelganger_sketches=world.sketches(identities[of], twins).images,
         doppelganger_of=of,
         doppelganger_part=part,
     )

@@ -1,5 +1,7 @@
 """Hair: an outline around the skull, an opening for the face, and strands that fall from the parting."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -7,22 +9,60 @@ from gweebp.datasets.synthetic import colours
 from gweebp.datasets.synthetic.canvas import Canvas
 from gweebp.datasets.synthetic.shapes import cover, noise, ridge, superellipse
 
-# One row a style: (top, sides) thickness over the skull; (front, back) height down to which it falls before and behind the
-# face; fringe: how far it hangs over the forehead; sweep: slope of the hairline away from the parting; opening: half width
-# of the face's opening in head widths; waves and curls of the outline; bun.
+# One row a style, from men's to women's: (top, sides) thickness over the skull; (front, back) height down to which it falls
+# before and behind the face; fringe: how far it hangs over the forehead; sweep: slope of the hairline away from the
+# parting; opening: half width of the face's opening in head widths; waves, and curls of the outline; bun.
 COLUMNS = ("top", "sides", "front", "back", "fringe", "sweep", "opening", "waves", "curls", "bun")
 STYLES: dict[str, tuple[float, ...]] = {
-    "crop": (0.05, 0.015, -0.02, 0.25, 0.00, 0.00, 0.90, 0.00, 0.004, 0.0),
-    "side parting": (0.11, 0.030, 0.00, 0.25, 0.03, 0.20, 0.89, 0.01, 0.004, 0.0),
-    "quiff": (0.17, 0.010, -0.02, 0.25, -0.03, 0.08, 0.90, 0.01, 0.012, 0.0),
+    "receding": (0.015, 0.010, 0.00, 0.08, -0.16, 0.00, 0.96, 0.00, 0.003, 0.0),
+    "crop": (0.05, 0.015, -0.02, 0.08, 0.00, 0.00, 0.90, 0.00, 0.004, 0.0),
+    "quiff": (0.16, 0.010, -0.02, 0.08, -0.03, 0.08, 0.90, 0.01, 0.012, 0.0),
+    "side parting": (0.10, 0.030, 0.00, 0.08, 0.03, 0.20, 0.89, 0.01, 0.004, 0.0),
+    "curls": (0.16, 0.120, 0.24, 0.34, 0.03, 0.00, 0.89, 0.02, 0.040, 0.0),
+    "tied": (0.04, 0.005, -0.04, 0.06, -0.03, 0.10, 0.90, 0.01, 0.002, 1.0),
     "bob": (0.08, 0.090, 0.46, 0.50, 0.17, 0.05, 0.84, 0.01, 0.003, 0.0),
-    "long": (0.07, 0.060, 0.92, 1.20, 0.00, 0.30, 0.86, 0.01, 0.003, 0.0),
     "long waves": (0.11, 0.110, 0.88, 1.20, 0.05, 0.22, 0.85, 0.04, 0.006, 0.0),
-    "curls": (0.17, 0.130, 0.16, 0.40, 0.03, 0.00, 0.89, 0.02, 0.026, 0.0),
-    "receding": (0.015, 0.010, 0.00, 0.22, -0.17, 0.00, 0.96, 0.00, 0.003, 0.0),
-    "tied": (0.04, 0.005, -0.04, 0.10, -0.03, 0.10, 0.90, 0.01, 0.002, 1.0),
+    "long": (0.07, 0.060, 0.92, 1.20, 0.00, 0.30, 0.86, 0.01, 0.003, 0.0),
 }
 _TABLE = torch.tensor(list(STYLES.values()))
+
+
+@dataclass(frozen=True)
+class Hair:
+    """What both passes share: the style's row; distance to the outline; brightness, colour and raggedness of the ends."""
+
+    style: dict[str, Tensor]
+    outer: Tensor
+    tone: Tensor
+    colour: Tensor
+    ragged: Tensor
+
+
+def comb(c: Canvas) -> Hair:
+    """Work out the hair of everyone on the canvas; paints nothing."""
+    s, p = _style(c), c.p
+    colour = colours.hair(p["pigment"] + p["hair_tint"], p["melanin"], p["hair_red"], p["hair_grey"])
+    ragged = 0.03 * noise(c.capture.strands, 2.1 * c.u, c.u * 0) + 0.9 * (c.a - 0.42).clamp(min=0).square()
+    return Hair(s, _outer(c, s), _strands(c, s), colour, ragged)
+
+
+def behind(c: Canvas, hair: Hair) -> None:
+    """Paint the hair that hangs behind neck and ears."""
+    alpha = cover(hair.outer, 0.014 + c.pixel) * cover(c.v - hair.style["back"] + hair.ragged, 0.06)
+    c.paint("hair", hair.colour * (0.62 * hair.tone)[:, None], alpha)
+
+
+def before(c: Canvas, hair: Hair, face: Tensor) -> None:
+    """Paint the hair on the skull and beside the face, and its shadow on the `face` (n, h, w)."""
+    opening = _opening(c, hair.style)
+    locks = 0.010 * noise(c.capture.strands, 1.7 * c.u, c.u * 0) + 0.008 * noise(
+        c.capture.strands, 4.9 * c.u, c.u * 0 + 0.5
+    )
+    ends = c.v - hair.style["front"] + hair.ragged
+    alpha = cover(hair.outer, 0.014 + c.pixel) * cover(-opening - locks, 0.012 + c.pixel) * cover(ends, 0.05)
+    c.darken(0.34 * cover(-opening - 0.05, 0.11) * cover(ends - 0.02, 0.10) * (1 - alpha) * face)
+    depth = torch.minimum(cover(0.03 - opening, 0.12), cover(hair.outer + 0.04, 0.12))
+    c.paint("hair", hair.colour * (hair.tone * (0.70 + 0.30 * depth))[:, None] + 0.015, alpha)
 
 
 def _style(c: Canvas) -> dict[str, Tensor]:
@@ -59,44 +99,22 @@ def _opening(c: Canvas, s: dict[str, Tensor]) -> Tensor:
     part = 0.26 * p["hair_parting"]
     arch = (c.u / 0.45).square()
     line = -0.50 + 0.035 * p["hair_line"] + s["fringe"] + s["sweep"] * (c.u - part).abs().clamp(max=0.5) + 0.05 * arch
-    comb = 0.012 * noise(c.capture.strands, 1.7 * c.u, c.u * 0) + 0.010 * noise(c.capture.strands, 4.9 * c.u, c.u * 0 + 0.5)
-    above = line + comb - c.v
+    above = line - c.v
     tuck = s["opening"] + 0.05 * ((c.v + 0.1) / 0.3).clamp(-1, 1)
     beside = c.a - p["head_width"] * tuck
     return 0.5 * (above + beside + ((above - beside).square() + 0.03).sqrt()) - 0.02
 
 
-def _strands(c: Canvas, s: dict[str, Tensor], depth: Tensor) -> Tensor:
+def _strands(c: Canvas, s: dict[str, Tensor]) -> Tensor:
     """Brightness of the hair, (n, h, w): strands along lines from the parting, a ring of gloss, and light from the side."""
     p, k = c.p, c.capture
     x, y = c.u - 0.26 * p["hair_parting"], c.v + 0.98
     radius = (x.square() + y.square()).sqrt()
-    across = x / (0.30 + 0.75 * radius) + s["waves"] * 0.6 * torch.sin(11 * radius) + 4 * s["curls"] * torch.sin(31 * c.v) * torch.sin(29 * c.u)
-    lines = noise(k.strands, 2.3 * across, 0.5 * radius) + 0.7 * noise(k.strands, 6.1 * across, 0.8 * radius + 0.3)
-    ring = ridge(radius - 0.42 - 0.10 * x.square(), 0.22) * (0.6 + 0.4 * lines)
+    across = x / (0.30 + 0.75 * radius) + s["waves"] * 0.35 * torch.sin(9 * radius + 2 * x)
+    locks = noise(k.strands, 1.3 * across, 0.3 * radius)
+    lines = 0.6 * locks + noise(k.strands, 6.7 * across, 0.6 * radius + 0.3)
+    frizz = 1.2 * noise(k.lattice, 3.1 * c.u, 3.1 * c.v) + noise(k.lattice, 6.3 * c.v, 6.1 * c.u)
+    lines = torch.lerp(lines, frizz, (s["curls"] * 25).clamp(max=1))
+    ring = ridge(radius - 0.44 - 0.10 * x.square() - 0.04 * locks, 0.26) * (0.7 + 0.3 * lines)
     lit = 1 + 0.30 * k.light_u * (c.u / 0.6) - 0.12 * c.a
-    return k.exposure * lit * (0.86 + 0.13 * lines + 0.30 * ring) * (0.72 + 0.28 * depth)
-
-
-def behind(c: Canvas) -> None:
-    """The hair that hangs behind neck and ears."""
-    s = _style(c)
-    ragged = 0.03 * noise(c.capture.strands, 2.1 * c.u, c.u * 0)
-    alpha = cover(_outer(c, s), 0.014 + c.pixel) * cover(c.v - s["back"] + ragged, 0.06)
-    colour = colours.hair(c.p["pigment"] + c.p["hair_tint"], c.p["melanin"], c.p["hair_red"], c.p["hair_grey"])
-    tone = 0.62 * _strands(c, s, torch.ones_like(alpha))
-    c.paint("hair", colour * tone[:, None], alpha)
-
-
-def before(c: Canvas, face: Tensor) -> None:
-    """The hair on the skull and beside the face, and its shadow on the `face` (n, h, w)."""
-    s = _style(c)
-    opening = _opening(c, s)
-    ragged = 0.03 * noise(c.capture.strands, 2.1 * c.u, c.u * 0)
-    ends = c.v - s["front"] + ragged
-    alpha = cover(_outer(c, s), 0.014 + c.pixel) * cover(-opening, 0.012 + c.pixel) * cover(ends, 0.05)
-    shadow = cover(-opening - 0.05, 0.11) * cover(ends - 0.02, 0.10) * (1 - alpha)
-    c.darken(0.34 * shadow * face)
-    thickness = torch.minimum(cover(0.03 - opening, 0.12), cover(_outer(c, s) + 0.04, 0.12))
-    colour = colours.hair(c.p["pigment"] + c.p["hair_tint"], c.p["melanin"], c.p["hair_red"], c.p["hair_grey"])
-    c.paint("hair", colour * _strands(c, s, thickness)[:, None] + 0.015, alpha)
+    return k.exposure * lit * (0.84 + 0.12 * lines + 0.34 * ring)

@@ -43,18 +43,26 @@ def backdrop(c: Canvas) -> None:
 
 def bust(c: Canvas) -> None:
     """Neck, shoulders, garment and ears, in front of the hair that falls behind them."""
+    _neck(c.crop(9.0, 0.25, 9.0))
+    _ears(c.crop(0.64, -0.12, 0.23))
+
+
+def _neck(c: Canvas) -> None:
     p, k = c.p, c.capture
-    skin = colours.skin(p)
-    half = 0.30 + 0.25 * (c.v - 0.72).clamp(min=0).square()
+    half = 0.27 + 0.03 * (1 - p["femininity"]) + 0.8 * (c.v - 0.70).clamp(min=0).square()
     neck = cover(c.a - half, 0.01 + c.pixel) * cover(0.3 - c.v, 0.05)
     side = 1 - 0.30 * (c.u / 0.32).clamp(-1.2, 1.2).square() + 0.16 * k.light_u * c.u / 0.32
-    tone = k.exposure * side * (0.80 - 0.12 * ridge(c.a - 0.13, 0.10) * cover(0.72 - c.v, 0.2))
-    c.paint("base", skin * tone[:, None], neck)
-    collar = torch.maximum(0.86 + 0.06 * (1 - (c.u / 0.30).square()).clamp(min=-3) - c.v, -c.v)
+    tone = k.exposure * side * (0.80 - 0.10 * ridge(c.a - 0.13 + 0.1 * (c.v - 0.7), 0.08) * cover(0.72 - c.v, 0.2))
+    c.paint("base", colours.skin(p) * tone[:, None], neck)
+    collar = 0.86 + 0.06 * (1 - (c.u / 0.30).square()).clamp(min=-3) - c.v
     cloth = k.garment * (1 + 0.35 * k.light_u * c.u - 0.25 * c.a) - 0.05 * ridge(collar, 0.03)
     c.paint("base", cloth[:, None] * _hue(k.garment_hue), cover(collar, 0.01 + c.pixel))
-    ear_u, ear_v = c.a - p["head_width"] - 0.005, c.v - 0.055
-    ear = ellipse(ear_u - 0.10 * ear_v.abs() + 0.08 * ear_v, ear_v, 0.058, 0.125 * p["ear_size"])
-    fold = 0.22 * ridge(ear + 0.026, 0.016) + 0.25 * bump(ear_u, ear_v - 0.02, 0.03, 0.07)
+
+
+def _ears(c: Canvas) -> None:
+    p, k = c.p, c.capture
+    u, v = c.a - p["head_width"] - 0.005, c.v - 0.055
+    ear = ellipse(u - 0.10 * v.abs() + 0.08 * v, v, 0.058, 0.125 * p["ear_size"])
+    fold = 0.22 * ridge(ear + 0.026, 0.016) + 0.25 * bump(u, v - 0.02, 0.03, 0.07)
     lit = k.exposure * (0.86 + 0.22 * k.light_u * c.side) * (1 - fold)
-    c.paint("base", skin * colours.rgb(1.0, 0.92, 0.90) * lit[:, None], cover(ear, 0.008 + c.pixel))
+    c.paint("base", colours.skin(p) * colours.rgb(1.0, 0.92, 0.90) * lit[:, None], cover(ear, 0.008 + c.pixel))

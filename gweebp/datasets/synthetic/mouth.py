@@ -13,7 +13,12 @@ def _local(c: Canvas) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     p = c.p
     across = c.u / p["mouth_width"]
     arch = (1 - across.square()).clamp(min=0)
-    down = c.v - p["mouth_height"] - p["mouth_skew"] * across.clamp(-1, 1) + p["mouth_corners"] * across.square().clamp(max=1.3)
+    down = (
+        c.v
+        - p["mouth_height"]
+        - p["mouth_skew"] * across.clamp(-1, 1)
+        + p["mouth_corners"] * across.square().clamp(max=1.3)
+    )
     dip = p["lip_bow"] * (0.34 * ridge(across, 0.3) - 0.16 * ridge(across.abs() - 0.33, 0.33))
     upper = p["lip_upper"] * arch.sqrt() * (0.55 + 0.45 * arch) * (1 - dip)
     lower = p["lip_lower"] * arch.sqrt() * (0.4 + 0.6 * arch)
@@ -47,7 +52,9 @@ def draw(c: Canvas) -> None:
     c.claim("mouth", area)
     across, down, upper, lower = _local(c)
     skin = colours.skin(p)
-    tint = torch.lerp(skin * colours.rgb(0.86, 0.62, 0.60), colours.rgb(0.70, 0.20, 0.22), 0.55 * p["lip_colour"][:, None].square())
+    tint = torch.lerp(
+        skin * colours.rgb(0.86, 0.62, 0.60), colours.rgb(0.70, 0.20, 0.22), 0.55 * p["lip_colour"][:, None].square()
+    )
     soft = 0.008 + c.pixel
     top = cover(torch.maximum(-down - upper, down), soft) * cover(across.abs() - 1, 0.05)
     bottom = cover(torch.maximum(-down, down - lower), soft) * cover(across.abs() - 1, 0.05)

@@ -25,10 +25,10 @@ def relief(c: Canvas) -> Tensor:
     p = c.p
     across, t, half = _local(c)
     rise = (t + 0.12).clamp(0, 1)
-    fall = cover(t - 1.0, 0.16)
+    fall = cover(t - 1.02, 0.26)
     bridge = (0.05 + 0.10 * rise) * ridge(across, 1.5 * half + 0.012) * cover(-t - 0.05, 0.4) * fall
-    tip = 0.07 * bump(across, c.v - p["nose_length"] + 0.035, 1.35 * p["nose_tip"] + 0.02, 0.075)
-    wings = 0.05 * bump(across.abs() - 0.72 * p["nose_width"], c.v - p["nose_length"] + 0.018, 0.05, 0.055)
+    tip = 0.055 * bump(across, c.v - p["nose_length"] + 0.035, 1.35 * p["nose_tip"] + 0.02, 0.075)
+    wings = 0.04 * bump(across.abs() - 0.72 * p["nose_width"], c.v - p["nose_length"] + 0.018, 0.05, 0.055)
     return p["nose_relief"] * (bridge + tip + wings)
 
 
@@ -52,7 +52,8 @@ def draw(c: Canvas) -> None:
     wing = ellipse(x - 0.62 * p["nose_width"], y + 0.022, 0.36 * p["nose_width"] + 0.008, 0.042)
     outer = cover(0.6 * p["nose_width"] - x, 0.06) * cover(-y - 0.045, 0.05)
     c.darken(area * (0.16 + 0.16 * p["nose_relief"]) * outer * ridge(wing, 0.014))
-    c.darken(area * 0.30 * bump(across, y - 0.022, p["nose_width"] * 1.05, 0.03))
-    hole = ellipse(x - 0.44 * p["nose_width"], y - 0.004 + p["nose_turn"] * 0.3, 0.26 * p["nose_width"], 0.010 + 0.2 * p["nose_turn"].clamp(min=0) + 0.004 * p["nostrils"])
-    c.darken(area * 0.78 * (0.45 + 0.45 * p["nostrils"]) * cover(hole, 0.012 + c.pixel))
-    c.darken(area * 0.22 * cover(x - 0.42 * p["nose_tip"] - 0.02, 0.04) * ridge(y + 0.002 - 0.25 * x, 0.012))
+    c.darken(area * 0.20 * bump(across, y - 0.024, p["nose_width"] * 1.0, 0.03))
+    height = 0.008 + 0.2 * p["nose_turn"].clamp(min=0) + 0.004 * p["nostrils"]
+    hole = ellipse(x - 0.42 * p["nose_width"], y - 0.002 + 0.3 * p["nose_turn"], 0.24 * p["nose_width"], height)
+    c.darken(area * 0.72 * (0.35 + 0.5 * p["nostrils"]) * cover(hole, 0.012 + c.pixel))
+    c.darken(area * 0.16 * cover(x - 0.42 * p["nose_tip"] - 0.02, 0.04) * ridge(y + 0.002 - 0.25 * x, 0.012))

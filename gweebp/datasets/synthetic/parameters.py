@@ -2,7 +2,8 @@
 
 A person is a vector of standard normal *latents*, one for each row of `PARAMETERS`. A row belongs to one of the paper's
 six parts or to the `base` (what all parts share: complexion, width of the head). `values` turns a latent z into what the
-renderer reads: low + (high − low)·Φ(z), uniform between the two ends. Three operations act on latents:
+renderer reads: low + (high − low)·Φ(z'), uniform between the two ends, where z' = (z + f·z_f)/√(1 + f²) leans by the
+row's f towards the person's `femininity` z_f: beards and long hair rarely meet. Three operations act on latents:
 
 - `sample`: an identity's latents, by seed and identity alone.
 - `misremember`: an eyewitness's memory, z' = √(1 − e²)·z + e·ε with ε standard normal: the same distribution over people,
@@ -29,6 +30,7 @@ class Parameter:
     low: float
     high: float
     remembered: float = 1.0  # factor on the eyewitness error: nobody forgets that a man was bald
+    feminine: float = 0.0  # f above
 
 
 def _rows(part: str, *rows: tuple) -> list[Parameter]:
@@ -38,6 +40,7 @@ def _rows(part: str, *rows: tuple) -> list[Parameter]:
 PARAMETERS: tuple[Parameter, ...] = tuple(
     _rows(
         "base",
+        ("femininity", 0.0, 1.0, 0.1),
         ("melanin", 0.0, 1.0, 0.3),
         ("redness", 0.0, 1.0, 0.5),
         ("pigment", 0.0, 1.0, 0.3),  # of hair, brows and beard together
@@ -46,7 +49,7 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
     )
     + _rows(
         "hair",
-        ("hair_style", 0.0, 9.0, 0.25),  # integer part: row of hair.STYLES
+        ("hair_style", 0.0, 9.0, 0.25, 1.5),  # integer part: row of hair.STYLES
         ("hair_tint", -0.3, 0.3, 0.5),
         ("hair_red", 0.0, 1.0, 0.5),
         ("hair_grey", 0.0, 1.0, 0.5),
@@ -59,7 +62,7 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
     + _rows(
         "eyebrows",
         ("brow_height", 0.115, 0.205),
-        ("brow_thickness", 0.016, 0.046),
+        ("brow_thickness", 0.016, 0.046, 1.0, -0.7),
         ("brow_length", 0.12, 0.18),
         ("brow_arch", 0.0, 0.07),
         ("brow_slant", -0.22, 0.22),
@@ -71,23 +74,23 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
     + _rows(
         "eyes",
         ("eye_gap", 0.185, 0.245),
-        ("eye_width", 0.075, 0.115),
-        ("eye_open", 0.022, 0.054),
-        ("eye_slant", -0.22, 0.26),
+        ("eye_width", 0.080, 0.122),
+        ("eye_open", 0.024, 0.058, 1.0, 0.4),
+        ("eye_slant", -0.16, 0.22),
         ("eye_height", -0.022, 0.022),
         ("iris_melanin", 0.0, 1.0),
         ("iris_hue", 0.0, 1.0),
         ("iris_size", 0.034, 0.046),
         ("eye_crease", 0.0, 1.0),
         ("eye_bags", 0.0, 1.0),
-        ("eye_lashes", 0.0, 1.0),
+        ("eye_lashes", 0.0, 1.0, 1.0, 1.2),
         ("glasses", 0.0, 1.0, 0.3),  # drawn above eyes.GLASSES_FROM
         ("glasses_shape", 0.0, 1.0),
     )
     + _rows(
         "nose",
         ("nose_length", 0.235, 0.335),
-        ("nose_width", 0.085, 0.165),
+        ("nose_width", 0.085, 0.165, 1.0, -0.4),
         ("nose_bridge", 0.022, 0.06),
         ("nose_tip", 0.035, 0.075),
         ("nose_relief", 0.5, 1.35),
@@ -100,23 +103,23 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
         ("mouth_height", 0.355, 0.44),
         ("mouth_width", 0.115, 0.205),
         ("lip_upper", 0.012, 0.046),
-        ("lip_lower", 0.02, 0.062),
-        ("mouth_corners", -0.035, 0.04),
+        ("lip_lower", 0.02, 0.062, 1.0, 0.4),
+        ("mouth_corners", -0.022, 0.045),
         ("lip_bow", 0.0, 1.0),
-        ("lip_colour", 0.0, 1.0),
+        ("lip_colour", 0.0, 1.0, 1.0, 1.2),
         ("mouth_skew", -0.012, 0.012),
     )
     + _rows(
         "skin",
-        ("jaw_width", 0.70, 0.86),
+        ("jaw_width", 0.70, 0.86, 1.0, -0.7),
         ("chin_height", 0.66, 0.74),
-        ("jaw_square", 0.0, 1.0),
+        ("jaw_square", 0.0, 1.0, 1.0, -0.8),
         ("cheekbones", 0.0, 1.0),
         ("folds", 0.0, 1.0),
         ("wrinkles", 0.0, 1.0),
         ("blush", 0.0, 1.0),
         ("freckles", 0.0, 1.0, 0.5),
-        ("beard", 0.0, 1.0, 0.25),  # beard, moustache and stubble: skin.beard_style
+        ("beard", 0.0, 1.0, 0.25, -2.0),  # beard, moustache and stubble: skin.beard_style
         ("beard_density", 0.0, 1.0),
         ("mole_u", -0.33, 0.33, 0.5),
         ("mole_v", 0.1, 0.5, 0.5),
@@ -124,9 +127,8 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
     )
 )
 COUNT = len(PARAMETERS)
-MEMBERS = {
-    part: torch.tensor([i for i, p in enumerate(PARAMETERS) if p.part == part]) for part in ("base", *PARTS)
-}
+_FEMININITY = [p.name for p in PARAMETERS].index("femininity")
+MEMBERS = {part: torch.tensor([i for i, p in enumerate(PARAMETERS) if p.part == part]) for part in ("base", *PARTS)}
 
 
 def sample(seed: int, identities: Tensor) -> Tensor:
@@ -189,7 +191,7 @@ def values(latents: Tensor) -> dict[str, Tensor]:
         >>> values(torch.zeros(1, COUNT))["melanin"].item()
         0.5
     """
-    share = torch.special.ndtr(latents.double()).float()
-    return {
-        row.name: (row.low + (row.high - row.low) * share[:, i])[:, None, None] for i, row in enumerate(PARAMETERS)
-    }
+    lean = torch.tensor([p.feminine for p in PARAMETERS])
+    leaning = (latents + lean * latents[:, _FEMININITY, None]) / (1 + lean.square()).sqrt()
+    share = torch.special.ndtr(leaning.double()).float()
+    return {row.name: (row.low + (row.high - row.low) * share[:, i])[:, None, None] for i, row in enumerate(PARAMETERS)}

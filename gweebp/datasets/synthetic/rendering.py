@@ -5,17 +5,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gweebp.datasets.synthetic import eyebrows, eyes, hair, head, mouth, nose, skin
+from gweebp.datasets.synthetic import colours, eyebrows, eyes, hair, head, mouth, nose, skin
 from gweebp.datasets.synthetic.canvas import blank
 from gweebp.datasets.synthetic.capture import Capture, extent
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """photo: (n, 3, h, w) float in 0..1; masks: (n, 6, h, w) in 0..1 by PARTS, what shows of each part, sum at most 1."""
+    """photo: (n, 3, h, w) float in 0..1; masks: (n, 6, h, w) in 0..1 by PARTS, what shows of each part, sum at most 1, or
+    None; skin: (n, 1, 1, 1), luma of the complexion."""
 
     photo: Tensor
     masks: Tensor | None
+    skin: Tensor
 
 
 def render(latents: Tensor, capture: Capture, size: int, *, masks: bool = True) -> Rendering:
@@ -45,11 +47,12 @@ def render(latents: Tensor, capture: Capture, size: int, *, masks: bool = True) 
     c.relief.add_(free * skin.relief(c))
     c.light.copy_(head.shade(c))
     head.backdrop(c)
-    hair.behind(c)
+    combed = hair.comb(c)
+    hair.behind(c, combed)
     head.bust(c)
     face = skin.draw(c, skin.outline(c), free)
     for part in (nose, mouth, eyes, eyebrows):
         part.draw(c)
-    hair.before(c, face)
+    hair.before(c, combed, face)
     warm = capture.warmth[:, None] * torch.tensor([1.0, 0.0, -1.0]).reshape(1, 3, 1, 1)
-    return Rendering((c.image * (1 + warm)).clamp(0, 1), c.masks)
+    return Rendering((c.image * (1 + warm)).clamp(0, 1), c.masks, colours.luma(colours.skin(c.p)))

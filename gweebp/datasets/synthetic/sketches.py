@@ -11,12 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_LUMA = torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1)  # ITU-R 601
-
-
-def grey(photo: Tensor) -> Tensor:
-    """Luma of (n, 3, h, w) in 0..1: (n, 1, h, w)."""
-    return (photo * _LUMA).sum(1, keepdim=True)
+from gweebp.datasets.synthetic.colours import luma
 
 
 def blur(image: Tensor, sigma: float) -> Tensor:
@@ -44,7 +39,7 @@ def composite(photo: Tensor) -> Tensor:
         >>> composite(torch.rand(1, 3, 32, 32)).shape
         torch.Size([1, 3, 32, 32])
     """
-    smooth = blur(grey(photo), 0.010)
+    smooth = blur(luma(photo), 0.010)
     return (0.08 + 0.86 * smooth).clamp(0, 1).expand(-1, 3, -1, -1)
 
 
@@ -59,21 +54,22 @@ def _hatching(tone: Tensor, wobble: Tensor) -> Tensor:
     return torch.maximum(first, second)
 
 
-def drawing(photo: Tensor, lattice: Tensor) -> Tensor:
+def drawing(photo: Tensor, lattice: Tensor, skin: Tensor | float = 0.7) -> Tensor:
     """A pencil drawing, (n, 3, h, w): lines by a difference of Gaussians, hatching by tone, grain of the paper.
 
     Args:
         photo: (n, 3, h, w) in 0..1.
         lattice: (n, g, g) in -1..1, the capture's: grain and the unsteadiness of the hand.
+        skin: luma of the sitter's complexion, a number or (n, 1, 1, 1): the artist keeps skin light, however dark.
 
     Example:
         >>> drawing(torch.rand(1, 3, 32, 32), torch.zeros(1, 24, 24)).shape
         torch.Size([1, 3, 32, 32])
     """
-    luma = grey(photo)
-    fine, coarse = blur(luma, 0.008), blur(luma, 0.026)
-    lines = (9.0 * (coarse - fine) - 0.10).clamp(0, 1)
-    shape = luma.shape[-2:]
+    light = luma(photo) * (0.72 / skin)
+    fine, coarse = blur(light, 0.008), blur(light, 0.026)
+    lines = (7.5 * (coarse - fine) / (0.3 + 0.7 * coarse) - 0.10).clamp(0, 1)
+    shape = light.shape[-2:]
     wobble = F.interpolate(lattice[:, None], size=shape, mode="bilinear")
     grain = F.interpolate(lattice.repeat(1, 5, 5)[:, None], size=shape, mode="nearest")
     tone = (1 - fine - 0.06).clamp(0, 1)

@@ -5,10 +5,14 @@ from torch import Tensor
 
 from gweebp.datasets.synthetic import colours
 from gweebp.datasets.synthetic.canvas import Canvas
-from gweebp.datasets.synthetic.shapes import bump, cover, noise, ridge, superellipse
+from gweebp.datasets.synthetic.capture import extent
+from gweebp.datasets.synthetic.shapes import bump, cover, ellipse, noise, ridge, superellipse
 
 _MIDDLE = 0.05  # height of the cheekbones: above it the skull, below it the jaw
 _TOP = 0.76  # from there to the top of the skull
+
+_MARKS_BOX = (0.53, -0.47, 0.56)  # reach, top and bottom
+_BEARD_BOX = (0.56, 0.0, 0.82)
 
 STUBBLE, MOUSTACHE, BEARD, GOATEE = 0.56, 0.68, 0.78, 0.90  # ranges of "beard"; below the first: shaven
 
@@ -52,26 +56,34 @@ def draw(c: Canvas, edge: Tensor, free: Tensor) -> Tensor:
     tone = colours.skin(p)
     pores = noise(k.lattice, 2.9 * c.u, 2.9 * c.v) + 0.6 * noise(k.lattice, 7.1 * c.v + 0.3, 7.3 * c.u)
     light = c.light * (1 + 0.022 * pores) * (1 - 0.26 * cover(-edge - 0.03, 0.14))
-    warm = 0.07 * bump(c.a - 0.27, c.v - 0.24, 0.2, 0.17) * (0.3 + p["blush"]) + 0.03 * bump(c.u, c.v - 0.28, 0.14, 0.14)
+    warm = 0.045 * bump(c.a - 0.27, c.v - 0.24, 0.2, 0.17) * (0.3 + p["blush"]) + 0.03 * bump(
+        c.u, c.v - 0.28, 0.14, 0.14
+    )
     flush = 1 + (free * warm)[:, None] * colours.rgb(0.6, -1.6, -1.3)
     c.paint("skin", tone * light[:, None] * flush, face)
-    _marks(c, free * face, pores)
-    _beard(c, free * face)
+    free = free * face
+    _marks(c, free)
+    _beard(c, free)
     return face
 
 
-def _marks(c: Canvas, free: Tensor, pores: Tensor) -> None:
+def _marks(c: Canvas, free: Tensor) -> None:
     """Nasolabial folds, lines of the forehead, freckles and a mole."""
     p, k = c.p, c.capture
+    rows, columns = extent(k, c.image.shape[-1], *_MARKS_BOX)
+    c, free = c.crop(*_MARKS_BOX), free[:, rows, columns]
     t = ((c.v - 0.24) / 0.22).clamp(-0.2, 1.2)
     fold = ridge(c.a - 0.155 - 0.085 * t + 0.03 * t * t, 0.022) * bump(t - 0.45, t * 0, 0.62, 1.0)
-    lines = ridge((c.v + 0.40 - 0.05 * c.u.square()).abs() - 0.032, 0.011) + ridge(c.v + 0.30 - 0.06 * c.u.square(), 0.010)
+    lines = ridge((c.v + 0.40 - 0.05 * c.u.square()).abs() - 0.032, 0.011) + ridge(
+        c.v + 0.30 - 0.06 * c.u.square(), 0.010
+    )
     lines = lines * bump(c.u, c.v * 0, 0.30, 1.0)
     crow = ridge((c.v - 0.02 - 0.25 * (c.a - 0.36)).abs() - 0.02, 0.010) * bump(c.a - 0.385, c.v, 0.06, 0.09)
     c.darken(free * (0.34 * p["folds"].square() * fold + 0.22 * p["wrinkles"].square() * (lines + 0.8 * crow)))
-    spots = ((noise(k.lattice, 8.3 * c.u + 0.2, 8.3 * c.v) - 0.42) * 3.2).clamp(0, 1)
-    zone = bump(c.a - 0.17, c.v - 0.17, 0.34, 0.24)
-    c.darken(free * spots * zone * 0.55 * ((p["freckles"] - 0.7) / 0.3).clamp(min=0))
+    if (p["freckles"] > 0.7).any():
+        spots = ((noise(k.lattice, 8.3 * c.u + 0.2, 8.3 * c.v) - 0.42) * 3.2).clamp(0, 1)
+        zone = bump(c.a - 0.17, c.v - 0.17, 0.34, 0.24)
+        c.darken(free * spots * zone * 0.34 * ((p["freckles"] - 0.7) / 0.3).clamp(min=0))
     size = p["mole_size"].clamp(min=1e-3)
     mole = cover((c.u - p["mole_u"]).square().add((c.v - p["mole_v"]).square()).sqrt() - size, 0.012 + c.pixel)
     c.darken(free * mole * 0.7 * (p["mole_size"] > 0.004))
@@ -83,11 +95,16 @@ def _beard(c: Canvas, free: Tensor) -> None:
     style = p["beard"]
     if not (style > STUBBLE).any():
         return
+    rows, columns = extent(k, c.image.shape[-1], *_BEARD_BOX)
+    c, free = c.crop(*_BEARD_BOX), free[:, rows, columns]
     q = (c.a / 0.46).square()
     jaw = cover(0.47 - 0.36 * q * q - c.v, 0.10) * cover(0.10 - c.v, 0.18)
-    chin = cover(c.a - 0.155, 0.07) * cover(0.475 - c.v, 0.05)
-    lip = cover((c.v - 0.352 - 0.35 * c.u.square()).abs() - 0.032, 0.03) * cover(c.a - 0.19, 0.05)
-    stubble = ((style > STUBBLE) & (style <= MOUSTACHE)).float() * torch.maximum(jaw, lip) * (0.16 + 0.2 * p["beard_density"])
+    chin = cover(ellipse(c.u, c.v - 0.60, 0.15, 0.13), 0.08)
+    droop = c.v - 0.356 - 0.9 * c.u.square()
+    lip = cover(droop.abs() - 0.040 + 0.12 * c.a, 0.03) * cover(c.a - 0.19, 0.06)
+    stubble = (
+        ((style > STUBBLE) & (style <= MOUSTACHE)).float() * torch.maximum(jaw, lip) * (0.16 + 0.2 * p["beard_density"])
+    )
     full = ((style > BEARD) & (style <= GOATEE)).float() * jaw
     goatee = (style > GOATEE).float() * chin
     whiskers = (style > MOUSTACHE).float() * lip

@@ -8,13 +8,23 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from gweebp.datasets.synthetic import capture, draws, parameters, sketches
 from gweebp.datasets.synthetic.capture import Capture
-from gweebp.datasets.synthetic.rendering import render
+from gweebp.datasets.synthetic.rendering import Rendering, render
 
 KINDS = {"composite": 0.45, "drawn": 0.10}  # kind of sketch -> eyewitness error
 _CHUNK = 4  # faces drawn at once: their planes stay in a core's cache
+_SHOW = 64  # a progress bar for more faces than these, in a terminal
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """images: uint8 (n, 3, size, size); masks: bool (n, 6, size, size), where each part shows, or (0, ...)."""
+
+    images: Tensor
+    masks: Tensor
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class World:
     Example:
         >>> world = World("drawn", 32, seed=0, error=0.1)
         >>> people = torch.arange(3)
-        >>> world.photos(people, world.people(people)).shape
+        >>> world.photos(people, world.people(people)).images.shape
         torch.Size([3, 3, 32, 32])
     """
 
@@ -54,16 +64,12 @@ class World:
         """Latents (n, parameters.COUNT) of identities (n,)."""
         return parameters.sample(self.seed, identities)
 
-    def photos(self, identities: Tensor, latents: Tensor) -> Tensor:
-        """Photos, uint8 (n, 3, size, size), of people who look like `latents`, under the conditions of `identities`."""
-        return self._drawn(latents, self._photo_capture(identities), lambda r, c: r.photo, masks=False)[0]
+    def photos(self, identities: Tensor, latents: Tensor, *, masks: bool = False) -> Drawn:
+        """Photos of people who look like `latents` (n, COUNT), under the conditions of `identities` (n,)."""
+        return self._drawn(latents, self._photo_capture(identities), lambda r, c: r.photo, masks=masks)
 
-    def sketches(self, identities: Tensor, latents: Tensor, *, masks: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Sketches of people who look like `latents`, by the eyewitness or artist of `identities`.
-
-        Returns:
-            uint8 (n, 3, size, size), and where asked for the masks of the parts, bool (n, 6, size, size).
-        """
+    def sketches(self, identities: Tensor, latents: Tensor, *, masks: bool = False) -> Drawn:
+        """Sketches of people who look like `latents`, by the eyewitness or artist of `identities`."""
         noise = draws.normal(self.seed, identities, "eyewitness", parameters.COUNT)
         seen = parameters.misremember(latents, noise, self.error)
         if self.kind == "composite":
@@ -71,28 +77,25 @@ class World:
             conditions = _studio(conditions, lattice=0.3 * conditions.lattice)
             return self._drawn(seen, conditions, lambda r, c: sketches.composite(r.photo), masks=masks)
         conditions = _studio(self._photo_capture(identities))
-        return self._drawn(seen, conditions, lambda r, c: sketches.drawing(r.photo, c.lattice), masks=masks)
-
-    def photo_masks(self, identities: Tensor, latents: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Photos as `photos`, with the masks of the parts, bool (n, 6, size, size)."""
-        return self._drawn(latents, self._photo_capture(identities), lambda r, c: r.photo, masks=True)
+        return self._drawn(seen, conditions, lambda r, c: sketches.drawing(r.photo, c.lattice, r.skin), masks=masks)
 
     def _photo_capture(self, identities: Tensor) -> Capture:
         return capture.sample(self.seed, identities, "photo")
 
     def _drawn(
-        self, latents: Tensor, conditions: Capture, finish: Callable[..., Tensor], *, masks: bool
-    ) -> tuple[Tensor, Tensor | None]:
+        self, latents: Tensor, conditions: Capture, finish: Callable[[Rendering, Capture], Tensor], *, masks: bool
+    ) -> Drawn:
         n, side = len(latents), self.size
         images = torch.empty(n, 3, side, side, dtype=torch.uint8)
-        parts = torch.empty(n, len(parameters.PARTS), side, side, dtype=torch.bool) if masks else None
-        for start in range(0, n, _CHUNK):
+        parts = torch.empty(n if masks else 0, len(parameters.PARTS), side, side, dtype=torch.bool)
+        bar = tqdm(range(0, n, _CHUNK), desc="faces", disable=None if n > _SHOW else True)
+        for start in bar:
             part = slice(start, start + _CHUNK)
             rendering = render(latents[part], conditions[part], side, masks=masks)
             images[part] = (255 * finish(rendering, conditions[part])).round().to(torch.uint8)
-            if parts is not None and rendering.masks is not None:
+            if rendering.masks is not None:
                 parts[part] = rendering.masks >= 0.5
-        return images, parts
+        return Drawn(images, parts)
 
 
 def _studio(conditions: Capture, **changes: Tensor) -> Capture:
