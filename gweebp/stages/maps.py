@@ -7,12 +7,13 @@ import time
 import warnings
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from gweebp import files, networks, verification
 from gweebp.networks import as_input
 from gweebp.record import environment
-from gweebp.saliency import explain
+from gweebp.saliency import explain, find_method
 from gweebp.stages.common import add_inputs, add_run, device_of
 from gweebp.stages.trials import load_trials
 
@@ -30,20 +31,27 @@ def run(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     device = device_of(options)
     net = networks.load(options.weights).to(device)
+    methods = [find_method(name) for name in options.methods]
     maps, warned, seconds = {}, {}, dict.fromkeys(options.methods, 0.0)
     for game, trials in load_trials(options).items():
-        # every method takes embeddings of mate and non-mate: computed once for all of them
-        mate, nonmate = (verification.embed(net, images).to(device) for images in (trials.mate, trials.nonmate))
-        triplets = [x.split(options.batch) for x in (trials.probe, mate, nonmate)]
-        for method in options.methods:
-            began = time.perf_counter()
-            bar = tqdm(list(zip(*triplets, strict=True)), desc=f"{method}, {game} game", disable=None)
+        images = trials.mate, trials.nonmate
+        # embedded once for all methods that read embeddings
+        others = {"images": images, "embeddings": [verification.embed(net, x).to(device) for x in images]}
+        for method in methods:
+            key, began = f"{game}/{method.name}", time.perf_counter()
+            triplets = [x.split(options.batch) for x in (trials.probe, *others[method.reads])]
+            bar = tqdm(list(zip(*triplets, strict=True)), desc=f"{method.name}, {game} game", disable=None)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")  # a warning a batch would drown the terminal: they go to the record
-                parts = [explain(net, as_input(net, p), m, n, method=method).cpu() for p, m, n in bar]
-            maps[f"{game}/{method}"] = torch.cat(parts)
-            warned[f"{game}/{method}"] = [f"{w.category.__name__}: {w.message}" for w in caught]
-            seconds[method] += time.perf_counter() - began
+                maps[key] = torch.cat([_explained(net, method.name, *triplet) for triplet in bar])
+            warned[key] = [f"{w.category.__name__}: {w.message}" for w in caught]
+            seconds[method.name] += time.perf_counter() - began
     record = environment(seed=options.seed, started=started, device=device)
     extra = {"seconds_by_method": seconds, "warnings": {key: texts for key, texts in warned.items() if texts}}
     files.write_tensors(options.out, maps, {"record": record | extra})
+
+
+def _explained(net: networks.EmbeddingNetwork, method: str, *triplet: Tensor) -> Tensor:
+    """Maps (b, h, w) of one batch; what is not yet an embedding is an image at rest."""
+    probe, mate, nonmate = (x if x.is_floating_point() else as_input(net, x) for x in triplet)
+    return explain(net, probe, mate, nonmate, method=method).cpu()
