@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -55,3 +57,12 @@ def faces() -> FaceSet:
         doppelganger_of=torch.arange(12),
         doppelganger_part=torch.full((12,), 2),
     )
+
+
+@pytest.fixture(scope="session")
+def smoke_book() -> None:
+    """Build the book of the smoke profile, or what of it is out of date."""
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "book/build.py", "--profile", "smoke"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
