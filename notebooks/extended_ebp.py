@@ -1,0 +1,338 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Extended excitation backprop
+#
+# [Excitation backprop](excitation_backprop) knows positive responses and positive weights. Behind a ReLU nothing is
+# lost by that, but not every response is behind one:
+#
+# - LCNN9 {cite:p}`wu2018lightcnn` has no ReLU at all. Its max-feature-map (MFM) keeps the larger of two responses,
+#   and where both are negative, the larger one is negative too.
+# - An embedding is the output of a linear layer in almost every network. Probe and mate are alike in a coordinate
+#   where both are negative as much as where both are positive.
+#
+# What is a negative response worth to the decision, and how much of the excitation does EBP not see?
+
+# %% tags=["parameters"]
+seed = 0
+size = 64  # side of the images that the two architectures read, in pixels
+triplets = 4  # random images to average over
+
+# %% tags=["hide-input"]
+from itertools import pairwise
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from myst_nb import glue
+from torch import nn
+
+import gweebp
+from gweebp import networks
+from gweebp.figures import by_depth, neurons
+from gweebp.layers import run_from
+
+set_matplotlib_formats("svg")
+np.set_printoptions(precision=4, suppress=True)
+torch.set_printoptions(precision=4, sci_mode=False)
+
+# %% [markdown]
+# ## The equations
+#
+# A child excites a positive parent when response and weight have the same sign: their product pushes the parent up.
+# It excites a *negative* parent when the signs differ: the product pushes it further down. So there are four kinds of
+# excitatory connection instead of one. {cite:t}`wang2025gweebp` collect them by the parent's sign. With $w^+ =
+# \max(0, w)$, $w^- = \min(0, w)$ and $\Theta^+, \Theta^-$ the positive and negative neurons of the layer above, a
+# child gets from its positive parents
+#
+# ```{math}
+# :label: eq-3
+# P^+(a_j) = \sum_{a_i \in \mathcal P_j \cap \Theta^+} Z^+_i P(a_i)
+#   \left( \mathbf 1_{\hat a_j \ge 0}\, w^+_{ji} \hat a_j + \mathbf 1_{\hat a_j < 0}\, w^-_{ji} \hat a_j \right)
+# ```
+#
+# and from its negative parents
+#
+# ```{math}
+# :label: eq-4
+# P^-(a_j) = \sum_{a_i \in \mathcal P_j \cap \Theta^-} Z^-_i P(a_i)
+#   \left( \mathbf 1_{\hat a_j \ge 0}\, w^-_{ji} \hat a_j + \mathbf 1_{\hat a_j < 0}\, w^+_{ji} \hat a_j \right),
+# ```
+#
+# and $P(a_j) = P^+(a_j) + P^-(a_j)$. $Z^+_i$ and $Z^-_i$ are one over the sum, over all children of the parent, of
+# what stands in the brackets. For a negative parent that sum is negative, and so is each term: the shares are
+# positive again.
+#
+# With $\sigma_i$ the sign of the parent's own response, all four kinds are one expression: the child excites by
+#
+# $$
+# x_{ji} = \max(0,\ \sigma_i\, w_{ji}\, \hat a_j), \qquad P(a_j \mid a_i) = x_{ji} \Big/ \sum_k x_{ki}.
+# $$
+#
+# The sign $\sigma_i$ is that of the response with its bias; the bias is no child and gets nothing.
+
+# %% [markdown]
+# ## By hand: one sign turned
+#
+# The three-pixel network of the last chapter, with the second hidden neuron and the second dimension of the embedding
+# turned over: every weight into and out of them has the opposite sign, and the hidden layer has no ReLU. Both now
+# respond negatively. The embeddings of mate and non-mate turn with them.
+
+# %%
+pixels = np.array([1.0, 2.0, 1.0])
+W1 = np.array([[2.0, 1.0, -1.0], [1.0, -1.0, -2.0]])  # pixels → hidden
+W2 = np.array([[3.0, -1.0], [1.0, 3.0]])  # hidden → embedding
+W0 = np.array([[1.0, -2.0], [0.0, -1.0]])  # embedding → (mate, non-mate)
+
+hidden = W1 @ pixels
+embedding = W2 @ hidden
+print("hidden", hidden, " embedding", embedding, " head", W0 @ embedding)
+
+# %% [markdown]
+# One line a layer for {eq}`eq-3` and {eq}`eq-4`, and the walk from $(1, 0)$:
+
+# %%
+steps = [(W0, embedding, W0 @ embedding), (W2, hidden, embedding), (W1, pixels, hidden)]
+excitation = [np.maximum(0, np.sign(parent)[:, None] * W * child) for W, child, parent in steps]
+shares = [x / x.sum(1, keepdims=True) for x in excitation]
+eebp = [np.array([1.0, 0.0])]
+for share in shares:
+    eebp.append(eebp[-1] @ share)
+print("eEBP", *eebp, " sums", *(round(p.sum(), 12) for p in eebp))
+
+# %% [markdown]
+# Plain EBP on the same network follows {eq}`eq-1`, and so only what is positive:
+
+# %%
+ebp = [np.array([1.0, 0.0])]
+seen = []
+for W, child, _ in steps:
+    x = np.maximum(0, W) * np.maximum(0, child)
+    seen.append(x / np.maximum(x.sum(1, keepdims=True), 1e-300))
+    ebp.append(ebp[-1] @ seen[-1])
+print("EBP ", *ebp)
+
+# %% tags=["hide-input", "remove-output"]
+names = ["head", "emb.", "hidden", "pixels"]
+flows = {
+    t: [p[:, None] * s for p, s in zip(*found)] for t, found in {"EBP": (ebp, seen), "eEBP": (eebp, shares)}.items()
+}
+glue(
+    "turned",
+    neurons({"": ([W0 @ embedding, embedding, hidden, pixels], [W0, W2, W1])}, names, numbered=True, columns=1),
+)
+glue("walks", neurons({"EBP": (ebp, flows["EBP"]), "extended EBP": (eebp, flows["eEBP"])}, names, numbered=True))
+
+# %% tags=["remove-cell"]
+for place, a, b in zip(("left", "middle", "right"), ebp[-1].tolist(), eebp[-1].tolist()):
+    glue(f"ebp_{place}", round(a, 4), display=False)
+    glue(f"eebp_{place}", round(b, 4), display=False)
+glue("negative", round(float(eebp[1][1]), 4), display=False)
+
+# %% [markdown]
+# ```{glue:figure} turned
+# :name: fig-eebp-forward
+# :alt: Pixels 1, 2, 1; hidden 3 and minus 3; embedding 12 and minus 6; head 24 for the mate and 6 for the non-mate.
+#
+# The forward pass with one hidden neuron and one dimension of the embedding turned over. Negative responses are
+# square and orange, negative weights dashed. The head's outputs are those of the last chapter.
+# ```
+#
+# ```{glue:figure} walks
+# :name: fig-eebp-walk
+# :alt: EBP gives the pixels .5, .5 and 0 by one path of positive neurons; extended EBP gives .188, .5 and .312.
+#
+# The same walk down, towards the mate, by EBP and by extended EBP: MWP in the neurons, flow on the connections.
+# ```
+#
+# Extended EBP gives the pixels {glue:text}`eebp_left`, {glue:text}`eebp_middle` and {glue:text}`eebp_right`: what EBP
+# gave in the last chapter, before the signs were turned. EBP now gives {glue:text}`ebp_left`, {glue:text}`ebp_middle`
+# and {glue:text}`ebp_right`: the negative dimension's share of the mate's excitation, {glue:text}`negative`, has gone
+# to what was positive.
+#
+# That is the case for the extension in one sentence. The two networks compute the same function; turning a linear
+# neuron over, with its weights, is a matter of book-keeping. An explanation that depends on it explains the
+# book-keeping. Turning a neuron over changes two of the three factors in $\sigma_i\, w_{ji}\, \hat a_j$ at once, as a
+# child its response and its weight, as a parent its weights and its sign, so extended EBP does not notice. Seen the
+# other way round, *extended EBP is EBP on the network in which every neuron has been turned so that it responds
+# positively*.
+
+# %% [markdown]
+# ## From the library
+
+# %%
+net = nn.Sequential(nn.Conv2d(1, 2, (1, 3), bias=False), nn.Conv2d(2, 2, 1, bias=False), nn.Flatten()).double()
+net[0].weight.data = torch.tensor(W1).view(2, 1, 1, 3)
+net[1].weight.data = torch.tensor(W2).view(2, 2, 1, 1)
+triplet = torch.tensor(pixels).view(1, 1, 1, 3), torch.tensor(W0[:1]), torch.tensor(W0[1:])
+
+for extended, (at_hidden, at_pixels) in {False: ebp[2:], True: eebp[2:]}.items():
+    for layer, by_hand in {"0": at_hidden, "input": at_pixels}.items():
+        found = gweebp.mwp(net, *triplet, layer=layer, extended=extended, weighted=False)
+        print(f"extended {extended!s:5} {layer:5}", found.flatten())
+        assert np.allclose(found.flatten(), by_hand, rtol=0, atol=1e-12)
+
+# %% [markdown]
+# ## A closed form
+#
+# {eq}`eq-3` and {eq}`eq-4` as they stand are four streams, each with its own forward and transposed product. But
+# $\max(0, t) = \tfrac12 (t + |t|)$, so
+#
+# $$
+# x_{ji} = \tfrac12 \left( \sigma_i\, w_{ji} \hat a_j + |w_{ji}|\, |\hat a_j| \right),
+# $$
+#
+# and with $y = W \hat a$ (no bias) the sum over the children of a parent is $X_i = \tfrac12 (\sigma_i\, y_i +
+# (|W|\,|\hat a|)_i)$. Put $s_i = \sigma_i P(a_i) / X_i$, and {eq}`eq-3` plus {eq}`eq-4` become
+#
+# $$
+# P(a_j) = \tfrac12 \left( \hat a_j\, (W^\top s)_j + |\hat a_j|\, (|W|^\top |s|)_j \right).
+# $$
+#
+# Two products each way instead of four. On a random layer with a bias, between the probability that the library finds
+# above it and the one that it finds below:
+
+# %%
+torch.manual_seed(seed)
+net = nn.Sequential(nn.Conv2d(1, 8, (1, 6)), nn.Conv2d(8, 4, 1), nn.Flatten()).double()
+probe, m, n = torch.randn(1, 1, 1, 6).double(), torch.randn(1, 4).double(), torch.randn(1, 4).double()
+above, below = (
+    gweebp.mwp(net, probe, m, n, layer=layer, extended=True, weighted=False).flatten() for layer in ("0", "input")
+)
+a, W, bias = probe.flatten(), net[0].weight.detach().view(8, 6), net[0].bias.detach()
+sigma = torch.sign(W @ a + bias)
+s = sigma * above / ((sigma * (W @ a) + W.abs() @ a.abs()) / 2)
+closed = (a * (W.T @ s) + a.abs() * (W.abs().T @ s.abs())) / 2
+print("closed form", closed, "\nlibrary    ", below)
+assert torch.allclose(closed, below, rtol=0, atol=1e-12)
+
+# %% [markdown]
+# ### Where it cancels
+#
+# $X_i$ is a sum of two terms that may have opposite signs. Where $\sigma_i y_i$ is negative and nearly as large as
+# $(|W|\,|\hat a|)_i$, their sum is the small difference of two large numbers. As long as $y_i$ itself has the
+# parent's sign this can't happen: then $X_i \ge \tfrac12 (|W|\,|\hat a|)_i$. It can where a *bias* decides the
+# parent's sign against its children, and where responses are [weighted](gradient_weighting), since the weighted sum
+# need not have the sign of the response. Here is one parent that is positive by its bias; of its many children few
+# excite it, by weights `factor` times as large as those that inhibit it:
+
+# %%
+generator = torch.Generator().manual_seed(seed)
+children, weights = torch.rand(2, 256, generator=generator)
+for factor in (1, 1e-1, 1e-2, 1e-3, 1e-4):
+    w = torch.cat([factor * weights[:8], -weights[8:]])  # the first eight excite
+    truth = (w.double() * children.double()).clamp(min=0)
+    four = (w * children).clamp(min=0)
+    x = ((w * children).sum() + (w.abs() * children).sum()) / 2
+    closed = (children * (w / x) + children * (w.abs() / x.abs())) / 2
+    truth, four = truth / truth.sum(), four / four.sum()
+    right = [bool((found - truth).abs().max() < 1e-5 * truth.max()) for found in (four, closed)]
+    print(f"factor {factor:<6g} right to 1e-5 in float32:  four streams {right[0]}, closed form {right[1]}")
+    assert right[0]
+assert not right[1]
+
+# %% [markdown]
+# In single precision the closed form soon loses the accuracy that this book asks for, while the four streams, each of
+# which adds terms of one sign only, lose nothing. {func}`gweebp.mwp` therefore walks the streams of {eq}`eq-3` and
+# {eq}`eq-4`, and leaves out those that are empty: on a ReLU network one is left.
+
+# %% [markdown]
+# ## What EBP does not see
+#
+# The toy was made to have negative neurons. How much of the excitation in an architecture as it is used runs over
+# connections that EBP ignores? At each layer, extended EBP gives the probability $P(a_i)$ of the parents, and
+# {eq}`eq-3` and {eq}`eq-4` the share of it that each child gets. The part that {eq}`eq-1` would see too is what goes
+# from positive parents over positive weights to positive children, $\sum_{i \in \Theta^+} P(a_i)\, (W^+ \hat a^+)_i /
+# X_i$; the rest is ignored. The networks have random weights and the images are noise, so this is a statement about
+# architectures, before any training. The [ablation](ablation) asks whether it matters to trained ones.
+
+# %%
+ignored, unlike = {}, {}
+options = {"size": size, "embedding": 64, "seed": seed}
+for title, net in {
+    "LCNN9": networks.build("lcnn9", width=0.25, **options).double(),
+    "VGG16": networks.build("vgg16", width=0.125, **options).double(),
+}.items():
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(3, triplets, net.channels, size, size, generator=generator, dtype=torch.float64)
+    e, m, n = (net(x).detach() for x in images)
+    head = ((m * e).sum(1, keepdim=True).sign() * m * e).clamp(min=0)
+    ignored[title] = {"head": (head * (e < 0) / head.sum(1, keepdim=True)).sum().item() / triplets}
+
+    layers = ["input", *(f"features.{name}" for name, _ in net.features.named_children())]
+    for below, layer in reversed(list(pairwise(layers))):
+        conv = net.get_submodule(layer)
+        if isinstance(conv, nn.Conv2d):
+            a = run_from(net, images[0], below)[0].detach()
+            y, W, p = conv(a), conv.weight, {"stride": conv.stride, "padding": conv.padding}
+            x = (torch.sign(y) * F.conv2d(a, W, **p) + F.conv2d(a.abs(), W.abs(), **p)) / 2
+            seen = (y >= 0) * F.conv2d(a.clamp(min=0), W.clamp(min=0), **p) / x.clamp(min=1e-300)
+            parents = gweebp.mwp(net, images[0], m, n, layer=layer, extended=True, weighted=False)
+            ignored[title][layer.removeprefix("features.")] = 1 - (parents * seen).sum().item() / triplets
+
+    walks = [gweebp.explain(net, *images, method=method) for method in ("ebp", "eebp")]
+    unlike[title] = (walks[0] - walks[1]).abs().sum().item() / 2 / triplets
+
+for title, shares in ignored.items():
+    print(f"{title}:", ", ".join(f"{name} {share:.2f}" for name, share in shares.items()))
+
+# %% tags=["hide-input", "remove-output"]
+glue(
+    "ignored",
+    by_depth({title: {"ignored": shares} for title, shares in ignored.items()}, xlabel="share ignored by EBP"),
+)
+
+# %% tags=["remove-cell"]
+convolutions = {title: [shares[k] for k in shares if k != "head"] for title, shares in ignored.items()}
+assert max(map(abs, convolutions["VGG16"])) < 1e-9
+glue("relu_ignored", abs(round(max(convolutions["VGG16"]), 3)), display=False)
+glue("mfm_least", round(100 * min(convolutions["LCNN9"])), display=False)
+glue("mfm_most", round(100 * max(convolutions["LCNN9"])), display=False)
+for title in ("LCNN9", "VGG16"):
+    glue(f"head_{title}", round(100 * ignored[title]["head"]), display=False)
+    glue(f"unlike_{title}", round(100 * unlike[title], 2), display=False)
+
+# %% [markdown]
+# ```{glue:figure} ignored
+# :name: fig-eebp-ignored
+# :alt: On LCNN9 a share between a few per cent and a third is ignored at every convolution; on VGG16 none below the embedding.
+#
+# Share of the excitation at each layer that runs over connections which EBP ignores, from the head down to the image;
+# random weights.
+# ```
+#
+# At the head, EBP ignores {glue:text}`head_LCNN9` % of the excitation on LCNN9 and {glue:text}`head_VGG16` % on
+# VGG16: the negative coordinates of the embedding. Further down the two part. On LCNN9 every convolution has its
+# share, between {glue:text}`mfm_least` % and {glue:text}`mfm_most` %. On VGG16 the share below the embedding is
+# {glue:text}`relu_ignored`: behind a ReLU there is no negative child, and no parent with probability that is
+# negative, so {eq}`eq-3` is {eq}`eq-2` and {eq}`eq-4` is empty.
+#
+# The *maps* of the two nevertheless differ on both, by {glue:text}`unlike_LCNN9` % of their mass on LCNN9 and
+# {glue:text}`unlike_VGG16` % on VGG16 (half the sum of absolute differences at the saliency layer). On VGG16 all of
+# that comes from the one linear layer, the embedding. Put a ReLU behind it, and nothing is left:
+
+# %%
+net = nn.Sequential(net, nn.ReLU())
+walks = [gweebp.explain(net, *images, method=method, layer="0.features.pool4") for method in ("ebp", "eebp")]
+print("EBP = eEBP with a ReLU on the embedding:", torch.allclose(*walks, rtol=0, atol=1e-14))
+assert torch.allclose(*walks, rtol=0, atol=1e-14)
+
+# %% [markdown]
+# ## What would falsify it
+#
+# - A network in which turning a linear neuron over, with its weights, changes the map of extended EBP.
+# - A difference of EBP and extended EBP on a network whose responses, embedding included, are all non-negative.
+# - That the ignored part *matters* is the paper's claim, not a consequence: ecEBP better than cEBP and etcEBP better
+#   than tcEBP on LCNN9, and no noticeable difference on VGG16. The second half does not follow from the equations, as
+#   the embedding shows. The [ablation](ablation) plays both games with all six.
