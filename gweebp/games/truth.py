@@ -6,7 +6,8 @@ to the image would get, the region's share of the image (`chance`):
 
 * energy: the share of the map's mass inside the region (Wang et al. 2020, Score-CAM's energy-based pointing game);
 * pointing: whether the map's maximum lies inside (Zhang et al. 2018); tied maxima count by their share inside;
-* average precision: over pixels, ranked by saliency, ties taken together (a constant map gets exactly chance).
+* average precision: over pixels, ranked by saliency, ties taken together (a constant map gets exactly chance; a random
+  order of few pixels a little more).
 """
 
 from __future__ import annotations
