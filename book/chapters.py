@@ -27,15 +27,15 @@ def executed() -> list[str]:
 
 
 def static() -> list[str]:
-    """Files of the pages that are not executed, and of what shapes all pages.
+    """Files of the pages that are not executed, of the package that the API page shows, of what shapes all pages.
 
     >>> "book/intro.md" in static()
     True
     """
     written = [f"{page}.md" for page in pages() if not page.startswith(EXECUTED)]
     shape = ["_toc.yml", "_config.yml", "book/references.bib", "book/pages.py", "book/docstrings.py", "book/render.py"]
-    extra = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "book/_static").glob("*"))]
-    return written + shape + extra
+    shown = [*sorted((ROOT / "book/_static").glob("*")), *sorted((ROOT / "gweebp").rglob("*.py"))]
+    return written + shape + [path.relative_to(ROOT).as_posix() for path in shown]
 
 
 def shows_results(chapter: str) -> bool:
