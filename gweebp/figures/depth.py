@@ -12,10 +12,16 @@ MARKERS = "os^Dv"
 
 
 @white
-def by_depth(by_panel: Mapping[str, Mapping[str, Mapping[str, float]]], *, xlabel: str, columns: int = 2) -> Figure:
+def by_depth(
+    by_panel: Mapping[str, Mapping[str, Mapping[str, float]]],
+    *,
+    xlabel: str,
+    xlim: tuple[float, float] = (0, 1),
+    columns: int = 2,
+) -> Figure:
     """Shares by layer, a mark a series; panels need not have the same layers.
 
-    by_panel: title -> series -> layer -> share in 0..1, top layer first.
+    by_panel: title -> series -> layer -> share in 0..1, top layer first. xlim: the part of the axis that is shown.
 
     >>> figure = by_depth({"LCNN9": {"ignored": {"head": 0.4, "conv5": 0.2}}}, xlabel="share")
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
@@ -33,8 +39,9 @@ def by_depth(by_panel: Mapping[str, Mapping[str, Mapping[str, float]]], *, xlabe
             )  # fmt: skip
             ax.set_yticks(range(len(shares)), list(shares))
         ax.invert_yaxis()
-        ax.set(title=title, xlabel=xlabel, xlim=(-0.03, 1.03))
+        margin = 0.03 * (xlim[1] - xlim[0])  # a mark at the end is seen whole
+        ax.set(title=title, xlabel=xlabel, xlim=(xlim[0] - margin, xlim[1] + margin))
         ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     if len(handles) > 1:
-        legend_below(figure, handles, columns=2)
+        legend_below(figure, handles)
     return figure
