@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Unpack
 
+from gweebp.datasets import PARTS
 from gweebp.figures.style import in_order, style_of
 from gweebp.games import hiding, inpainting
 from gweebp.games.bootstrap import Curve, Difference, Estimate, Options
 from gweebp.results import Games, Run
 
-__all__ = ["MEASURES", "Measure", "curves", "differences", "estimates", "leader", "shown", "table"]
+__all__ = ["MEASURES", "Measure", "beats", "by_part", "curves", "differences", "estimates", "leader", "shown", "table"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,26 @@ def curves(
     return found
 
 
+def by_part(
+    runs: Iterable[Run], measure: str
+) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, dict[str, int]]]:
+    """Values of the inpainting game for each exchanged part, and the number of trials behind them.
+
+    Returns title -> method -> part -> value, and title -> part -> trials; parts without trials are left out.
+    """
+    m = find(measure)
+    values: dict[str, dict[str, dict[str, float]]] = {}
+    trials: dict[str, dict[str, int]] = {}
+    for run in runs:
+        for code, part in enumerate(PARTS):
+            games = run.games.of_part(code)
+            for method in in_order(games.inpainting):
+                value = m.estimate(games, method, resamples=1).value
+                values.setdefault(run.title, {}).setdefault(method, {})[part] = value
+                trials.setdefault(run.title, {})[part] = len(games.inpainting_part)
+    return values, trials
+
+
 def table(found: Mapping[str, Mapping[str, Estimate | Difference]], digits: int = 3) -> list[dict[str, Any]]:
     """One row a method, one column a run, ready for `pandas.DataFrame`.
 
@@ -148,6 +169,26 @@ def leader(run: Run, measure: str, only: Iterable[str] | None = None, **options:
         "which the interval separates from zero" if lead.low > 0 else "which the interval does not separate from zero"
     )
     return f"{text}, ahead of {style_of(rest[0]).label} by {shown(lead)}, {settled}."
+
+
+def beats(run: Run, measure: str, baseline: str = "random", **options: Unpack[Options]) -> str:
+    """One sentence: which methods the intervals put above the baseline, which below, and which on neither side."""
+    m = find(measure)
+    names = [name for name in m.methods(run.games) if name != baseline]
+    if baseline not in m.methods(run.games) or not names:
+        return f"{run.title}: not played, or not by {style_of(baseline).label}, so nothing to compare."
+    sides: dict[str, list[str]] = {"above": [], "below": [], "not resolved from": []}
+    for name in names:
+        found = m.difference(run.games, name, baseline, **options)
+        side = "above" if found.low > 0 else "below" if found.high < 0 else "not resolved from"
+        sides[side].append(style_of(name).label)
+    return (
+        f"{run.title}: "
+        + "; ".join(
+            f"{side} {style_of(baseline).label}: {', '.join(listed) or 'none'}" for side, listed in sides.items()
+        )
+        + "."
+    )
 
 
 def find(measure: str) -> Measure:

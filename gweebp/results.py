@@ -24,7 +24,7 @@ from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.quadruplets import Quadruplets
 from gweebp.games.inpainting import Outcome
 
-__all__ = ["Games", "Run", "open_runs"]
+__all__ = ["Games", "Run", "located", "open_runs"]
 
 NAMES = {"vgg16": "VGG16", "lcnn9": "LCNN9", "cuhk": "CUHK"}
 
@@ -135,7 +135,8 @@ def open_runs(build: str | Path, datasets: str, networks: str) -> list[Run]:
     """The runs of a build, dataset by dataset.
 
     Args:
-        build: folder of the build. datasets, networks: names, separated by commas.
+        build: folder of the build, relative to the working folder or to the repository.
+        datasets, networks: names, separated by commas.
 
     Raises:
         FileNotFoundError: a run has no results there; the message names it.
@@ -144,7 +145,7 @@ def open_runs(build: str | Path, datasets: str, networks: str) -> list[Run]:
     Traceback (most recent call last):
     FileNotFoundError: no results of vgg16 on cuhk in _build/none: compute them with `make book PROFILE=none`
     """
-    build = Path(build)
+    build = located(build)
     runs = [Run(build, dataset, network) for dataset in _names(datasets) for network in _names(networks)]
     if not runs:
         raise ValueError(f"datasets={datasets!r} and networks={networks!r} name nothing to show")
@@ -155,6 +156,16 @@ def open_runs(build: str | Path, datasets: str, networks: str) -> list[Run]:
                 f"compute them with `make book PROFILE={build.name}`"
             )
     return runs
+
+
+def located(path: str | Path) -> Path:
+    """`path`, or where it is not found, the same below the repository: notebooks may run in any folder.
+
+    >>> located("_build/none").as_posix()
+    '_build/none'
+    """
+    below = Path(__file__).resolve().parents[1] / path
+    return below if not Path(path).exists() and below.exists() else Path(path)
 
 
 def _names(text: str) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gweebp import files, measures, networks
+from gweebp import examples, files, measures, networks
 from gweebp.datasets.quadruplets import Quadruplets
 from gweebp.games.bootstrap import Difference, Estimate
 from gweebp.results import Run, open_runs
@@ -164,3 +164,28 @@ def test_an_unknown_measure_is_named():
 def test_a_run_has_a_title():
     assert Run.__dataclass_params__.frozen
     assert json.dumps(Run("b", "cuhk", "vgg16").title) == '"VGG16, CUHK"'
+
+
+def test_the_example_is_the_best_kind_that_there_is(build, faces):
+    (run,) = open_runs(build, "noise", "lcnn9")
+    four, what = examples.quadruplet(run, 1)
+    assert four.op.unique().tolist() == [0]
+    assert what == "a qualified quadruplet: another hair"
+    trials = files.read_json(build / "trials/noise/lcnn9.json")
+    files.write_json(build / "trials/noise/lcnn9.json", trials | {"inpainting": {"qualified": []}})
+    (run,) = open_runs(build, "noise", "lcnn9")
+    four, what = examples.quadruplet(run, 3)
+    assert four.op.unique().tolist() == [3]
+    assert what == "a candidate (none qualifies by Eq. 7-8): another nose"
+    with pytest.raises(ValueError, match="sample=4: there are 4 candidates"):
+        examples.quadruplet(run, 4)
+    Quadruplets.load(build / "data/noise/quadruplets.safetensors").select(torch.arange(0)).save(
+        build / "data/noise/quadruplets.safetensors"
+    )
+    (run,) = open_runs(build, "noise", "lcnn9")
+    four, what = examples.quadruplet(run, 4)
+    assert four.op.shape == faces.photos[:1].shape
+    assert what == "a drawn quadruplet (this dataset has no doppelgängers): another mouth"
+    assert (four.op != four.ip).any()
+    with pytest.raises(ValueError, match="sample=6"):
+        examples.quadruplet(run, 6)

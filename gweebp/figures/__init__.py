@@ -1,5 +1,6 @@
 """Every plot of the book. Each function takes data and returns a Figure; none reads a file or runs a method."""
 
+from gweebp.figures.bars import bars
 from gweebp.figures.curves import curves, distances, roc, training
 from gweebp.figures.depth import by_depth
 from gweebp.figures.forests import differences, forest
@@ -11,6 +12,7 @@ from gweebp.figures.style import METHOD_STYLES, MethodStyle, style_of
 __all__ = [
     "METHOD_STYLES",
     "MethodStyle",
+    "bars",
     "by_depth",
     "conditions",
     "curves",

@@ -1,0 +1,237 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The hiding game
+#
+# If a map is right about which pixels made a network prefer the mate, then the pixels that it calls unimportant can
+# go. How much of the probe can be hidden before the match is lost?
+#
+# The game {cite:p}`wang2025gweebp` is played on triplets whose probe finds its mate at rank 1; the non-mate is the
+# face at rank 2. Pixels of the probe are replaced by the non-mate's, the least salient first. With $p_f$ the probe of
+# which the fraction $f$ is hidden,
+#
+# $$
+# \text{TPR}(f) = \frac1T \sum_{t=1}^{T} \big[\, d(p_f^t, m^t) < d(p_f^t, n^t) \,\big],
+# \qquad d(x, y) = \lVert e(x) - e(y) \rVert_2 ,
+# $$
+#
+# and the number that sums up a method is the area under $\text{TPR}$ over $f \in [0, 1]$. At $f = 0$ every triplet
+# is matched, by selection; at $f = 1$ the probe *is* the non-mate, and none is. All that a map can do is to decide how
+# late the curve falls.
+#
+# Why fill with the non-mate, and not with grey or noise? Because nothing in grey pulls the probe towards the
+# non-mate: all of it could be hidden and some probes would still be "matched".
+
+# %% tags=["parameters"]
+build = "_build/book"
+profile = "book"
+networks = "vgg16,lcnn9"
+datasets = "synthetic-composite,synthetic-drawn"
+network = "lcnn9"  # of the example
+dataset = ""  # of the example; empty: the first of `datasets`
+sample = 0
+method = "gweebp"
+steps = 41
+resamples = 2000
+seed = 0
+
+# %% tags=["hide-input"]
+import numpy as np
+import pandas as pd
+import torch
+from IPython.display import Markdown
+from myst_nb import glue
+
+import gweebp
+from gweebp import examples, figures, measures
+from gweebp.figures import style_of
+from gweebp.games import hiding
+from gweebp.networks import as_input
+from gweebp.results import open_runs
+
+# %% [markdown]
+# ## By hand
+#
+# An image of four pixels, and a "network" that takes the pixels themselves as the embedding. The mate equals the
+# probe. The probe is bright at the top left, the non-mate at the bottom right: those two pixels decide.
+
+# %%
+probe = torch.tensor([[1.0, 0.3], [0.2, 0.1]])
+nonmate = torch.tensor([[0.1, 0.4], [0.3, 1.0]])
+good = torch.tensor([[0.6, 0.1], [0.0, 0.3]])  # knows which pixels decide
+bad = torch.tensor([[0.0, 0.3], [0.6, 0.1]])  # has it upside down
+
+# %% [markdown]
+# Hide one pixel after the other, the least salient first, and compare the angles (for unit vectors, the nearer one is
+# the one with the larger cosine):
+
+# %%
+matched_by_hand = {}
+for name, saliency in (("good", good), ("bad", bad)):
+    image, rows = probe.flatten().clone(), []
+    for pixel in [None, *saliency.flatten().argsort().tolist()]:
+        if pixel is not None:
+            image[pixel] = nonmate.flatten()[pixel]
+        to_mate, to_nonmate = (torch.cosine_similarity(image, x.flatten(), dim=0) for x in (probe, nonmate))
+        rows.append(bool(to_mate > to_nonmate))
+    matched_by_hand[name] = rows
+pd.DataFrame(matched_by_hand, index=pd.Index([f"{k} of 4" for k in range(5)], name="hidden")).T
+
+# %% [markdown]
+# The library plays the same game on batches of images, maps and embeddings:
+
+# %%
+batch = [x.view(1, 1, 2, 2) for x in (probe, probe, nonmate)]
+for name, saliency in (("good", good), ("bad", bad)):
+    played = hiding.play(lambda x: x.flatten(1), *batch, saliency[None], steps=5)
+    assert played[0].tolist() == matched_by_hand[name]
+    print(f"{name} map: still matched {played[0].int().tolist()}, area {hiding.area(played).value:.3f}")
+
+# %% tags=["remove-output", "hide-input"]
+shares = [0, 0.25, 0.5, 0.75, 1]
+toys = [examples.hidden(batch[0], batch[2], saliency[None], shares) for saliency in (good, bad)]
+verdict = {True: "mate", False: "non-mate"}
+titles = [verdict[matched] for rows in matched_by_hand.values() for matched in rows]
+glue("fig-hiding-toy", figures.image_grid([*toys[0], *toys[1]], titles, rows=["good map", "bad map"], columns=5))
+
+# %% [markdown]
+# ```{glue:figure} fig-hiding-toy
+# :name: fig-hiding-toy
+# :alt: Two rows of five images of two by two pixels. From left to right one more pixel is replaced; a title says whether the result is still nearer to the mate.
+#
+# The toy, from nothing hidden to everything hidden, with the face that each blend is matched to. The good map
+# keeps the pixel that decides until the end.
+# ```
+#
+# ## One triplet
+#
+# The same with a trained network and a test sketch. Network, dataset, sample, method and the number of steps are
+# parameters of this notebook.
+
+# %%
+runs = open_runs(build, datasets, networks)
+(run,) = open_runs(build, dataset or datasets.split(",")[0], network)
+triplet = run.triplet(sample)
+p, m, n = (as_input(run.net, image) for image in triplet)
+saliency = gweebp.explain(run.net, p, m, n, method=method)
+matched = hiding.play(run.net, p, m, n, saliency, steps=steps, seed=seed)
+hold = int(matched[0].long().cumprod(0).sum()) - 1  # steps until the match is lost for the first time
+glue("run", run.title, display=False)
+glue("method", style_of(method).label, display=False)
+glue("hold", f"{hold / (steps - 1):.0%}", display=False)
+
+# %% tags=["remove-output", "hide-input"]
+shown = np.linspace(0, steps - 1, 6).round().astype(int)
+blends = examples.hidden(triplet[0], triplet[2], saliency, (shown / (steps - 1)).tolist(), seed)
+titles = [f"{k / (steps - 1):.0%}: {verdict[bool(matched[0, k])]}" for k in shown]
+glue("fig-hiding-triplet", figures.triplet(*(image[0] for image in triplet), {method: saliency[0]}, columns=4))
+glue("fig-hiding-blends", figures.image_grid(list(blends), titles, columns=3))
+
+# %% [markdown]
+# ```{glue:figure} fig-hiding-triplet
+# :name: fig-hiding-triplet
+# :alt: Four images in a row. The probe, a sketch; its mate and a non-mate, photos; and the probe in grey under a heat map.
+#
+# A triplet of {glue:text}`run` and the map of {glue:text}`method` on its probe.
+# ```
+#
+# ```{glue:figure} fig-hiding-blends
+# :name: fig-hiding-blends
+# :alt: Six images of the probe in which more and more pixels come from the non-mate, until only the non-mate is left.
+#
+# The probe with more and more of it hidden, and the face that the network matches it to. Up to
+# {glue:text}`hold` of the pixels can go before the match is lost for the first time.
+# ```
+#
+# Note how a sketch with pieces of a photo in it looks: like nothing that the network was trained on. The paper counts
+# this against the game, and prefers the [inpainting game](inpainting_game).
+#
+# ## All triplets, all methods
+#
+# Each line is one method on all triplets of a network and dataset; the band is a 95 % bootstrap interval over
+# identities {cite:p}`efron1979`. `random` orders the pixels at random and `centre` from the middle outwards, without a look at the
+# image: a method must beat them.
+
+# %% tags=["remove-output", "hide-input"]
+options = {"resamples": resamples, "seed": seed}
+glue(
+    "fig-hiding-curves",
+    figures.curves(measures.curves(runs, "hiding", **options), xlabel="share of the probe hidden", ylabel="TPR"),
+)
+areas = measures.estimates(runs, "hiding", **options)
+glue("fig-hiding-areas", figures.forest(areas, xlabel="area under TPR"))
+
+# %% [markdown]
+# ```{glue:figure} fig-hiding-curves
+# :name: fig-hiding-curves
+# :alt: One panel for each network and dataset. Curves of all methods start at 100 percent, where nothing is hidden, and fall to 0 where all is hidden.
+#
+# Hiding game: share of probes still matched against the share of their pixels hidden, with pointwise 95 % bands.
+# ```
+#
+# ```{glue:figure} fig-hiding-areas
+# :name: fig-hiding-areas
+# :alt: One panel for each network and dataset. For each method a point with a horizontal bar, the area under its curve and the interval; a dotted line marks the random order.
+#
+# Area under the curves of {numref}`fig-hiding-curves` with 95 % intervals. The dotted line is the random order.
+# ```
+
+# %%
+table = pd.DataFrame(measures.table(areas, digits=2)).set_index("method").rename_axis(None)
+table.loc["triplets"] = [str(len(run.games.hiding_subject)) for run in runs]
+table
+
+# %% [markdown]
+# Intervals of two methods may overlap although one is better on nearly every triplet, for both share the easy and
+# the hard triplets. The paired difference settles it:
+
+# %% tags=["remove-output", "hide-input"]
+pairs = {other: ("gweebp", other) for run in runs for other in run.games.methods if other != "gweebp"}
+lead = measures.differences(runs, "hiding", pairs, **options)
+glue("fig-hiding-lead", figures.differences(lead, xlabel="area of gweEBP minus area of the other"))
+
+# %% [markdown]
+# ```{glue:figure} fig-hiding-lead
+# :name: fig-hiding-lead
+# :alt: One panel for each network and dataset. For each other method a point with a bar, the area of gweEBP minus its own, about a line at zero.
+#
+# Area of gweEBP minus that of each other method on the same triplets, bootstrapped in pairs; $p$ not corrected for the
+# number of comparisons. The [results chapter](results) corrects.
+# ```
+#
+# ## What the numbers say
+
+# %% tags=["hide-input"]
+Markdown("\n".join(f"- {measures.leader(run, 'hiding', **options)}" for run in runs))
+
+# %% [markdown]
+# Against the order that knows nothing:
+
+# %% tags=["hide-input"]
+Markdown("\n".join(f"- {measures.beats(run, 'hiding', **options)}" for run in runs))
+
+# %% [markdown]
+# Beating `random` need not mean much: it hides scattered pixels where a map hides patches, and a network may take the
+# one worse than the other. `centre` hides a patch as well, and knows where faces are:
+
+# %% tags=["hide-input"]
+Markdown("\n".join(f"- {measures.beats(run, 'hiding', 'center', **options)}" for run in runs))
+
+# %% [markdown]
+# ## What would falsify it
+#
+# - *The game*, as a test of maps, if maps that never look at the image did as well as maps that do: the last list
+#   says which methods the game can't tell from a fixed central blob, or puts below it.
+# - *A method*, if it is below `random`: then it hides what matters first.
+# - *A ranking*, if it does not survive other test identities: the intervals are there to say so. They cover the choice of
+#   test identities, not another training of the network.

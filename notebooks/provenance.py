@@ -1,0 +1,81 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Provenance
+#
+# What ran, from which commit, with which versions, on what, for how long, and with how much memory? Every stage and every
+# chapter writes a record of its run; this page reads them back. It holds no number of its own.
+#
+# The same commit, seed, versions, number of threads and kind of processor give the same numbers. Another number of threads or
+# another processor changes the order in which floating-point sums are taken, and with it the last digits, which training then
+# carries further; results are to be compared with tolerances.
+
+# %% tags=["parameters"]
+build = "_build/book"
+profile = "book"
+networks = "vgg16,lcnn9"
+datasets = "synthetic-composite,synthetic-drawn"
+
+# %% tags=["hide-input"]
+import pandas as pd
+from IPython.display import Markdown
+from myst_nb import glue
+
+from gweebp import figures, provenance
+
+# %% [markdown]
+# ## In short
+
+# %%
+records = provenance.collect(build)
+Markdown("\n".join(f"- {sentence}" for sentence in provenance.summary(records)))
+
+# %% [markdown]
+# ## The stages
+#
+# In the order of the pipeline. Memory is the peak of the process, in MiB; of a chapter, that of its kernel.
+
+# %%
+table = pd.DataFrame([record.row() for record in records])
+table
+
+# %% tags=["remove-output", "hide-input"]
+glue("fig-seconds", figures.bars(provenance.seconds_by_stage(records), xlabel="seconds"))
+
+# %% [markdown]
+# ```{glue:figure} fig-seconds
+# :name: fig-seconds
+# :alt: Horizontal bars, one for each kind of stage, with the seconds that all its runs took together.
+#
+# Where the time goes: seconds of all runs of a stage together, as if they had run one after the other.
+# ```
+#
+# ## Versions
+
+# %%
+pd.DataFrame(provenance.versions(records)).T
+
+# %% [markdown]
+# ## Commands
+#
+# Each stage can be run again by hand, from the root of the repository, with `python -m` and the command that it recorded:
+
+# %% tags=["hide-output"]
+for record in records:
+    print(f"{record.what}\n    {record.command}")
+
+# %% [markdown]
+# ## What would falsify it
+#
+# Two builds of one commit, profile, number of threads and kind of processor whose numbers differ; or a record that names a commit with
+# `-dirty` at its end: then the package differed from that commit, and nobody else can have the code that computed the result.
