@@ -33,8 +33,9 @@ from gweebp import operations
 from gweebp.gain import gain_function, warn_without_gain
 from gweebp.layers import at_least_float32, named_layer, no_autocast, run_from
 from gweebp.operations import Mixing
+from gweebp.paper_code import Released
 from gweebp.triplet import embedded
-from gweebp.walk import Excitation
+from gweebp.walk import Excitation, Rule
 
 PRIORS = {"mate": 0, "nonmate": 1}  #: the row of the head that holds all probability at the start
 
@@ -82,6 +83,18 @@ def share(op: Mixing, responses: tuple[Tensor, ...], probability: Tensor, positi
     return children
 
 
+def rule_function(name: str) -> Rule:
+    """The rule called `name`, for one walk: "equations" is `share`, "paper-code" the released code's.
+
+    Example:
+        >>> rule_function("equations") is share
+        True
+    """
+    if name not in ("equations", "paper-code"):
+        raise ValueError(f"rule={name!r} is unknown; expected 'equations' or 'paper-code'")
+    return share if name == "equations" else Released()
+
+
 def head(embedding: Tensor, mate: Tensor, nonmate: Tensor) -> Mixing:
     """The classifier on top of the embedding: two rows without bias, the unit embeddings of mate and non-mate."""
     rows = torch.stack([nn.functional.normalize(e, dim=1) for e in (mate, nonmate)], 1)  # (b, 2, d)
@@ -117,14 +130,15 @@ def mwps(
     weighted: bool,
     towards: tuple[str, ...],
     gain: str = "triplet",
+    rule: str = "equations",
 ) -> list[Tensor]:
     """The MWPs of one forward pass from several priors; mate and nonmate are embeddings (b, d). See `mwp`."""
-    gain_of = gain_function(gain)
+    gain_of, handed = gain_function(gain), rule_function(rule)
     for name in towards:
         if name not in PRIORS:
             raise ValueError(f"towards={name!r} is unknown; expected 'mate' or 'nonmate'")
     mate, nonmate = (at_least_float32(e.detach().clone()) for e in (mate, nonmate))
-    walk, gains = Excitation(net, share, signed=extended, weighted=weighted), None
+    walk, gains = Excitation(net, handed, signed=extended, weighted=weighted), None
     with torch.inference_mode(False), torch.enable_grad(), no_autocast(probe), walk.released():
         activation, embedding = run_from(net, probe, layer, walk)
         top, response = head(embedding, mate, nonmate), embedding.detach()
@@ -139,10 +153,11 @@ def mwps(
         for name in towards:
             prior = torch.zeros_like(embedding[:, :2])
             prior[:, PRIORS[name]] = 1
-            (at_embedding,) = share(top, (response,), prior, positive)
+            (at_embedding,) = handed(top, (response,), prior, positive)
             (p,) = torch.autograd.grad(embedding, activation, at_embedding, retain_graph=name != towards[-1])
             maps.append(p)
-    warn_of_loss(maps, gains)
+    if rule == "equations":
+        warn_of_loss(maps, gains)
     return maps
 
 
@@ -157,6 +172,7 @@ def mwp(
     weighted: bool = True,
     towards: str = "mate",
     gain: str = "triplet",
+    rule: str = "equations",
 ) -> Tensor:
     """Marginal winning probability of each response of a layer, Eq. (1)-(6) of Wang et al. (2025).
 
@@ -167,13 +183,15 @@ def mwp(
         extended: Eq. (3)-(4); False: Eq. (1)-(2), excitation backprop, which ignores what is negative.
         weighted: responses weighted by the gradient of the gain, Eq. (6).
         towards: "mate" or "nonmate": where all probability is at the start.
-        gain: "triplet", Eq. (5), or "cosine", the released code's.
+        gain: "triplet", Eq. (5), or "cosine", the released code's. rule: "equations", or "paper-code", the released
+            code's, whose MWP does not sum to 1 (gweebp.paper_code).
 
     Returns:
         (b, c, h, w), non-negative; sums to 1 over c, h, w less the mass lost on the way (LostMassWarning where it is
         over 1 %). All zero where `weighted` and the probe is not nearer to its mate (NoGainWarning names those).
 
     Example:
+        >>> _ = torch.manual_seed(0)
         >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
         >>> p, m, n = torch.rand(3, 1, 1, 4, 4)
         >>> mwp(net, p, m, n, layer="1", extended=False, weighted=False).shape
@@ -182,6 +200,15 @@ def mwp(
     mate, nonmate = embedded(net, probe, mate, nonmate)
     layer = named_layer(net, layer, "saliency_layer", probe[:1])
     (p,) = mwps(
-        net, probe, mate, nonmate, layer=layer, extended=extended, weighted=weighted, towards=(towards,), gain=gain
+        net,
+        probe,
+        mate,
+        nonmate,
+        layer=layer,
+        extended=extended,
+        weighted=weighted,
+        towards=(towards,),
+        gain=gain,
+        rule=rule,
     )
     return p

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gweebp.layers import at_least_float32, named_layer
 from gweebp.methods import METHODS, Method
 from gweebp.methods.excitation import divided_by_sum
+from gweebp.smoothing import gaussian
 from gweebp.triplet import embedded, same_images
 
 
@@ -44,6 +44,8 @@ def explain(
         equal to its non-mate. UnsupportedOperation: an operation without a rule.
 
     Example:
+        >>> import torch
+        >>> _ = torch.manual_seed(0)
         >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
         >>> p, m, n = torch.rand(3, 1, 1, 4, 4)
         >>> explain(net, p, m, n, method="ebp", layer="1").shape
@@ -92,17 +94,12 @@ def resize(maps: Tensor, size: int | tuple[int, int], *, mode: str = "bilinear",
         sigma: standard deviation in pixels of a Gaussian applied after (the released code: 2); 0: none.
 
     Example:
+        >>> import torch
         >>> resize(torch.ones(1, 2, 2), 4).sum()
         tensor(1.)
     """
     corners = None if mode == "nearest" else False
     wanted = (size, size) if isinstance(size, int) else tuple(size)
     x = F.interpolate(maps[:, None], size=wanted, mode=mode, align_corners=corners)
-    if sigma > 0:
-        radius = max(1, round(4 * sigma))
-        kernel = torch.exp(-(torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype) ** 2) / (2 * sigma**2))
-        kernel = kernel / kernel.sum()
-        pad = torch.nn.functional.pad
-        for shape, edges in (((1, 1, -1, 1), (0, 0, radius, radius)), ((1, 1, 1, -1), (radius, radius, 0, 0))):
-            x = F.conv2d(pad(x, edges, mode="replicate"), kernel.view(shape))
+    x = gaussian(x, sigma) if sigma > 0 else x
     return divided_by_sum(x[:, 0].clamp(min=0))

@@ -39,6 +39,8 @@ class _Mix(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         if ctx.walk.gradients is None and ctx.walk.weighted:
+            if ctx.walk.note_gradient is not None:
+                ctx.walk.note_gradient(ctx.op, grad)
             return (None, None, None, *torch.autograd.grad(ctx.y, ctx.inner, grad, retain_graph=True))
         responses = ctx.saved_tensors
         if ctx.walk.weighted:
@@ -70,6 +72,7 @@ class Excitation(PlainMode):
 
     Attributes:
         rule: (operation, responses, probability of the parents, where they are positive) → probability of the children.
+            One with a method `note_gradient` is first told ∂G/∂y of each operation, where weighted.
         signed: whether the rule asks for the parents' signs. weighted: responses are weighted by Eq. (6).
         nodes: the children of each mixing operation, in the order of the calls (kept only where weighted).
         copies: id of a tensor that only rearranges responses → (itself, function, arguments, its place in the output).
@@ -79,6 +82,7 @@ class Excitation(PlainMode):
     def __init__(self, net: nn.Module, rule: Rule, *, signed: bool, weighted: bool) -> None:
         super().__init__()
         self.net, self.rule, self.signed, self.weighted = net, rule, signed, weighted
+        self.note_gradient = getattr(rule, "note_gradient", None)
         self.nodes: list[tuple[Tensor, ...]] = []
         self.copies: dict[int, tuple[Tensor, Any, tuple, dict, int | None]] = {}
         self.gradients: dict[int, Tensor | None] | None = None

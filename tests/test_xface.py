@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 import gweebp
-from gweebp.methods.xface import Squares, raw_maps, smooth
+from gweebp.methods.xface import Squares, raw_maps
+from gweebp.smoothing import gaussian
 
 SMALL = dict(patches=(28, 42), stride=28)  # at 12 pixels: squares of 3 and 4 (of 4.5), stride 3
 
@@ -79,7 +80,7 @@ def test_agrees_with_a_loop_over_squares(pairing):
             against = {1: [black(m, *q, side) for q in places], 2: [m], 3: [black(m, y, x, side)]}[pairing]
             after = sum(distance(occluded, other) for other in against) / len(against)
             total[y : y + side, x : x + side] += (after - distance(p, m)) / side**2
-        expected = expected + smooth(total / len(places), 3, 3) / 2
+        expected = expected + gaussian(total / len(places), 3, 1, border="reflect") / 2
     fill = torch.full((1, 1, 1, 1), -1.0, dtype=torch.float64)
     got = raw_maps(net, p, [m], **SMALL, pairing=pairing, inclusive=False, fill=fill, batch=5)[0, 0]
     torch.testing.assert_close(got, expected, atol=1e-14, rtol=1e-9)
@@ -111,11 +112,11 @@ def test_squares_that_fit_all_of_them_and_no_others():
 def test_smoothing_keeps_mass_inside_and_reflects_without_the_border_pixel():
     maps = torch.zeros(1, 9, 9, dtype=torch.float64)
     maps[0, 4, 4] = 1
-    assert smooth(maps, 5, 5).sum().item() == pytest.approx(1)
+    assert gaussian(maps, 5, 2, border="reflect").sum().item() == pytest.approx(1)
     line = torch.arange(5, dtype=torch.float64).expand(5, 5)  # reflected: 1 0 1 2 ...
     weights = torch.exp(-torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64) / 2)
     first = (weights * torch.tensor([1.0, 0.0, 1.0])).sum() / weights.sum()
-    torch.testing.assert_close(smooth(line, 3, 1)[:, 0], first.expand(5))
+    torch.testing.assert_close(gaussian(line, 1, 1, border="reflect")[:, 0], first.expand(5))
 
 
 def test_the_batch_size_does_not_matter_and_a_batch_equals_singles():

@@ -4,7 +4,8 @@
     cebp  M − N where positive, of the MWPs towards mate and non-mate      ecebp  the same on Eq. (3)-(4)
     tcebp cEBP on M and N truncated to the top of M, Castanon et al. (2018)   etcebp the same on Eq. (3)-(4)
 
-The map is the channel sum. Assumes a network whose operations have a rule (gweebp.operations).
+The map is the channel sum. rule="paper-code" shares probability as the released code does (gweebp.paper_code).
+Assumes a network whose operations have a rule (gweebp.operations).
 """
 
 from __future__ import annotations
@@ -43,19 +44,23 @@ def truncation_mask(m: Tensor, truncation: float) -> Tensor:
     return torch.zeros_like(keep).scatter(1, order.indices, keep).view_as(m)
 
 
-def _mwp(extended: bool, towards: tuple[str, ...], net: nn.Module, *triplet: Tensor, layer: str) -> list[Tensor]:
-    return mwps(net, *triplet, layer=layer, extended=extended, weighted=False, towards=towards)
+def _mwp(extended: bool, towards: tuple[str, ...], net: nn.Module, *triplet: Tensor, **options: Any) -> list[Tensor]:
+    return mwps(net, *triplet, extended=extended, weighted=False, towards=towards, **options)
 
 
 def _family(extended: bool) -> tuple[Callable[..., Tensor], ...]:
     name = "extended excitation backprop, Eq. (3)-(4)" if extended else "excitation backprop, Eq. (1)-(2)"
 
-    def plain(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, layer: str) -> Tensor:
-        (m,) = _mwp(extended, ("mate",), net, probe, mate, nonmate, layer=layer)
+    def plain(
+        net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, layer: str, rule: str = "equations"
+    ) -> Tensor:
+        (m,) = _mwp(extended, ("mate",), net, probe, mate, nonmate, layer=layer, rule=rule)
         return m.sum(1)
 
-    def contrastive(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, layer: str) -> Tensor:
-        return contrast(*_mwp(extended, ("mate", "nonmate"), net, probe, mate, nonmate, layer=layer))
+    def contrastive(
+        net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, layer: str, rule: str = "equations"
+    ) -> Tensor:
+        return contrast(*_mwp(extended, ("mate", "nonmate"), net, probe, mate, nonmate, layer=layer, rule=rule))
 
     def truncated(
         net: nn.Module,
@@ -66,10 +71,12 @@ def _family(extended: bool) -> tuple[Callable[..., Tensor], ...]:
         layer: str,
         truncation: float = 0.2,
         renormalise: bool = True,
+        rule: str = "equations",
     ) -> Tensor:
         if not 0 <= truncation < 1:
             raise ValueError(f"truncation={truncation}: expected a share in [0, 1)")
-        m, n = map(divided_by_sum, _mwp(extended, ("mate", "nonmate"), net, probe, mate, nonmate, layer=layer))
+        both = _mwp(extended, ("mate", "nonmate"), net, probe, mate, nonmate, layer=layer, rule=rule)
+        m, n = map(divided_by_sum, both)
         mask = truncation_mask(m, truncation)
         m, n = m * mask, n * mask
         return contrast(m, n) if renormalise else (m - n).clamp(min=0).sum(1)

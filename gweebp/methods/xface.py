@@ -22,6 +22,7 @@ from gweebp.layers import at_least_float32
 from gweebp.methods import method
 from gweebp.occlusion import check_positive, fill_value, masked_embeddings
 from gweebp.signed_maps import non_negative
+from gweebp.smoothing import gaussian
 
 REFERENCE = 112  #: side in pixels of the image for which sizes and stride are given
 
@@ -57,20 +58,6 @@ class Squares:
         painted = F.conv_transpose2d(grid, values.new_ones(1, 1, self.side, self.side), stride=self.stride)
         bottom, right = (pixels - p for pixels, p in zip(self.size, painted.shape[2:]))
         return F.pad(painted, (0, right, 0, bottom)).view(*values.shape[:-1], *self.size)
-
-
-def smooth(maps: Tensor, side: int, sigma: float) -> Tensor:
-    """Gaussian of a window of `side` (odd) pixels, the border reflected without its own pixel: (..., h, w), the same.
-
-    Example:
-        >>> smooth(torch.eye(3)[None], 3, 1e-3)[0].tolist() == torch.eye(3).tolist()
-        True
-    """
-    radius = side // 2
-    kernel = torch.exp(-(torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype) ** 2) / (2 * sigma**2))
-    kernel = kernel / kernel.sum()
-    x = F.pad(maps.reshape(-1, 1, *maps.shape[-2:]), (radius,) * 4, mode="reflect")
-    return F.conv2d(F.conv2d(x, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1)).view(maps.shape)
 
 
 def intact(net: nn.Module, images: Tensor, fill: Tensor) -> Tensor:
@@ -143,7 +130,7 @@ def raw_maps(
         side = max(1, round(patch * scale))
         squares = Squares(side + inclusive, step, size, probe.device)
         after = distances(net, probe, others, whole, squares, pairing=pairing, fill=fill, batch=batch)
-        maps.append(smooth(squares.spread((after - before) / side**2), step | 1, step))
+        maps.append(gaussian(squares.spread((after - before) / side**2), step, step // 2, border="reflect"))
     return torch.stack(maps).mean(0)
 
 

@@ -1,0 +1,33 @@
+"""Gaussian smoothing of maps."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def gaussian(maps: Tensor, sigma: float, radius: int | None = None, *, border: str = "replicate") -> Tensor:
+    """Maps smoothed by a Gaussian, a truncated window of weights that sum to 1.
+
+    Args:
+        maps: (..., h, w). sigma: standard deviation in pixels, above 0.
+        radius: of the window in pixels, 2 · radius + 1 wide; None: 4 sigma.
+        border: what lies outside: "replicate" the border's pixel, or "reflect" what is inside, without it.
+
+    Returns:
+        The same shape.
+
+    Example:
+        >>> gaussian(torch.tensor([[0., 0., 1., 0., 0.]]), sigma=1e9, radius=1)
+        tensor([[0.0000, 0.3333, 0.3333, 0.3333, 0.0000]])
+    """
+    if not sigma > 0:
+        raise ValueError(f"sigma={sigma!r}: expected a standard deviation above 0")
+    radius = max(1, round(4 * sigma)) if radius is None else radius
+    kernel = torch.exp(-(torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype) ** 2) / (2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    x = maps.reshape(-1, 1, *maps.shape[-2:])
+    x = F.conv2d(F.pad(x, (0, 0, radius, radius), mode=border), kernel.view(1, 1, -1, 1))
+    x = F.conv2d(F.pad(x, (radius, radius, 0, 0), mode=border), kernel.view(1, 1, 1, -1))
+    return x.view(maps.shape)
