@@ -105,3 +105,16 @@ def agreement_difference(run: Run, first: str, second: str, score: str, resample
     )
     low, high = np.quantile(draws, [0.025, 0.975])
     return Estimate(float(value), float(low), float(high))
+
+
+def settled(found: Estimate, above: str, below: str) -> str:
+    """Which side the interval of a difference is on, in words.
+
+    >>> settled(Estimate(0.2, 0.1, 0.3), "the first", "the second")
+    'resolved in favour of the first'
+    >>> settled(Estimate(0.2, -0.1, 0.3), "the first", "the second")
+    'not resolved'
+    """
+    if found.low > 0:
+        return f"resolved in favour of {above}"
+    return f"resolved in favour of {below}" if found.high < 0 else "not resolved"

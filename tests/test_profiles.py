@@ -34,9 +34,14 @@ def test_every_profile_has_the_same_keys(name, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_profile_names_known_methods_once(name):
     from gweebp import METHODS
+    from gweebp.stages.maps import variant
 
-    methods = [method for group in read(name)["maps"]["groups"].values() for method in group]
-    assert set(methods) <= set(METHODS)
+    maps = read(name)["maps"]
+    methods = [method for group in maps["groups"].values() for method in group]
+    for method, options in maps["options"].items():
+        assert method in methods, f"options of {method}, which no group names"
+        variant(method, options)
+    assert {maps["options"].get(m, {}).get("method", m) for m in methods} <= set(METHODS)
     assert len(methods) == len(set(methods))
     assert {"random", "center"} <= set(methods)
 

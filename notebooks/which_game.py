@@ -1,0 +1,181 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Which game is right?
+#
+# The two games rank the methods, and not alike. Which ranking is to be believed?
+#
+# The paper argues for the inpainting game, because its regions are known and its blends stay in the modality of the
+# sketch {cite:p}`wang2025gweebp`. It can't test the argument: with real faces nobody knows which pixels decided. In the
+# synthetic world the swapped part is the *whole* cause of the change from one identity to the other, and its pixels
+# are known exactly. So each map can be scored by truth, without a game, and each game by how far its ranking of the
+# methods agrees with the truth's.
+#
+# Three scores against the swapped region $R$ of a map $S \ge 0$ with $\sum S = 1$:
+#
+# - *mass inside*, $\sum_{x \in R} S(x)$, the energy-based pointing game {cite:p}`wang2020scorecam`;
+# - *maximum inside*, $[\arg\max S \in R]$, the pointing game {cite:p}`zhang2018ebp`;
+# - *average precision* over pixels, ranked by saliency.
+#
+# A map blind to the image gets, on average, the region's share of the image. And for a game $g$, with $g_i$ its figure
+# for method $i$ and $s_i$ the mean score, Kendall's {cite:p}`kendall1945`
+#
+# $$
+# \tau_b(g, s) = \frac{\sum_{i<j} \operatorname{sign}(g_i - g_j)\,\operatorname{sign}(s_i - s_j)}
+# {\sqrt{\sum_{i<j} \operatorname{sign}(g_i - g_j)^2 \,\sum_{i<j} \operatorname{sign}(s_i - s_j)^2}} ,
+# $$
+#
+# which is 1 where both rank the methods alike, 0 where they have nothing to do with each other.
+
+# %% tags=["parameters"]
+build = "_build/book"
+profile = "book"
+networks = "vgg16,lcnn9"
+datasets = "synthetic-composite,synthetic-drawn"
+score = "precision"  # of truth: energy, pointing or precision
+resamples = 2000
+seed = 0
+
+# %% tags=["hide-input"]
+import pandas as pd
+import torch
+from IPython.display import Markdown
+from myst_nb import glue
+
+from gweebp import figures, measures, yardsticks
+from gweebp.games import agreement, truth
+from gweebp.results import open_runs
+
+# %% [markdown]
+# ## By hand
+#
+# A map of four pixels; the region is the left column. The best pixel lies inside, the second best outside:
+
+# %%
+saliency = torch.tensor([[[0.5, 0.3], [0.15, 0.05]]])
+region = torch.tensor([[[True, False], [True, False]]])
+inside = 0.5 + 0.15
+precision = 0.5 * (1 / 1) + 0.5 * (2 / 3)  # half the region after 1 pixel, the other half after 3
+scores = {name: round(value.item(), 4) for name, value in truth.score(saliency, region).items()}
+assert scores == {"energy": round(inside, 4), "pointing": 1.0, "precision": round(precision, 4)}
+print(scores, "chance:", truth.chance(region).item())
+
+# %% [markdown]
+# Three methods; a game swaps the upper two. Of the three pairs two agree and one does not, $\tau_b = (2 - 1)/3$:
+
+# %%
+true, game = torch.tensor([0.2, 0.5, 0.6]), torch.tensor([0.1, 0.9, 0.8])
+print(f"tau-b = {agreement.tau(game.numpy(), true.numpy()):.3f}")
+
+# %% [markdown]
+# ## Truth
+#
+# The maps that were played in the inpainting game, against the regions of its quadruplets:
+
+# %% tags=["hide-input"]
+runs = [run for run in open_runs(build, datasets, networks) if run.games.inpainting]
+options = {"resamples": resamples, "seed": seed}
+found = {name: {run.title: yardsticks.truth_estimates(run, name) for run in runs} for name in yardsticks.TRUTH}
+Markdown(
+    "\n".join(
+        f"- {run.title}: {len(run.qualified)} regions, {yardsticks.chance(run):.1%} of the image on average."
+        for run in runs
+    )
+    or "No quadruplets were played in this profile: there is no truth to compare with, and nothing more to show."
+)
+
+# %% tags=["remove-output", "hide-input"]
+glue(
+    "fig-truth",
+    figures.forest(found[score], xlabel=yardsticks.TRUTH[score])
+    if runs
+    else figures.note("no quadruplets in this profile"),
+)
+
+# %% [markdown]
+# ```{glue:figure} fig-truth
+# :name: fig-truth
+# :alt: One panel for each network and dataset. For each method a point with a bar, its mean score against the known region; a dotted line marks the random map.
+#
+# How well each method's maps find the part that was swapped, with 95 % intervals over identities. The dotted line is
+# the random map.
+# ```
+#
+# All three scores:
+
+# %% tags=["hide-input"]
+tables = {yardsticks.TRUTH[name]: pd.DataFrame(measures.table(rows, digits=2)) for name, rows in found.items() if runs}
+pd.concat({name: t.set_index("method") for name, t in tables.items()}, names=["score", None]) if runs else None
+
+# %% [markdown]
+# ## Which game ranks as the truth does
+
+# %% tags=["hide-input"]
+agreements = {
+    yardsticks.TRUTH[name]: {run.title: yardsticks.agreement(run, name, **options) for run in runs}
+    for name in yardsticks.TRUTH
+}
+rows = [
+    {"score": truth_name, "run": title, **{yardsticks.GAMES[g]: measures.shown(e, 2) for g, e in row.items()}}
+    for truth_name, by_run in agreements.items()
+    for title, row in by_run.items()
+]
+pd.DataFrame(rows).set_index(["score", "run"]) if rows else None
+
+# %% tags=["remove-output", "hide-input"]
+panels = {
+    title: {yardsticks.GAMES[g]: e for g, e in row.items()}
+    for title, row in agreements[yardsticks.TRUTH[score]].items()
+}
+glue(
+    "fig-agreement",
+    figures.forest(panels, xlabel="Kendall's tau-b with the truth")
+    if runs
+    else figures.note("no quadruplets in this profile"),
+)
+
+# %% [markdown]
+# ```{glue:figure} fig-agreement
+# :name: fig-agreement
+# :alt: One panel for each network and dataset. For each game a point with a bar, the agreement of its ranking of the methods with the truth's, between minus one and one.
+#
+# Agreement of each game's ranking of the methods with the truth's, with 95 % intervals: the quadruplets and triplets are
+# drawn anew, and both rankings with them.
+# ```
+#
+# ## What the numbers say
+#
+# Claim C8 is about the difference of the two agreements. Where its interval lies above zero the inpainting game is
+# the more reliable one, where it lies below zero the hiding game is:
+
+# %% tags=["hide-input"]
+lines = [
+    f"- {run.title}: the inpainting game's agreement less the hiding game's is "
+    f"{measures.shown(lead, 2)}: {yardsticks.settled(lead, 'the inpainting game', 'the hiding game')}."
+    for run in runs
+    for lead in [yardsticks.agreement_difference(run, "inpainting", "hiding", score, resamples)]
+]
+Markdown("\n".join(lines) or "Not played in this profile.")
+
+# %% [markdown]
+# Two cautions. The inpainting game and the truth use the same regions, so a part of their agreement is built in: what
+# the game adds is the network's verdict. And a map may rightly point beside the swapped part: the network's choice of
+# the mate rests on the whole face, and the part is only what tells the two photos apart. Truth here is about the
+# *difference* between mate and doppelgänger, which is what contrastive methods are asked for.
+#
+# ## What would falsify it
+#
+# - *Claim C8*, if the hiding game's agreement were resolved above the inpainting game's.
+# - *Both games*, if neither agreement were resolved from zero: then they measure something else.
+# - *The truth as a yardstick*, if the fixed central blob scored like the methods that read the network: then it would
+#   measure where faces keep their parts.
