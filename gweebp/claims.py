@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from gweebp.figures.style import style_of
 from gweebp.games.bootstrap import Difference
-from gweebp.measures import find
+from gweebp.measures import Drawn, find
 from gweebp.paper import METHODS, STANDS_FOR
 from gweebp.results import NAMES, Run
 
@@ -91,15 +91,12 @@ class Judged:
     @property
     def sentence(self) -> str:
         """The verdict and what is behind it, in words."""
-        made = len(self.findings)
         text = f"{self.claim.key} is {self.verdict}"
         if self.lacking:
-            text += f", for want of {', '.join(self.lacking)}"
-        if made:
-            text += (
-                f": of {made} comparisons that the results allow, {self.count(FOR)} are for it, "
-                f"{self.count(AGAINST)} against it and {self.count(OPEN)} open"
-            )
+            text += f" (the results lack {', '.join(self.lacking)})"
+        if self.findings:
+            counts = f"for it {self.count(FOR)}, against it {self.count(AGAINST)}, open {self.count(OPEN)}"
+            text += f"; of the {len(self.findings)} comparisons that can be made, {counts}"
         return text + "."
 
 
@@ -179,10 +176,14 @@ def judge(
     alike = sum(c.alike for c, _ in made)
     enough = max(resamples, math.ceil(4 * len(made) / alpha))
     differences: dict[tuple[Comparison, Run], Difference] = {}
+    drawn: dict[tuple[Run, str, str], Drawn] = {}  # each method once, however many it is compared with
     for c, run in made:
+        for name in (c.first, c.second):
+            if (run, c.game, name) not in drawn:
+                found = find(measure[c.game]).draw(run.games, name, resamples=enough, seed=seed)
+                drawn[run, c.game, name] = found
         level = 1 - 2 * alpha / alike if c.alike else 1 - alpha
-        options = {"resamples": enough, "seed": seed, "level": level}
-        differences[c, run] = find(measure[c.game]).difference(run.games, c.first, c.second, **options)  # type: ignore[arg-type]
+        differences[c, run] = drawn[run, c.game, c.first].over(drawn[run, c.game, c.second], level)
     tested = [key for key in made if not key[0].alike]
     corrected = dict(zip(tested, holm([differences[key].p for key in tested]), strict=True))
     findings = {

@@ -9,15 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from gweebp.datasets import PARTS
 from gweebp.figures.style import in_order, style_of
-from gweebp.games import hiding, inpainting
-from gweebp.games.bootstrap import Curve, Difference, Estimate, Options
+from gweebp.games import bootstrap, hiding, inpainting
+from gweebp.games.bootstrap import Array, Curve, Difference, Estimate, Options
 from gweebp.results import Games, Run
 
 __all__ = ["MEASURES", "Measure", "beats", "by_part", "curves", "differences", "estimates", "leader", "shown", "table"]
+
+
+class Drawn(NamedTuple):
+    """A value and its bootstrap draws (resamples,); those of two methods of one run are paired."""
+
+    value: float
+    draws: Array
+
+    def over(self, other: Drawn, level: float = 0.95) -> Difference:
+        """This minus the other."""
+        return bootstrap.compared(self.value - other.value, self.draws, other.draws, level)
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,22 @@ class Measure:
         one, two = games.inpainting[first], games.inpainting[second]
         kind = "area" if self.area else "at_far"
         return inpainting.difference(one, two, kind, self.far, games.inpainting_subject, **options)
+
+    def draw(self, games: Games, method: str, *, resamples: int = 2000, seed: int = 0) -> Drawn:
+        """The value of one method and its bootstrap draws, for many comparisons of few methods."""
+        statistic: bootstrap.Statistic
+        samples: tuple[Array, ...]
+        if self.game == "hiding":
+            statistic, samples, groups = (
+                hiding.area_of_totals,
+                hiding.totals(games.hiding[method]),
+                games.hiding_subject,
+            )
+        else:
+            statistic = inpainting.statistic("area" if self.area else "at_far", self.far)
+            samples, groups = inpainting.totals(games.inpainting[method]), games.inpainting_subject
+        value = statistic(*(s.sum(0) for s in samples))
+        return Drawn(float(value), bootstrap.resampled(statistic, samples, groups, resamples, seed))
 
 
 #: name -> measure

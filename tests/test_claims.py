@@ -122,7 +122,7 @@ def test_what_can_be_compared_is_counted_where_a_method_is_lacking():
     (judged,) = judge([run({"ebp": 0.2, "gweebp": 0.9})], [claim(("gweebp", "ebp"), ("gweebp", "xface"))])
     assert judged.verdict == "not tested here"
     assert (judged.count("for"), judged.count("against"), judged.count("open")) == (1, 0, 0)
-    assert "for want of XFace: of 1 comparisons that the results allow, 1 are for it" in judged.sentence
+    assert "lack XFace); of the 1 comparisons that can be made, for it 1, against it 0, open 0." in judged.sentence
 
 
 def test_a_correction_over_many_comparisons_costs_evidence():

@@ -189,3 +189,11 @@ def test_the_example_is_the_best_kind_that_there_is(build, faces):
     assert (four.op != four.ip).any()
     with pytest.raises(ValueError, match="sample=6"):
         examples.quadruplet(run, 6)
+
+
+def test_draws_give_the_differences_of_the_games(build):
+    (run,) = open_runs(build, "noise", "lcnn9")
+    for name in measures.MEASURES:
+        m = measures.find(name)
+        first, second = (m.draw(run.games, method, resamples=60, seed=3) for method in ("gweebp", "ebp"))
+        assert first.over(second, 0.9) == m.difference(run.games, "gweebp", "ebp", resamples=60, seed=3, level=0.9)

@@ -79,7 +79,7 @@ def curve(matched: ArrayLike, groups: ArrayLike | None = None, **options: Unpack
     [1.0, 0.5, 0.0]
     """
     matched = np.asarray(matched, dtype=float)
-    band = bootstrap.estimate_curve(_tpr, _totals(matched), groups, **options)
+    band = bootstrap.estimate_curve(_tpr, totals(matched), groups, **options)
     return Curve(np.linspace(0, 1, matched.shape[1]), *band)
 
 
@@ -89,12 +89,12 @@ def area(matched: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[
     >>> area([[True, True, False], [True, False, False]]).value
     0.5
     """
-    return bootstrap.estimate(_area, _totals(matched), groups, **options)
+    return bootstrap.estimate(area_of_totals, totals(matched), groups, **options)
 
 
 def area_draws(matched: ArrayLike, groups: ArrayLike | None = None, resamples: int = 2000, seed: int = 0) -> Array:
     """The area in each bootstrap resample, (resamples,): for statistics of several methods at once."""
-    return bootstrap.resampled(_area, _totals(matched), groups, resamples, seed)
+    return bootstrap.resampled(area_of_totals, totals(matched), groups, resamples, seed)
 
 
 def difference(
@@ -106,10 +106,11 @@ def difference(
     >>> difference(good, bad).value
     0.5
     """
-    return bootstrap.difference(_area, _totals(first), _totals(second), groups, **options)
+    return bootstrap.difference(area_of_totals, totals(first), totals(second), groups, **options)
 
 
-def _totals(matched: ArrayLike) -> tuple[Array, Array]:
+def totals(matched: ArrayLike) -> tuple[Array, Array]:
+    """What the statistics of this game are functions of: matches (t, steps) and ones (t, 1), to be summed over t."""
     matched = np.asarray(matched, dtype=float)
     if matched.ndim != 2 or matched.shape[1] < 2 or len(matched) == 0:
         raise ValueError(f"matched has shape {matched.shape}: expected (triplets >= 1, steps >= 2), from hiding.play")
@@ -120,5 +121,6 @@ def _tpr(matched: Array, count: Array) -> Array:
     return matched / count
 
 
-def _area(matched: Array, count: Array) -> Array:
+def area_of_totals(matched: Array, count: Array) -> Array:
+    """Area under TPR from sums of `totals`: (..., steps) and (..., 1) -> (...)."""
     return area_of(matched / count)

@@ -103,7 +103,7 @@ def pooled(outcome: Outcome) -> tuple[Array, Array]:
     >>> far.tolist(), sr.tolist()
     ([0.0, 0.75], [0.0, 1.0])
     """
-    return _rates(*(s.sum(0) for s in _totals(outcome)))
+    return _rates(*(s.sum(0) for s in totals(outcome)))
 
 
 def at_far(outcome: Outcome, far: float = 0.1, groups: ArrayLike | None = None, **options: Unpack[Options]) -> Estimate:
@@ -116,7 +116,7 @@ def at_far(outcome: Outcome, far: float = 0.1, groups: ArrayLike | None = None, 
     >>> at_far(outcome, 0.1).value
     0.4
     """
-    return bootstrap.estimate(_at_far(far), _totals(outcome), groups, **options)
+    return bootstrap.estimate(_at_far(far), totals(outcome), groups, **options)
 
 
 def area(outcome: Outcome, upto: float = 1.0, groups: ArrayLike | None = None, **options: Unpack[Options]) -> Estimate:
@@ -126,14 +126,14 @@ def area(outcome: Outcome, upto: float = 1.0, groups: ArrayLike | None = None, *
     >>> area(outcome).value, area(outcome, 0.1).value
     (1.0, 1.0)
     """
-    return bootstrap.estimate(_area(upto), _totals(outcome), groups, **options)
+    return bootstrap.estimate(_area(upto), totals(outcome), groups, **options)
 
 
 def area_draws(
     outcome: Outcome, upto: float = 1.0, groups: ArrayLike | None = None, resamples: int = 2000, seed: int = 0
 ) -> Array:
     """The area in each bootstrap resample, (resamples,): for statistics of several methods at once."""
-    return bootstrap.resampled(_area(upto), _totals(outcome), groups, resamples, seed)
+    return bootstrap.resampled(_area(upto), totals(outcome), groups, resamples, seed)
 
 
 def curve(
@@ -149,7 +149,7 @@ def curve(
         far = np.unique(np.concatenate([np.linspace(0, 0.1, 41), np.linspace(0, 1, 101)]).round(6))
     grid = np.asarray(far, dtype=float)
     band = bootstrap.estimate_curve(
-        lambda *totals: roc.sr_at(*_rates(*totals), grid), _totals(outcome), groups, **options
+        lambda *totals: roc.sr_at(*_rates(*totals), grid), totals(outcome), groups, **options
     )
     return Curve(grid, *band)
 
@@ -171,10 +171,14 @@ def difference(
     >>> difference(good, bad, "at_far", 0.1).value
     1.0
     """
+    return bootstrap.difference(statistic(measure, far), totals(first), totals(second), groups, **options)
+
+
+def statistic(measure: str, far: float) -> bootstrap.Statistic:
+    """SR as a function of sums of `totals`: "area", its mean up to `far`; "at_far", its value there."""
     if measure not in ("area", "at_far"):
         raise ValueError(f"unknown measure {measure!r}: expected 'area' or 'at_far'")
-    statistic = _area(far) if measure == "area" else _at_far(far)
-    return bootstrap.difference(statistic, _totals(first), _totals(second), groups, **options)
+    return _area(far) if measure == "area" else _at_far(far)
 
 
 def _at_far(far: float) -> bootstrap.Statistic:
@@ -189,7 +193,8 @@ def _rates(success: Array, false: Array, outside: Array, count: Array) -> tuple[
     return false / outside, success / count
 
 
-def _totals(outcome: Outcome) -> tuple[Array, Array, Array, Array]:
+def totals(outcome: Outcome) -> tuple[Array, Array, Array, Array]:
+    """What the statistics of this game are functions of, summed over q: successes, false alarms, outside, ones."""
     success = np.asarray(outcome.success, dtype=float)
     false = np.asarray(outcome.false_positives, dtype=float)
     outside = np.asarray(outcome.outside, dtype=float)
