@@ -5,6 +5,7 @@
     verify    its threshold, its ranks, and the triplets and quadruplets that the games are played on
     maps      saliency maps of some methods
     play      both games on those maps
+    sanity    how similar maps stay when the network, or the question, is made random
 
 Each stage writes its output whole or not at all, with a record of how it was made. `python -m gweebp STAGE --help`
 lists what a stage takes; the book's workflow calls nothing else.
@@ -16,9 +17,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gweebp.stages import maps, play, prepare, train, verify
+from gweebp.stages import maps, play, prepare, sanity, train, verify
 
-STAGES = {"prepare": prepare, "train": train, "verify": verify, "maps": maps, "play": play}
+STAGES = {"prepare": prepare, "train": train, "verify": verify, "maps": maps, "play": play, "sanity": sanity}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ The stages (`python -m gweebp`) write one folder a build; this is the one place 
     networks/<dataset>/<network>/           weights, training record
     trials/<dataset>/<network>.json         ranks, ROC, τ, the trials of both games
     games/<dataset>/<network>/<group>.safetensors   outcomes, one file a group of methods
+    sanity/<dataset>/<network>.safetensors  similarities of the sanity checks
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.quadruplets import Quadruplets
 from gweebp.games.inpainting import Outcome
 
-__all__ = ["Games", "Run", "located", "open_runs"]
+__all__ = ["Games", "Run", "Sanity", "located", "open_runs"]
 
 NAMES = {"vgg16": "VGG16", "lcnn9": "LCNN9", "cuhk": "CUHK"}
 
@@ -63,6 +64,20 @@ class Games:
             inpainting_subject=self.inpainting_subject[rows],
             inpainting_part=self.inpainting_part[rows],
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Sanity:
+    """Similarity of maps to those of the intact network, in −1..1; NaN where a map is constant.
+
+    Attributes:
+        layers: as they lost their weights. cascade: method -> (layers, n). identity: method -> (n,). subject: (n,).
+    """
+
+    layers: list[str]
+    cascade: dict[str, Tensor]
+    identity: dict[str, Tensor]
+    subject: Tensor
 
 
 @dataclass(frozen=True)
@@ -116,6 +131,14 @@ class Run:
     def games(self) -> Games:
         """The outcomes of all groups of methods."""
         return _games(sorted((self.build / "games" / self.dataset / self.network).glob("*.safetensors")))
+
+    @cached_property
+    def sanity(self) -> Sanity:
+        """What the sanity checks found."""
+        found, metadata = files.read_tensors(self.build / "sanity" / self.dataset / f"{self.network}.safetensors")
+        kept = {what: {k.removesuffix(f"/{what}"): x for k, x in found.items() if k.endswith(f"/{what}")} for what in
+                ("cascade", "identity")}  # fmt: skip
+        return Sanity(metadata["layers"], kept["cascade"], kept["identity"], found["subject"])
 
     def triplet(self, sample: int) -> tuple[Tensor, Tensor, Tensor]:
         """Probe, mate and non-mate of one trial of the hiding game: three uint8 (1, 3, h, w)."""

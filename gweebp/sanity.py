@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 from gweebp.excitation import LostMassWarning
 from gweebp.gain import NoGainWarning, triplet_gain
+from gweebp.games import bootstrap
+from gweebp.games.bootstrap import Curve
 from gweebp.layers import embed
 from gweebp.saliency import explain
 
@@ -109,3 +111,18 @@ def identity_randomisation(
     own = explain_choice(net, probe, mate, nonmate, method=method, **options)
     others = (mate.roll(shift, 0), nonmate.roll(-shift, 0))
     return similarity(own, explain_choice(net, probe, *others, method=method, **options))
+
+
+def mean(similarities: Tensor, groups: Tensor, **options: Any) -> Curve:
+    """Mean similarity of several conditions (k, n), NaN left out, with bootstrap intervals over groups (n,).
+
+    Returns a Curve over the conditions 0..k−1; a condition in which every map was constant counts as 0.
+
+    Example:
+        >>> mean(torch.tensor([[1.0, 0.0], [0.5, torch.nan]]), torch.arange(2), resamples=50).value.tolist()
+        [0.5, 0.5]
+    """
+    known = ~similarities.isnan()
+    totals = (torch.where(known, similarities, 0).T.double().numpy(), known.T.double().numpy())
+    value, low, high = bootstrap.estimate_curve(lambda s, n: s / np.maximum(n, 1), totals, groups, **options)
+    return Curve(np.arange(len(similarities), dtype=float), value, low, high)

@@ -41,7 +41,7 @@ def by_depth(
         ax.invert_yaxis()
         margin = 0.03 * (xlim[1] - xlim[0])  # a mark at the end is seen whole
         ax.set(title=title, xlabel=xlabel, xlim=(xlim[0] - margin, xlim[1] + margin))
-        ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.xaxis.set_major_formatter(PercentFormatter(1))
     if len(handles) > 1:
         legend_below(figure, handles)
     return figure

@@ -53,6 +53,7 @@ METHOD_STYLES: dict[str, MethodStyle] = {
     "ecebp": MethodStyle("ecEBP", "#009E73", "-", "<"),
     "etcebp": MethodStyle("etcEBP", "#0072B2", "-", ">"),
     "gweebp": MethodStyle("gweEBP", "#D55E00", "-", "o", 2.6),
+    "gweebp-paper-code": MethodStyle("gweEBP (code)", "#D55E00", "--", "o"),
     "pairwisesim": MethodStyle("PairwiseSIM", "#CC79A7", "-.", "P"),
     "xface": MethodStyle("XFace", "#882255", "-", "X"),
     "corrrise": MethodStyle("CorrRISE", "#332288", (0, (6, 2)), "D"),

@@ -1,0 +1,46 @@
+"""Sanity checks of methods: how similar their maps stay when the network, or the people asked about, are random."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from gweebp import files, networks, sanity
+from gweebp.networks import as_input
+from gweebp.record import environment
+from gweebp.stages.common import add_inputs, add_run, device_of
+from gweebp.stages.maps import variant
+from gweebp.stages.trials import load_trials
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the stage takes."""
+    add_inputs(parser, "faces", "quadruplets", "weights", "trials", "out")
+    parser.add_argument("--methods", nargs="+", required=True, help="names in gweebp.METHODS, or of --options")
+    parser.add_argument("--options", type=json.loads, default={}, metavar="JSON", help="as of the stage maps")
+    parser.add_argument("--samples", type=int, default=16, help="triplets of the hiding game, at most (default: 16)")
+    add_run(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the similarities: "<method>/cascade" (layers, n) and "<method>/identity" (n,); NaN where a map is flat."""
+    started = time.perf_counter()
+    net = networks.load(options.weights).to(device_of(options))
+    trials = load_trials(options)["hiding"]
+    images = [as_input(net, x[: options.samples]) for x in (trials.probe, trials.mate, trials.nonmate)]
+    results: dict[str, Tensor] = {"subject": trials.subject[: options.samples]}
+    layers: list[str] = []
+    for name, method, chosen in tqdm([variant(m, options.options.get(m, {})) for m in options.methods], disable=None):
+        found = sanity.cascading_randomisation(net, *images, method=method.name, seed=options.seed, **chosen)
+        layers = list(found)
+        results[f"{name}/cascade"] = torch.stack(list(found.values()))
+        results[f"{name}/identity"] = sanity.identity_randomisation(
+            net, *images, method=method.name, seed=options.seed, **chosen
+        )
+    record = environment(seed=options.seed, started=started)
+    files.write_tensors(options.out, results, {"layers": layers, "record": record})

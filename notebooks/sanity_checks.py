@@ -1,0 +1,157 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Sanity checks
+#
+# Would a map look the same if the network had learnt nothing, or if the question were about somebody else?
+#
+# {cite:t}`adebayo2018sanity` showed that some popular maps hardly change when the network's weights are replaced by random ones:
+# they follow the edges of the image, whatever the network does with them. Two of their checks, for embedding networks:
+#
+# - *Cascading randomisation.* Layers lose their weights one after the other, from the embedding down to the image; each
+#   weight tensor is replaced by independent normal values of the same mean and standard deviation. After each step the
+#   maps of the same probes are made anew, and compared with those of the intact network.
+# - *Identity randomisation.* The network stays, but it is asked about two other people. A map that is about the choice
+#   between *these* two must change.
+#
+# Similarity is Spearman's rank correlation over the pixels of a map: 1 where the order of the pixels is the same, 0 where
+# the two have nothing in common. A changed network may prefer the non-mate: then the map of *its* choice is taken.
+
+# %% tags=["parameters"]
+build = "_build/book"
+profile = "book"
+networks = "vgg16,lcnn9"
+datasets = "synthetic-composite,synthetic-drawn"
+network = "lcnn9"  # of the example
+dataset = ""  # of the example; empty: the first of `datasets`
+method = "gweebp"  # of the example
+samples = 3  # of the example
+resamples = 2000
+seed = 0
+
+# %% tags=["hide-input"]
+import pandas as pd
+import torch
+from IPython.display import Markdown
+from myst_nb import glue
+
+from gweebp import figures, measures, sanity
+from gweebp.figures import style_of
+from gweebp.networks import as_input
+from gweebp.results import open_runs
+
+# %% [markdown]
+# ## By hand
+#
+# Two maps of four pixels, and the order of their pixels:
+
+# %%
+first = torch.tensor([[[0.1, 0.4], [0.2, 0.3]]])  # ranks 1 4 2 3
+second = torch.tensor([[[0.0, 0.9], [0.1, 0.0001]]])  # ranks 1 4 3 2
+ranks = torch.tensor([[1.0, 4.0, 2.0, 3.0], [1.0, 4.0, 3.0, 2.0]])
+by_hand = torch.corrcoef(ranks)[0, 1].item()
+assert abs(sanity.similarity(first, second).item() - by_hand) < 1e-6
+print(f"Spearman's correlation {by_hand:.2f}")
+
+# %% [markdown]
+# ## One network loses its layers
+
+# %%
+runs = open_runs(build, datasets, networks)
+(run,) = open_runs(build, dataset or datasets.split(",")[0], network)
+count = min(samples, len(run.trials["hiding"]["probe"]))
+images = [as_input(run.net, torch.cat(x)) for x in zip(*(run.triplet(i) for i in range(count)))]
+live = sanity.cascading_randomisation(run.net, *images, method=method, seed=seed)
+pd.DataFrame({name.rpartition(".")[2]: [f"{x.nanmean().item():.2f}"] for name, x in live.items()}, index=["similarity"])
+
+# %% tags=["hide-input"]
+Markdown(f"{style_of(method).label} on {count} probes of {run.title}; the layer named has just lost its weights.")
+
+# %% [markdown]
+# ## All networks, all datasets
+
+# %% tags=["remove-output", "hide-input"]
+options = {"resamples": resamples, "seed": seed}
+by_panel = {
+    r.title: (
+        [name.rpartition(".")[2] for name in r.sanity.layers],
+        {m: sanity.mean(x, r.sanity.subject, **options) for m, x in r.sanity.cascade.items()},
+    )
+    for r in runs
+}
+glue("fig-cascade", figures.cascade(by_panel, ylabel="similarity of the maps"))
+identity = {
+    r.title: {
+        m: measures.Estimate(*(float(v[0]) for v in sanity.mean(x[None], r.sanity.subject, **options)[1:]))
+        for m, x in r.sanity.identity.items()
+    }
+    for r in runs
+}
+glue("fig-identity", figures.forest(identity, xlabel="similarity of the maps for two other people"))
+
+# %% [markdown]
+# ```{glue:figure} fig-cascade
+# :name: fig-cascade
+# :alt: One panel for each network and dataset. From left to right one more layer of the network is random; lines of the methods fall from one towards zero, that of the fixed central blob stays at one.
+#
+# Similarity of each method's maps to those of the intact network while layers lose their weights, from the embedding
+# (left) down to the image (right); bands are 95 % intervals over identities.
+# ```
+#
+# ```{glue:figure} fig-identity
+# :name: fig-identity
+# :alt: One panel for each network and dataset. For each method a point with a bar, the similarity of its maps for a probe's own mate and non-mate to those for two other people.
+#
+# Similarity of the maps for a probe's own mate and non-mate to the maps for two other people. Low is what a
+# contrastive method should have.
+# ```
+#
+# ## What the numbers say
+#
+# With every layer random:
+
+# %% tags=["hide-input"]
+lines = []
+for title, (_, methods) in by_panel.items():
+    kept = [style_of(m).label for m, c in methods.items() if c.low[-1] > 0.5]
+    gone = [style_of(m).label for m, c in methods.items() if c.high[-1] < 0.5]
+    lines.append(
+        f"- {title}: similarity resolved above 0.5: {', '.join(kept) or 'none'}; resolved below: {', '.join(gone) or 'none'}."
+    )
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# And for two other people:
+
+# %% tags=["hide-input"]
+lines = []
+for title, methods in identity.items():
+    order = sorted(methods, key=lambda m: methods[m].value)
+    lines.append(
+        f"- {title}, from the most to the least changed: "
+        + ", ".join(f"{style_of(m).label} {methods[m].value:.2f}" for m in order)
+        + "."
+    )
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# EBP and eEBP never read the non-mate, and the mate only through the weights of one row of the head: what they show is mostly
+# where the network looks, whoever is asked about. That is not wrong, but it is no answer to "why this one and not that one".
+#
+# A similarity above zero in a random network is not by itself a failure: an untrained convolutional network still
+# passes on where the image has structure, and all of these maps are made of its responses.
+#
+# ## What would falsify it
+#
+# - *A method*, if its similarity stayed near 1 to the end of the cascade: it would then not depend on what was learnt.
+# - *The check*, if the fixed central blob did not stay at 1: it reads neither network nor image.
