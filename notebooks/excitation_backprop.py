@@ -121,7 +121,10 @@ glue("forward", neurons({"": (values, [W0, W2, W1])}, names, numbered=True, colu
 # %%
 positive = [np.maximum(0, W) * child for W, child in [(W0, embedding), (W2, hidden), (W1, pixels)]]
 share0, share2, share1 = (excitation / excitation.sum(1, keepdims=True) for excitation in positive)
-print("embedding from head\n", share0, "\nhidden from embedding\n", share2, "\npixels from hidden\n", share1, sep="")
+for name, share in zip(
+    ("embedding from head", "hidden from embedding", "pixels from hidden"), (share0, share2, share1)
+):
+    print(name, *share)
 
 # %% [markdown]
 # And {eq}`eq-2`, three times from the top, once towards the mate and once towards the non-mate:
@@ -246,9 +249,9 @@ class Watch(TorchFunctionMode):
 
 
 # %% [markdown]
-# `Watch` sees every operation of the forward pass that runs inside it, and exchanges the convolutions. The network
-# has no hook and no changed module, and does not know. First the three pixels, then a small convolutional network
-# with random weights and a max-pool, each against the library:
+# `Watch` sees every operation of a forward pass that runs inside it, and exchanges the convolutions. The network has
+# no hook and no changed module, and does not know. First the three pixels, then a small convolutional network with
+# random weights and a max-pool, each against the library:
 
 # %%
 torch.manual_seed(seed)

@@ -161,7 +161,7 @@ glue("negative", round(float(eebp[1][1]), 4), display=False)
 # and {glue:text}`ebp_right`: the negative dimension's share of the mate's excitation, {glue:text}`negative`, has gone
 # to what was positive.
 #
-# That is the case for the extension in one sentence. The two networks compute the same function; turning a linear
+# That is the case for the extension in one sentence. The two networks take the same decisions; turning a linear
 # neuron over, with its weights, is a matter of book-keeping. An explanation that depends on it explains the
 # book-keeping. Turning a neuron over changes two of the three factors in $\sigma_i\, w_{ji}\, \hat a_j$ at once, as a
 # child its response and its weight, as a parent its weights and its sign, so extended EBP does not notice. Seen the
@@ -237,10 +237,10 @@ for factor in (1, 1e-1, 1e-2, 1e-3, 1e-4):
     x = ((w * children).sum() + (w.abs() * children).sum()) / 2
     closed = (children * (w / x) + children * (w.abs() / x.abs())) / 2
     truth, four = truth / truth.sum(), four / four.sum()
-    right = [bool((found - truth).abs().max() < 1e-5 * truth.max()) for found in (four, closed)]
-    print(f"factor {factor:<6g} right to 1e-5 in float32:  four streams {right[0]}, closed form {right[1]}")
-    assert right[0]
-assert not right[1]
+    streams_right, closed_right = (bool((x - truth).abs().max() < 1e-5 * truth.max()) for x in (four, closed))
+    print(f"factor {factor:<6g} right to 1e-5?  four streams: {streams_right}, closed form: {closed_right}")
+    assert streams_right
+assert not closed_right
 
 # %% [markdown]
 # In single precision the closed form soon loses the accuracy that this book asks for, while the four streams, each of
@@ -285,7 +285,7 @@ for title, net in {
     unlike[title] = (walks[0] - walks[1]).abs().sum().item() / 2 / triplets
 
 for title, shares in ignored.items():
-    print(f"{title}:", ", ".join(f"{name} {share:.2f}" for name, share in shares.items()))
+    print(f"{title}:", *(f"{name} {abs(share):.2f}" for name, share in shares.items()))
 
 # %% tags=["hide-input", "remove-output"]
 glue(
@@ -315,8 +315,8 @@ for title in ("LCNN9", "VGG16"):
 # At the head, EBP ignores {glue:text}`head_LCNN9` % of the excitation on LCNN9 and {glue:text}`head_VGG16` % on
 # VGG16: the negative coordinates of the embedding. Further down the two part. On LCNN9 every convolution has its
 # share, between {glue:text}`mfm_least` % and {glue:text}`mfm_most` %. On VGG16 the share below the embedding is
-# {glue:text}`relu_ignored`: behind a ReLU there is no negative child, and no parent with probability that is
-# negative, so {eq}`eq-3` is {eq}`eq-2` and {eq}`eq-4` is empty.
+# {glue:text}`relu_ignored`: behind a ReLU there is no negative child, and no negative parent that holds probability,
+# so {eq}`eq-3` is {eq}`eq-2` and {eq}`eq-4` is empty.
 #
 # The *maps* of the two nevertheless differ on both, by {glue:text}`unlike_LCNN9` % of their mass on LCNN9 and
 # {glue:text}`unlike_VGG16` % on VGG16 (half the sum of absolute differences at the saliency layer). On VGG16 all of

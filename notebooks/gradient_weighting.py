@@ -101,25 +101,25 @@ pixels = np.array([1.0, 2.0, 1.0])
 W1 = np.array([[1.0, 1.0, -1.0], [2.0, -1.0, -2.0], [3.0, 0.0, 2.0]])  # pixels → hidden
 W2 = np.array([[1.0, -3.0, 0.0], [-1.0, 2.0, 0.0], [0.0, 0.0, 2.0], [0.0, 0.0, 1.0]])  # hidden → embedding
 mate, nonmate = np.array([8.0, -6.0, 10.0, -5.0]), np.array([-8.0, 6.0, 10.0, 5.0])
-W0 = np.array([mate, nonmate]) / 15  # all three embeddings have length 15
+W0 = np.array([mate, nonmate])  # the lengths of its rows, and of the embedding, are 15
 
 hidden = W1 @ pixels
 embedding = W2 @ hidden
-print("hidden", hidden, " embedding", embedding, " cosines", W0 @ embedding / 15)
+print("hidden", hidden, " embedding", embedding, " cosines", W0 @ embedding / 15**2)
 
 # %% tags=["hide-input", "remove-output"]
 names = ["head", "emb.", "hidden", "pixels"]
 glue(
     "toy",
-    neurons({"": ([W0 @ embedding, embedding, hidden, pixels], [15 * W0, W2, W1])}, names, numbered=True, columns=1),
+    neurons({"": ([W0 @ embedding, embedding, hidden, pixels], [W0, W2, W1])}, names, numbered=True, columns=1),
 )
 
 # %% [markdown]
 # ```{glue:figure} toy
 # :name: fig-gw-forward
-# :alt: Pixels 1, 2, 1; hidden 2, −2, 5; embedding 8, −6, 10, 5; head 11.7 for the mate and 1.7 for the non-mate.
+# :alt: Pixels 1, 2, 1; hidden 2, −2, 5; embedding 8, −6, 10, 5; head 175 for the mate and 25 for the non-mate.
 #
-# The forward pass: responses in the neurons, weights on the connections (those of the head times 15).
+# The forward pass: responses in the neurons, weights on the connections; the head's rows with their length of 15.
 # ```
 #
 # **The gain.** The differences have nice lengths: the probe is $\tfrac{1}{15}(16, -12, 0, 0)$ away from the non-mate
@@ -229,7 +229,7 @@ assert np.allclose(gweebp.mwp(net, *triplet, layer="input").flatten(), walks["gw
 # {eq}`eq-5` has a hinge: a probe that is not nearer to its mate has no gain, the gradient is zero everywhere, and
 # there is no choice of the mate to explain. The library then warns, names the place in the batch, and returns a map
 # of zeros. (The authors' released code takes $\cos(p, m) - \cos(p, n)$ instead, which has no hinge: `gain="cosine"`.)
-# With mate and non-mate exchanged:
+# With mate and non-mate exchanged, the cosine's map is what worked against the mate before:
 
 # %%
 with warnings.catch_warnings(record=True) as caught:
@@ -358,8 +358,8 @@ glue("wide", round(100 * min(most.values()), 1), display=False)
 #
 # ## What would falsify it
 #
-# - In a network without biases, $\sum_j \hat a_j\, \partial G / \partial a_j \ne 0$ at some layer: asserted above for
-#   each of LCNN9.
+# - In a network without biases, $\sum_j \hat a_j\, \partial G / \partial a_j = 0$ fails at some layer; the loop over
+#   LCNN9 asserts that it holds.
 # - A map that changes with the length of the embeddings, or a map other than zero without a gain.
 # - The order of the three pixels is right here, but a toy is made to be. That gweEBP ranks the parts of a face better
 #   than the other methods is the paper's claim; the [hiding game](hiding_game) and the [inpainting
