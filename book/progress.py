@@ -35,7 +35,12 @@ class Progress(logging.Handler):
 
 
 def worth_showing(record: logging.LogRecord) -> bool:
-    """Warnings, errors, and that there was nothing to do; the rest is in Snakemake's log file."""
+    """Warnings, errors, and that there was nothing to do; the rest is in Snakemake's log file.
+
+    The job that failed has said why itself, and its command follows: a list of its inputs would bury both.
+    """
+    if getattr(record, "event", None) == LogEvent.JOB_ERROR:
+        return False
     return record.levelno >= logging.WARNING or str(record.msg).startswith("Nothing to be done")
 
 
