@@ -89,6 +89,11 @@ class Judged:
         return sum(finding.side == side for finding in self.findings)
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Side -> number of findings on it."""
+        return {side: self.count(side) for side in (FOR, AGAINST, OPEN)}
+
+    @property
     def sentence(self) -> str:
         """The verdict and what is behind it, in words."""
         text = f"{self.claim.key} is {self.verdict}"

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from gweebp.datasets import PARTS, Quadruplets, synthetic
 from gweebp.games import masks
+from gweebp.games.inpainting import Outcome
+from gweebp.networks import as_input
 from gweebp.results import Run
 
-__all__ = ["exchanged", "hidden", "quadruplet"]
+__all__ = ["exchanged", "hidden", "negative_shares", "quadruplet", "turning_point"]
 
 
 def hidden(probe: Tensor, nonmate: Tensor, saliency: Tensor, shares: Sequence[float], seed: int = 0) -> Tensor:
@@ -47,6 +49,41 @@ def exchanged(op: Tensor, ip: Tensor, saliency: Tensor, shares: Sequence[float],
     fine = 1000
     counts = masks.step_counts(mass, fine + 1)[0]
     return torch.cat([_blend(op, ip, order[:, : int(counts[round(share * fine)])]) for share in shares])
+
+
+def turning_point(outcome: Outcome) -> str:
+    """In words: how much of the map's mass turns the first probe of a played game into the twin.
+
+    >>> never, start = torch.tensor([[0, 0, 0]]), torch.tensor([[1, 1, 1]])
+    >>> outside, false = torch.tensor([8]), torch.tensor([[0, 2, 8]])
+    >>> turning_point(Outcome(never, false, outside))
+    'no mask turns the probe into the twin'
+    >>> turning_point(Outcome(start, false, outside))
+    'the probe is nearer to the twin before anything is replaced'
+    >>> turning_point(Outcome(torch.tensor([[0, 1, 1]]), false, outside))
+    '50% of the mass turn the probe into the twin, at 25.0% false alarms'
+    """
+    success = outcome.success[0].int()
+    if not success.any():
+        return "no mask turns the probe into the twin"
+    step = int(success.argmax())
+    if step == 0:
+        return "the probe is nearer to the twin before anything is replaced"
+    share, far = step / (len(success) - 1), outcome.false_positives[0, step] / outcome.outside[0]
+    return f"{share:.0%} of the mass turn the probe into the twin, at {far:.1%} false alarms"
+
+
+@torch.no_grad()
+def negative_shares(run: Run, probes: int = 32) -> dict[str, float]:
+    """Shares of negative responses at the saliency layer and in the embedding, over the first test sketches."""
+    seen: list[Tensor] = []
+    layer = run.net.get_submodule(run.net.saliency_layer)
+    handle = layer.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    try:
+        seen.append(run.net(as_input(run.net, run.faces.sketches[run.faces.test[:probes]])))
+    finally:
+        handle.remove()
+    return {name: float((x < 0).float().mean()) for name, x in zip(("saliency layer", "embedding"), seen, strict=True)}
 
 
 def _ranked(saliency: Tensor, image: Tensor, seed: int) -> tuple[Tensor, Tensor]:

@@ -28,7 +28,7 @@ STAGES = {
 
 @dataclass(frozen=True)
 class Ran:
-    """One run of a stage: stage, what it made (path below the build), and its record (`record.environment`)."""
+    """One run of a stage: stage, what it was for (dataset, network, ...), and its record (`record.environment`)."""
 
     stage: str
     what: str
@@ -62,7 +62,7 @@ def collect(build: str | Path) -> list[Ran]:
     """
     build = located(build)
     found = [
-        Ran(stage, path.relative_to(build).with_suffix("").as_posix(), record)
+        Ran(stage, _made(path.relative_to(build)), record)
         for stage, (pattern, place) in STAGES.items()
         for path in sorted(build.glob(pattern))
         for record in _read(path, place)
@@ -76,15 +76,15 @@ def summary(records: Sequence[Ran]) -> list[str]:
     """What the records have in common, in sentences; where they differ, that is said.
 
     >>> summary([Ran("train", "x", {"commit": "abc", "seconds": 90.0, "threads": 1, "device": "cpu", "seed": 3})])[0]
-    '1 runs took 1.5 minutes in all, the longest 1.5 (train of x).'
+    '1 runs took 1.5 minutes in all, the longest 1.5 (train x).'
     """
     seconds = {(r.stage, r.what): float(r.record.get("seconds") or 0) for r in records}
     (stage, what), longest = max(seconds.items(), key=lambda item: item[1])
     memory = max(records, key=lambda r: r.record.get("peak_memory_mib") or 0)
     total = sum(seconds.values())
     lines = [
-        f"{len(records)} runs took {total / 60:.1f} minutes in all, the longest {longest / 60:.1f} ({stage} of {what}).",
-        f"The largest took {memory.record.get('peak_memory_mib') or 0:.0f} MiB ({memory.stage} of {memory.what}).",
+        f"{len(records)} runs took {total / 60:.1f} minutes in all, the longest {longest / 60:.1f} ({stage} {what}).",
+        f"The largest took {memory.record.get('peak_memory_mib') or 0:.0f} MiB ({memory.stage} {memory.what}).",
     ]
     for name in ("commit", "seed", "threads", "device"):
         values = sorted({str(r.record[name]) for r in records if r.record.get(name) is not None})
@@ -117,6 +117,11 @@ def seconds_by_stage(records: Sequence[Ran]) -> dict[str, float]:
         stage: sum(float(r.record.get("seconds") or 0) for r in records if r.stage == stage)
         for stage in dict.fromkeys(r.stage for r in records)
     }
+
+
+def _made(path: Path) -> str:
+    """What a run made, without the folder of its stage: "synthetic-drawn/vgg16" of networks/.../record.json."""
+    return "/".join(part for part in path.with_suffix("").parts[1:] if part != "record")
 
 
 def _read(path: Path, place: str) -> Iterator[dict[str, Any]]:

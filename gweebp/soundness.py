@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from gweebp.games.bootstrap import Estimate
 from gweebp.measures import shown
 from gweebp.paper import TARGETS, reported
 from gweebp.results import Run
+from gweebp.verification import embed
 
-__all__ = ["beside_the_paper", "checks", "rank_k", "sentence", "wilson"]
+__all__ = ["beside_the_paper", "checks", "conditions", "rank_k", "sentence", "wilson"]
 
 Z = 1.959964  # of 95 %
 
@@ -92,3 +96,18 @@ def sentence(run: Run) -> str:
     if rows:
         text += f"; targets missed: {', '.join(missed)}" if missed else "; all targets are met"
     return f"{text}."
+
+
+def conditions(run: Run) -> tuple[dict[str, Tensor], Tensor]:
+    """The four distances of Eq. (7)-(8), (q,) each, of every candidate quadruplet, and which qualified, bool (q,).
+
+    Both are empty where the dataset has no candidates.
+    """
+    count = len(run.candidates)
+    kept = torch.zeros(count, dtype=torch.bool)
+    kept[run.trials["inpainting"]["qualified"]] = True
+    if count == 0:
+        return {}, kept
+    op, om, ip, in_ = (embed(run.net, getattr(run.candidates, name)) for name in ("op", "om", "ip", "in_"))
+    pairs = {"d(OP, OM)": (op, om), "d(IP, IN)": (ip, in_), "d(OP, IN)": (op, in_), "d(IP, OM)": (ip, om)}
+    return {name: (a - b).norm(dim=1) for name, (a, b) in pairs.items()}, kept

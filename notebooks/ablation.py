@@ -25,7 +25,8 @@
 # | tcEBP | etcEBP | mate minus non-mate, where the mate is strong |
 #
 # It expects a gain on LCNN9, whose max-feature-map lets negative responses through, and none on VGG16, where ReLU has removed
-# them. On VGG16 the two differ in one place only: a negative component of the embedding, and below it negative weights.
+# them. On VGG16 the two differ in one place only, the embedding: a negative component of it takes part in the extended form, and its share
+# goes to the children that pushed it down, those with a negative weight.
 
 # %% tags=["parameters"]
 build = "_build/book"
@@ -40,8 +41,7 @@ resamples = 2000
 seed = 0
 
 # %% tags=["hide-input"]
-import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import Markdown
 from myst_nb import glue
 
 import gweebp
@@ -50,6 +50,7 @@ from gweebp.claims import CLAIMS, EXTENDED, judge
 from gweebp.figures import style_of
 from gweebp.networks import as_input
 from gweebp.results import open_runs
+from gweebp.tables import frame, stacked
 
 FAMILY = [name for pair in EXTENDED for name in reversed(pair)]
 LABELS = {extended: (extended, original) for extended, original in EXTENDED}
@@ -62,18 +63,8 @@ NONE = "The inpainting game is not played on this dataset: its people have no do
 
 # %%
 runs = open_runs(build, datasets, networks)
-negative = {}
-for run in runs:
-    layer = run.net.get_submodule(run.net.saliency_layer)
-    seen = []
-    handle = layer.register_forward_hook(lambda module, inputs, output, seen=seen: seen.append(output))
-    embedding = run.net(as_input(run.net, run.faces.sketches[run.faces.test[:32]])).detach()
-    handle.remove()
-    negative[run.title] = {
-        "saliency layer": f"{(seen[0] < 0).float().mean():.1%}",
-        "embedding": f"{(embedding < 0).float().mean():.1%}",
-    }
-pd.DataFrame(negative).T
+negative = [{"run": run.title} | examples.negative_shares(run) for run in runs]
+frame(negative, "run").map("{:.1%}".format)
 
 # %% [markdown]
 # ## One quadruplet, six maps
@@ -128,17 +119,20 @@ glue("fig-ablation-gain", figures.differences(gain, xlabel=xlabel) if gain else 
 # ```
 
 # %%
-tables = {name: measures.differences(runs, name, LABELS, **options) for name in ("sr-5", "inpainting-10", "inpainting")}
-for name, found in tables.items():
-    print(measures.MEASURES[name].label, "- extended minus original")
-    display(pd.DataFrame(measures.table(found, digits=3)))
+names = ("sr-5", "inpainting-10", "inpainting")
+tables = {
+    measures.MEASURES[name].label.partition(": ")[2]: measures.differences(runs, name, LABELS, **options)
+    for name in names
+}
+stacked({label: measures.table(found) for label, found in tables.items()}, "method")
 
 # %% [markdown]
-# And what gradient weighting adds to the best that the extension does without it: gweEBP minus each extended method.
+# Extended minus original. And what gradient weighting adds to that, gweEBP minus each extended method, by mean SR up to
+# FAR 10 %:
 
 # %% tags=["hide-input"]
 weighting = {extended: ("gweebp", extended) for extended, _ in EXTENDED}
-pd.DataFrame(measures.table(measures.differences(runs, "inpainting-10", weighting, **options)))
+frame(measures.table(measures.differences(runs, "inpainting-10", weighting, **options)), "method")
 
 # %% [markdown]
 # ## What the numbers say

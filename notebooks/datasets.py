@@ -83,7 +83,9 @@ nobody, ones = torch.zeros(1, parameters.COUNT), torch.ones(1, parameters.COUNT)
 left = parameters.misremember(nobody, ones, error)[0]
 assert torch.allclose(left, torch.tensor([error * row.remembered for row in parameters.PARAMETERS]))
 latents = pd.DataFrame({"part": [row.part for row in parameters.PARAMETERS], "ε": left.numpy().round(2)})
-latents.groupby("part", sort=False)["ε"].agg(["count", "min", "max"]).rename(columns={"count": "latents"})
+latents.groupby("part", sort=False)["ε"].agg(["count", "min", "max"]).rename(columns={"count": "latents"}).rename_axis(
+    None
+)
 
 # %% [markdown]
 # ## Live: one person, six doppelgängers
@@ -98,11 +100,12 @@ sets = {run.dataset: run for run in open_runs(build, datasets, networks)}  # one
 with_twins = {name: run.candidates for name, run in sets.items() if len(run.candidates)}
 sheet, regions, rows = [], [], []
 for name, four in with_twins.items():
+    kind = name.removeprefix("synthetic-")
     mine = slice(sample * len(PARTS), (sample + 1) * len(PARTS))
     sheet += [four.op[mine][0], *four.ip[mine], four.om[mine][0], *four.in_[mine]]
     mates = [None] * len(PARTS) if four.mate_region is None else list(four.mate_region[mine])
     regions += [None, *four.region[mine], None, *mates]
-    rows += [f"{name}\nsketch", f"{name}\nphoto"]
+    rows += [f"{kind}\nsketch", f"{kind}\nphoto"]
 titles = ["as is", *PARTS] + [""] * (len(sheet) - len(PARTS) - 1)
 NONE = "The people of this set are real: they have no exact doppelgängers, and there is nothing to show here."
 twins = figures.image_grid(sheet, titles, regions=regions, rows=rows, columns=len(PARTS) + 1) if sheet else None
@@ -117,8 +120,8 @@ glue("fig-doppelgangers", twins or figures.note(NONE))
 # OM, each further column IP above IN.
 # ```
 #
-# Outside the outline nothing changed. That is checked here for all candidate quadruplets, not only for these; and the
-# parts differ a good deal in size, which a coarse map will notice:
+# Outside the outline nothing changed. That is counted here for all candidate quadruplets of the synthetic sets, not only
+# for these; and the parts differ in size, which matters to a coarse map. The share of the image that each takes:
 
 # %%
 shares = {}
@@ -156,7 +159,7 @@ for name, run in sets.items():
     chosen = run.faces.test[:people]
     for label, images in (("photo", run.faces.photos), ("sketch", run.faces.sketches)):
         sheet += list(images[chosen])
-        rows.append(f"{name}\n{label}")
+        rows.append(f"{name.removeprefix('synthetic-')}\n{label}")
 glue("fig-people", figures.image_grid(sheet, rows=rows, columns=len(sheet) // len(rows)))
 
 # %% [markdown]

@@ -58,6 +58,7 @@ from gweebp.figures import style_of
 from gweebp.games import hiding
 from gweebp.networks import as_input
 from gweebp.results import open_runs
+from gweebp.tables import frame
 
 # %% [markdown]
 # ## By hand
@@ -125,7 +126,7 @@ triplet = run.triplet(sample)
 p, m, n = (as_input(run.net, image) for image in triplet)
 saliency = gweebp.explain(run.net, p, m, n, method=method)
 matched = hiding.play(run.net, p, m, n, saliency, steps=steps, seed=seed)
-hold = int(matched[0].long().cumprod(0).sum()) - 1  # steps until the match is lost for the first time
+hold = int(matched[0].long().cumprod(0).sum()) - 1  # the last step before the match is lost
 glue("run", run.title, display=False)
 glue("method", style_of(method).label, display=False)
 glue("hold", f"{hold / (steps - 1):.0%}", display=False)
@@ -187,7 +188,7 @@ glue("fig-hiding-areas", figures.forest(areas, xlabel="area under TPR"))
 # ```
 
 # %%
-table = pd.DataFrame(measures.table(areas, digits=2)).set_index("method").rename_axis(None)
+table = frame(measures.table(areas, digits=2), "method")
 table.loc["triplets"] = [str(len(run.games.hiding_subject)) for run in runs]
 table
 

@@ -59,17 +59,17 @@ seed = 0
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import Markdown, display
+from IPython.display import Markdown
 from myst_nb import glue
 
 import gweebp
-from gweebp import examples, figures, measures
+from gweebp import examples, figures, measures, soundness
 from gweebp.datasets import PARTS
 from gweebp.figures import style_of
 from gweebp.games import inpainting, masks
 from gweebp.networks import as_input
 from gweebp.results import open_runs
-from gweebp.verification import embed
+from gweebp.tables import stacked
 
 # %% [markdown]
 # ## By hand: masks by percent density
@@ -105,9 +105,9 @@ pd.DataFrame({"pixels": counts, "FAR": far, "SR": sr}, index=pd.RangeIndex(5, na
 
 # %% tags=["remove-output", "hide-input"]
 blends = examples.exchanged(op, ip, saliency[None], [0, 0.25, 0.75, 1])
-titles = ["step 0: OM", "1: OM", "3: IN", "4: IN"]
+outline = region[0].repeat_interleave(16, 0).repeat_interleave(16, 1)
 titles = [f"step {k}: {'IN' if toy.success[0, k] else 'OM'}" for k in (0, 1, 3, 4)]
-glue("fig-inpainting-toy", figures.image_grid(list(blends), titles, regions=[region[0]] * 4, columns=4))
+glue("fig-inpainting-toy", figures.image_grid(list(blends), titles, regions=[outline] * 4, columns=4))
 
 # %% [markdown]
 # ```{glue:figure} fig-inpainting-toy
@@ -127,13 +127,10 @@ net = run.net
 op, om, ip, in_ = (as_input(net, image) for image in (four.op, four.om, four.ip, four.in_))
 saliency = gweebp.explain(net, op, om, in_, method=method)
 played = inpainting.play(net, op, om, ip, in_, four.region, saliency, steps=steps, seed=seed)
-first = int(played.success[0].int().argmax()) / (steps - 1)  # 0 where it never succeeds
-false = played.false_positives[0, round(first * (steps - 1))] / played.outside[0]
 glue("run", run.title, display=False)
 glue("what", what, display=False)
 glue("method", style_of(method).label, display=False)
-turned = f"{first:.0%} of the mass turn it into the twin, at {false:.1%} false alarms" if first else "no mask turns it"
-glue("turned", turned, display=False)
+glue("turned", examples.turning_point(played), display=False)
 
 # %% tags=["remove-output", "hide-input"]
 images = [x[0] for x in (four.op, four.om, four.ip, four.in_)]
@@ -165,19 +162,9 @@ glue("fig-blends", figures.image_grid(list(blends), titles, regions=[four.region
 
 # %% tags=["remove-output", "hide-input"]
 NONE = "This dataset has no quadruplets: its people have no doppelgängers. The inpainting game is not played on it."
-if len(run.candidates):
-    unit = {name: embed(net, getattr(run.candidates, name)) for name in ("op", "om", "ip", "in_")}
-    between = {
-        "d(OP, OM)": ("op", "om"),
-        "d(IP, IN)": ("ip", "in_"),
-        "d(OP, IN)": ("op", "in_"),
-        "d(IP, OM)": ("ip", "om"),
-    }
-    d = {name: (unit[a] - unit[b]).norm(dim=1) for name, (a, b) in between.items()}
-    kept = np.isin(np.arange(len(run.candidates)), run.trials["inpainting"]["qualified"])
-    picture = figures.conditions(d, run.trials["threshold"], kept, ["d(OP, OM)", "d(IP, IN)"])
-else:
-    picture = figures.note(NONE)
+d, kept = soundness.conditions(run)
+near = ["d(OP, OM)", "d(IP, IN)"]
+picture = figures.conditions(d, run.trials["threshold"], kept, near) if len(kept) else figures.note(NONE)
 glue("fig-conditions", picture)
 
 # %% [markdown]
@@ -243,11 +230,12 @@ for far, label in (("10", "mean SR up to FAR 10 %"), ("all", "mean SR over all F
 
 # %%
 names = ["sr-1", "sr-5", "sr-10", "inpainting-10", "inpainting"]
-found = {(title, name): row for name in names for title, row in measures.estimates(runs, name, **options).items()}
-for title in dict.fromkeys(title for title, _ in found):
-    columns = {measures.MEASURES[name].label.partition(": ")[2]: found[title, name] for name in names}
-    print(title)
-    display(pd.DataFrame(measures.table(columns, digits=2)).set_index("method").rename_axis(None))
+found = {name: measures.estimates(runs, name, **options) for name in names}
+tables = {}
+for title in found["inpainting"]:
+    columns = {measures.MEASURES[name].label.partition(": ")[2]: found[name][title] for name in names}
+    tables[title] = measures.table(columns, digits=2)
+stacked(tables, "method")
 
 # %% [markdown]
 # ### Part by part

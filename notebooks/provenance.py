@@ -32,6 +32,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from gweebp import figures, provenance
+from gweebp.tables import frame
 
 # %% [markdown]
 # ## In short
@@ -46,15 +47,14 @@ Markdown("\n".join(f"- {sentence}" for sentence in provenance.summary(records)))
 # In the order of the pipeline. Memory is the peak of the process, in MiB; of a chapter, that of its kernel.
 
 # %%
-table = pd.DataFrame([record.row() for record in records])
-table
+frame([record.row() for record in records], "stage")
 
 # %% tags=["remove-output", "hide-input"]
-glue("fig-seconds", figures.bars(provenance.seconds_by_stage(records), xlabel="seconds"))
+glue("fig-time", figures.bars(provenance.seconds_by_stage(records), xlabel="seconds"))
 
 # %% [markdown]
-# ```{glue:figure} fig-seconds
-# :name: fig-seconds
+# ```{glue:figure} fig-time
+# :name: fig-time
 # :alt: Horizontal bars, one for each kind of stage, with the seconds that all its runs took together.
 #
 # Where the time goes: seconds of all runs of a stage together, as if they had run one after the other.

@@ -54,6 +54,7 @@ from myst_nb import glue
 from gweebp import claims, figures, measures, paper, soundness
 from gweebp.figures import style_of
 from gweebp.results import open_runs
+from gweebp.tables import frame
 
 # %% [markdown]
 # ## By hand: the correction
@@ -75,16 +76,8 @@ runs = open_runs(build, datasets, networks)
 rule = {"margin": margin, "alpha": alpha, "resamples": resamples, "seed": seed}
 judged = claims.judge(runs, inpainting=measure, **rule)
 glue("measure", measures.MEASURES[measure].label, display=False)
-pd.DataFrame(
-    {
-        "claim": [j.claim.key for j in judged],
-        "the paper says": [j.claim.text for j in judged],
-        "verdict": [j.verdict for j in judged],
-        "for": [j.count("for") for j in judged],
-        "against": [j.count("against") for j in judged],
-        "open": [j.count("open") for j in judged],
-    }
-).set_index("claim").rename_axis(None)
+verdicts = [{"": j.claim.key, "the paper says": j.claim.text, "verdict": j.verdict} | j.counts for j in judged]
+frame(verdicts, "")
 
 # %% [markdown]
 # The number that decides the inpainting game is *{glue:text}`measure`*. In words, and with what is missing:
@@ -96,7 +89,7 @@ Markdown("\n".join(f"- {j.sentence}" for j in judged))
 # Does the verdict hang on that choice? The same claims, with other measures of the inpainting game:
 
 # %%
-others = [name for name, m in measures.MEASURES.items() if m.game == "inpainting"]
+others = ["inpainting-10", "sr-10", "inpainting"]
 verdicts = {name: [j.verdict for j in claims.judge(runs, inpainting=name, **rule)] for name in others}
 columns = {measures.MEASURES[name].label.partition(": ")[2]: found for name, found in verdicts.items()}
 pd.DataFrame(columns, index=[claim.key for claim in claims.CLAIMS])
@@ -121,7 +114,7 @@ rows = [
     for j in judged
     for f in j.findings
 ]
-pd.DataFrame(rows)
+frame(rows, "claim")
 
 # %% [markdown]
 # ## All methods at a glance
@@ -155,10 +148,10 @@ for name, key, xlabel in (
 # ```
 
 # %% tags=["hide-input"]
-keys = ("hiding", measure)
-Markdown(
-    "\n".join(f"- {measures.MEASURES[k].label}. {measures.leader(run, k, **options)}" for k in keys for run in runs)
-)
+lines = []
+for key in ("hiding", measure):
+    lines += [f"- {measures.MEASURES[key].label}"] + [f"  - {measures.leader(run, key, **options)}" for run in runs]
+Markdown("\n".join(lines))
 
 # %% [markdown]
 # The two games need not rank the methods alike, nor need they agree with the paper, which prints curves and no numbers: its claims

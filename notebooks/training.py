@@ -47,6 +47,7 @@ from myst_nb import glue
 from gweebp import figures, measures, soundness
 from gweebp.loss import triplet_loss
 from gweebp.results import open_runs
+from gweebp.tables import frame
 from gweebp.verification import distances, embed, pairs, ranks
 
 # %% [markdown]
@@ -58,14 +59,12 @@ from gweebp.verification import distances, embed, pairs, ranks
 # %%
 sketch, photo = torch.tensor([0.0, 0.9]), torch.tensor([0.3, 0.7])  # radians, two people each
 margin = 0.4
+d = 2 * ((sketch[:, None] - photo[None]).abs() / 2).sin()  # chords: row a sketch, column a photo
 terms = []
 for own, other in ((0, 1), (1, 0)):
-    near, far, wide = (
-        a - b for a, b in ((sketch[own], photo[own]), (sketch[own], photo[other]), (photo[own], sketch[other]))
-    )
-    near, far, wide = (float(2 * (angle.abs() / 2).sin()) for angle in (near, far, wide))  # chords of the circle
-    terms += [near - far + margin, near - wide + margin]
-by_hand = sum(max(0, term) for term in terms) / len(terms)
+    terms.append(d[own, own] - d[own, other] + margin)  # anchor: the sketch
+    terms.append(d[own, own] - d[other, own] + margin)  # anchor: the photo
+by_hand = torch.stack(terms).clamp(min=0).mean().item()
 unit = [torch.stack([x.cos(), x.sin()], 1) for x in (sketch, photo)]
 library = triplet_loss(*unit, margin, negatives="other", active=False).item()
 assert abs(library - by_hand) < 1e-6
@@ -176,7 +175,7 @@ pd.DataFrame({run.title: soundness.beside_the_paper(run) for run in runs})
 
 # %% tags=["hide-input"]
 checks = [row for run in runs for row in soundness.checks(run)]
-pd.DataFrame(checks).set_index("run") if checks else "no targets are set for these datasets"
+frame(checks, "run") if checks else "no targets are set for these datasets"
 
 # %% [markdown]
 # ## What the numbers say

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gweebp import examples, files, measures, networks
+from gweebp import examples, files, measures, networks, soundness
 from gweebp.datasets.quadruplets import Quadruplets
 from gweebp.games.bootstrap import Difference, Estimate
 from gweebp.results import Run, open_runs
@@ -32,7 +32,10 @@ def build(tmp_path, faces):
     """A build with one run, two groups of methods, and two qualified quadruplets of four."""
     folder = tmp_path / "demo"
     faces.save(folder / "data/noise")
-    index, flat = torch.arange(4), torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 3, 32, 32).contiguous()
+    index, flat = (
+        torch.arange(4),
+        (50 + torch.arange(4, dtype=torch.uint8)).view(4, 1, 1, 1).expand(4, 3, 32, 32).contiguous(),
+    )
     half = torch.zeros(4, 32, 32, dtype=torch.bool)
     half[:, :16] = True
     Quadruplets(flat, flat, flat, flat, half, index, index).save(folder / "data/noise/quadruplets.safetensors")
@@ -51,7 +54,7 @@ def test_groups_are_merged_and_trials_looked_up(build, faces):
     assert run.games.methods == ["ebp", "gweebp", "random"]
     assert list(run.games.inpainting) == ["ebp", "gweebp", "random"]
     assert run.qualified.subject.tolist() == [2, 0]
-    assert run.quadruplet(1).op.unique().tolist() == [0]
+    assert run.quadruplet(1).op.unique().tolist() == [50]
     probe, mate, nonmate = run.triplet(1)
     assert torch.equal(probe[0], faces.sketches[faces.test[3]])
     assert torch.equal(mate[0], faces.photos[faces.test[3]])
@@ -169,13 +172,13 @@ def test_a_run_has_a_title():
 def test_the_example_is_the_best_kind_that_there_is(build, faces):
     (run,) = open_runs(build, "noise", "lcnn9")
     four, what = examples.quadruplet(run, 1)
-    assert four.op.unique().tolist() == [0]
+    assert four.op.unique().tolist() == [50]
     assert what == "a qualified quadruplet: another hair"
     trials = files.read_json(build / "trials/noise/lcnn9.json")
     files.write_json(build / "trials/noise/lcnn9.json", trials | {"inpainting": {"qualified": []}})
     (run,) = open_runs(build, "noise", "lcnn9")
     four, what = examples.quadruplet(run, 3)
-    assert four.op.unique().tolist() == [3]
+    assert four.op.unique().tolist() == [53]
     assert what == "a candidate (none qualifies by Eq. 7-8): another nose"
     with pytest.raises(ValueError, match="sample=4: there are 4 candidates"):
         examples.quadruplet(run, 4)
@@ -197,3 +200,27 @@ def test_draws_give_the_differences_of_the_games(build):
         m = measures.find(name)
         first, second = (m.draw(run.games, method, resamples=60, seed=3) for method in ("gweebp", "ebp"))
         assert first.over(second, 0.9) == m.difference(run.games, "gweebp", "ebp", resamples=60, seed=3, level=0.9)
+
+
+def test_negative_responses_are_counted_and_the_network_left_alone(build):
+    (run,) = open_runs(build, "noise", "lcnn9")
+    found = examples.negative_shares(run, probes=3)
+    x = networks.as_input(run.net, run.faces.sketches[run.faces.test[:3]])
+    features = dict(run.net.named_modules())[run.net.saliency_layer]
+    assert not features._forward_hooks
+    assert found["embedding"] == pytest.approx((run.net(x) < 0).float().mean().item())
+    assert 0 < found["saliency layer"] < 1  # MFM lets negative responses through
+
+
+def test_the_conditions_are_the_distances_of_the_candidates(build):
+    (run,) = open_runs(build, "noise", "lcnn9")
+    d, kept = soundness.conditions(run)
+    assert kept.tolist() == [True, False, True, False]
+    assert all(len(values) == 4 for values in d.values())
+    assert d["d(OP, OM)"].max() == 0  # the four images of the fixture are one
+    run.candidates.select(torch.arange(0)).save(build / "data/noise/quadruplets.safetensors")
+    files.write_json(build / "trials/noise/lcnn9.json", run.trials | {"inpainting": {"qualified": []}})
+    (run,) = open_runs(build, "noise", "lcnn9")
+    d, kept = soundness.conditions(run)
+    assert d == {}
+    assert len(kept) == 0

@@ -91,12 +91,12 @@ def test_records_of_every_stage_are_found_in_the_order_of_the_pipeline(tmp_path)
         files.write_tensors(tmp_path / folder / "d/n/all.safetensors", {"x": torch.zeros(1)}, {"record": record})
     found = provenance.collect(tmp_path)
     assert [r.stage for r in found] == ["prepare", "train", "verify", "maps", "play", "chapter"]
-    assert found[1].what == "networks/d/n/record"
+    assert found[1].what == "d/n"
     assert found[1].row()["seconds"] == "120.0"
     assert found[5].row()["commit"] == "01234567-dirty"
     assert found[5].row()["seed"] == ""
     lines = provenance.summary(found)
-    assert lines[0] == "6 runs took 7.0 minutes in all, the longest 2.0 (train of networks/d/n/record)."
+    assert lines[0] == "6 runs took 7.0 minutes in all, the longest 2.0 (train d/n)."
     assert "Commit: 0123456789abcdef, 0123456789abcdef-dirty (the runs differ)." in lines
     assert "CPU threads: 1." in lines
     assert "Device: not recorded." in lines
