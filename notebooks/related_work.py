@@ -1,0 +1,94 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Related work
+#
+# Which methods explain an embedding network, what do they read of it, and what does a map cost?
+#
+# Methods made for classifiers explain the score of a class. An embedding network has no classes: what is to be explained is
+# that a probe is nearer to one image than to another. The methods below were made, or adapted, for that. *White box* methods
+# read responses, weights or gradients; *black box* ones see embeddings only. A *contrastive* map answers "why this one and
+# not that one"; the others answer "why this one".
+
+# %% tags=["parameters"]
+network = "lcnn9"
+width = 0.125
+size = 64
+seed = 0
+
+# %% tags=["hide-input"]
+import pandas as pd
+import torch
+from IPython.display import Markdown
+from torch.utils.flop_counter import FlopCounterMode
+
+import gweebp
+from gweebp import networks
+from gweebp.figures import style_of
+from gweebp.sanity import explain_choice
+
+# %% [markdown]
+# ## Methods in this book
+#
+# | method | source | box | reads | contrastive | where |
+# |---|---|---|---|---|---|
+# | EBP | {cite:t}`zhang2018ebp` | white | responses, weights | no | {doc}`excitation_backprop` |
+# | cEBP | {cite:t}`zhang2018ebp` | white | responses, weights | yes | {doc}`excitation_backprop` |
+# | tcEBP | {cite:t}`castanon2018` | white | responses, weights | yes | {doc}`excitation_backprop` |
+# | eEBP, ecEBP, etcEBP | {cite:t}`wang2025gweebp` | white | responses, weights | no, yes, yes | {doc}`extended_ebp` |
+# | gweEBP | {cite:t}`wang2025gweebp` | white | responses, weights, gradients | by the gain | {doc}`gradient_weighting` |
+# | Grad-CAM | {cite:t}`selvaraju2017`, {cite:t}`chen2020gradcam` | white | last map, its gradient | by the gain | {doc}`hiding_game` |
+# | PairwiseSIM | {cite:t}`stylianou2019` | white | last map of both images | no (an option) | {doc}`hiding_game` |
+# | XFace | {cite:t}`knoche2023xface` | black | embeddings of occluded pairs | by a difference | {doc}`hiding_game` |
+# | CorrRISE | {cite:t}`lu2024corrrise` | black | embeddings of masked probes | by a difference | {doc}`hiding_game` |
+#
+# ## Methods not in this book
+#
+# | method | source | box | why it is related |
+# |---|---|---|---|
+# | Subtree EBP, DISE | {cite:t}`williford2020` | white, black | made with the inpainting game, for faces; Subtree EBP chooses the nodes from which EBP starts |
+# | Layer-wise relevance propagation | {cite:t}`bach2015lrp` | white | the family of rules to which EBP's Eq. {eq}`eq-1` belongs |
+# | RISE | {cite:t}`petsiuk2018rise` | black | the masks of CorrRISE, for class scores |
+#
+# ## What a map costs, measured
+#
+# Multiply-adds of one call of `explain`, mate and non-mate included, in units of one forward pass of one image, counted by
+# PyTorch's own counter on a small network of this book. Counts do not depend on the machine; times do.
+
+# %%
+net = networks.build(network, seed=seed, width=width, size=size)
+images = torch.rand(3, 1, net.channels, size, size, generator=torch.Generator().manual_seed(seed))
+with FlopCounterMode(display=False) as forward, torch.no_grad():
+    net(images[0])
+rows = []
+for name, method in gweebp.METHODS.items():
+    with FlopCounterMode(display=False) as counter:
+        explain_choice(net, *images, method=name)
+    cost = counter.get_total_flops() / forward.get_total_flops() - 3  # explain_choice embeds all three once more
+    given = 0 if method.reads == "images" else 2  # embeddings of mate and non-mate, which a caller may have
+    rows.append({"method": style_of(name).label, "forward passes": round(cost, 2), "mate and non-mate embedded": given})
+table = pd.DataFrame(rows).sort_values("forward passes").set_index("method")
+table.style.format({"forward passes": "{:,.2f}"})
+
+# %% tags=["hide-input"]
+dearest, white = table["forward passes"].idxmax(), table.loc["gweEBP", "forward passes"]
+Markdown(
+    f"gweEBP costs {white:.1f} forward passes, {table.loc['gweEBP', 'mate and non-mate embedded']} of them to embed mate and "
+    f"non-mate; {dearest}, the dearest at its authors' settings, {table.loc[dearest, 'forward passes']:,.0f}."
+)
+
+# %% [markdown]
+# ## What would falsify it
+#
+# A method of this table that, on another architecture, costs another multiple: the excitation family walks only from the
+# embedding down to its layer, so that its cost depends on how deep that layer lies.
