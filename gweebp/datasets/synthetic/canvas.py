@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,14 +11,16 @@ from torch import Tensor
 from gweebp.datasets.synthetic.capture import Capture, coordinates, extent
 from gweebp.datasets.synthetic.parameters import PARTS, values
 
+_PLANES = ("u", "v", "side", "a", "relief", "light", "image")
+
 
 @dataclass(frozen=True)
 class Canvas:
     """State of one rendering of n faces at h × w pixels; all painting is in place.
 
     p: name -> (n, 1, 1); u, v: (n, h, w) face coordinates; side: −1 left, +1 right of the face's middle; a: |u|;
-    pixel: (n, 1, 1) size of a pixel; relief: (n, h, w) height of the face towards the camera; light: (n, h, w), from the
-    relief; image: (n, 3, h, w) in 0..1; masks: (n, 6, h, w) in 0..1, what is still visible of each part, or None.
+    pixel: (n, 1, 1) size of a pixel; relief: (n, h, w) height of the face towards the camera; light: (n, h, w), from
+    the relief; image: (n, 3, h, w) in 0..1; masks: (n, 6, h, w) in 0..1, what is still visible of each part, or None.
     """
 
     p: dict[str, Tensor]
@@ -35,9 +38,8 @@ class Canvas:
     def crop(self, reach: float, top: float, bottom: float) -> Canvas:
         """The pixels that may lie in |u| <= reach, top <= v <= bottom: a view, painted through. Saves the rest."""
         rows, columns = extent(self.capture, self.image.shape[-1], reach, top, bottom)
-        pixelwise = ("u", "v", "side", "a", "relief", "light", "image", "masks")
-        views = {name: getattr(self, name) for name in pixelwise}
-        return replace(self, **{k: None if x is None else x[..., rows, columns] for k, x in views.items()})
+        views: dict[str, Any] = {name: getattr(self, name)[..., rows, columns] for name in _PLANES}
+        return replace(self, **views, masks=None if self.masks is None else self.masks[..., rows, columns])
 
     def paint(self, part: str, colour: Tensor, alpha: Tensor) -> None:
         """Cover the picture with `colour` (n, 3, h, w or 1, 1) at `alpha` (n, h, w): `part` hides what lies below."""

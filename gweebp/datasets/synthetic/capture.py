@@ -94,7 +94,7 @@ def coordinates(capture: Capture, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Face coordinates of every pixel: the pose, undone.
 
     Returns:
-        u (right) and v (down), (n, size, size), 0 between the eyes, 1 half an image; and the size of a pixel, (n, 1, 1).
+        u (right) and v (down), (n, size, size), 0 between the eyes, 1 half an image; the size of a pixel, (n, 1, 1).
     """
     axis = (2 * torch.arange(size, dtype=torch.float32) + 1) / size - 1
     y, x = torch.meshgrid(axis, axis, indexing="ij")

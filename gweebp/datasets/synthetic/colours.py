@@ -1,4 +1,4 @@
-"""Colours of skin, hair and eyes from pigment: curves through three measured-by-eye colours, light to dark, in RGB 0..1."""
+"""Colours of skin, hair and eyes from pigment: curves through three colours chosen by eye, light to dark, RGB 0..1."""
 
 import torch
 from torch import Tensor

@@ -1,8 +1,8 @@
 """Doppelgängers: the same person, the same picture, one face part replaced. The ground truth of the inpainting game.
 
-OP and OM are a test subject's sketch and photo; IP and IN are the sketch and the photo of a doppelgänger, who has another
-person's part. The four share the eyewitness's errors, pose, light and texture, so that outside the region OP and IP agree
-to the bit (as OM and IN do outside theirs): the region is exact, which no inpainting network can promise.
+OP and OM are a test subject's sketch and photo; IP and IN are the sketch and the photo of a doppelgänger, who has
+another person's part. The four share the eyewitness's errors, pose, light and texture, so that outside the region OP
+and IP agree to the bit (as OM and IN do outside theirs): the region is exact, as no inpainting network can promise.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def doppelgangers(faces: FaceSet, subjects: Tensor | None = None, seed: int | No
     """Candidate quadruplets: each subject with each of the six parts replaced; not yet filtered by Eq. (7)-(8).
 
     The region of a quadruplet holds the pixels that show the part in OP or in IP (mask at least one half), and every
-    other pixel in which they differ (a shadow cast, a soft edge). `mate_region` is the same for OM and IN, whose pose is
-    another.
+    other pixel in which they differ (a shadow cast, a soft edge). `mate_region` is the same for OM and IN: there the
+    part lies elsewhere, by another pose or the eyewitness's error.
 
     Args:
         faces: from `faceset`.
@@ -91,8 +91,7 @@ def doppelgangers(faces: FaceSet, subjects: Tensor | None = None, seed: int | No
 def _pair(
     draw: Callable[..., Drawn], people: Tensor, latents: Tensor, repeated: Tensor, twins: Tensor, part: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Originals and doppelgängers as `draw` shows them, and the regions: the part's pixels in either, and all others that
-    changed."""
+    """Originals, doppelgängers as `draw` shows them, and regions: the part in either, and whatever else changed."""
     own, other = draw(people, latents, masks=True), draw(repeated, twins, masks=True)
     original = own.images.repeat_interleave(len(PARTS), 0)
     row = torch.arange(len(part))

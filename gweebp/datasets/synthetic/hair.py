@@ -9,9 +9,9 @@ from gweebp.datasets.synthetic import colours
 from gweebp.datasets.synthetic.canvas import Canvas
 from gweebp.datasets.synthetic.shapes import cover, noise, ridge, superellipse
 
-# One row a style, from men's to women's: (top, sides) thickness over the skull; (front, back) height down to which it falls
-# before and behind the face; fringe: how far it hangs over the forehead; sweep: slope of the hairline away from the
-# parting; opening: half width of the face's opening in head widths; waves, and curls of the outline; bun.
+# One row a style, from men's to women's: (top, sides) thickness over the skull; (front, back) height down to which it
+# falls before and behind the face; fringe: how far it hangs over the forehead; sweep: slope of the hairline away from
+# the parting; opening: half width of the face's opening in head widths; waves, and curls of the outline; bun.
 COLUMNS = ("top", "sides", "front", "back", "fringe", "sweep", "opening", "waves", "curls", "bun")
 STYLES: dict[str, tuple[float, ...]] = {
     "receding": (0.015, 0.010, 0.00, 0.08, -0.16, 0.00, 0.96, 0.00, 0.003, 0.0),
@@ -29,7 +29,7 @@ _TABLE = torch.tensor(list(STYLES.values()))
 
 @dataclass(frozen=True)
 class Hair:
-    """What both passes share: the style's row; distance to the outline; brightness, colour and raggedness of the ends."""
+    """What both passes share: the style's row, distance to the outline, brightness, colour, raggedness of the ends."""
 
     style: dict[str, Tensor]
     outer: Tensor
@@ -106,7 +106,7 @@ def _opening(c: Canvas, s: dict[str, Tensor]) -> Tensor:
 
 
 def _strands(c: Canvas, s: dict[str, Tensor]) -> Tensor:
-    """Brightness of the hair, (n, h, w): strands along lines from the parting, a ring of gloss, and light from the side."""
+    """Brightness of the hair, (n, h, w): strands that fall from the parting, a ring of gloss, light from the side."""
     p, k = c.p, c.capture
     x, y = c.u - 0.26 * p["hair_parting"], c.v + 0.98
     radius = (x.square() + y.square()).sqrt()

@@ -15,7 +15,7 @@ def dome(c: Canvas) -> Tensor:
 
 
 def shade(c: Canvas) -> Tensor:
-    """Light on the relief: Lambert's cosine law and a soft gloss, from the height's gradient. (n, h, w), about 0.4 to 1.2."""
+    """Light on the relief, (n, h, w), about 0.4 to 1.2: Lambert's cosine law and a gloss, by the height's gradient."""
     z, k = c.relief, c.capture
     dz_u = torch.zeros_like(z)
     dz_v = torch.zeros_like(z)

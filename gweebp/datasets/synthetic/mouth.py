@@ -25,7 +25,7 @@ def _local(c: Canvas) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return across, down, upper, lower
 
 
-BOX = (0.30, 0.26, 0.56)  # reach, top and bottom of all that is drawn here
+BOX = (0.30, 0.24, 0.58)  # reach, top and bottom of all that is drawn here
 
 
 def relief(c: Canvas) -> Tensor:
@@ -59,8 +59,8 @@ def draw(c: Canvas) -> None:
     top = cover(torch.maximum(-down - upper, down), soft) * cover(across.abs() - 1, 0.05)
     bottom = cover(torch.maximum(-down, down - lower), soft) * cover(across.abs() - 1, 0.05)
     shine = 0.12 * bump(across, down - 0.45 * p["lip_lower"], 0.55, 0.55 * p["lip_lower"])
-    c.paint("mouth", tint * (0.86 * c.light)[:, None], 0.85 * top)
-    c.paint("mouth", (tint * (1.04 * c.light)[:, None] + shine[:, None]), 0.8 * bottom)
+    c.paint("mouth", tint * (0.86 * c.light)[:, None], 0.9 * top)
+    c.paint("mouth", (tint * (1.04 * c.light)[:, None] + shine[:, None]), 0.85 * bottom)
     reach = cover(across.abs() - 1.02, 0.12)
     c.darken(area * 0.68 * reach * ridge(down, 0.0075 + 0.4 * c.pixel))
     c.darken(area * 0.35 * bump(across.abs() - 1.0, down, 0.14, 0.028))

@@ -1,13 +1,13 @@
 """What a person of the synthetic world looks like: the parameters of each face part, and how identities are drawn.
 
 A person is a vector of standard normal *latents*, one for each row of `PARAMETERS`. A row belongs to one of the paper's
-six parts or to the `base` (what all parts share: complexion, width of the head). `values` turns a latent z into what the
-renderer reads: low + (high − low)·Φ(z'), uniform between the two ends, where z' = (z + f·z_f)/√(1 + f²) leans by the
-row's f towards the person's `femininity` z_f: beards and long hair rarely meet. Three operations act on latents:
+six parts or to the `base` (what all parts share: complexion, width of the head). `values` turns a latent z into what
+the renderer reads: low + (high − low)·Φ(z'), uniform between the two ends, where z' = (z + f·z_f)/√(1 + f²) leans by
+the row's f towards the person's `femininity` z_f: beards and long hair rarely meet. Three operations act on latents:
 
 - `sample`: an identity's latents, by seed and identity alone.
-- `misremember`: an eyewitness's memory, z' = √(1 − e²)·z + e·ε with ε standard normal: the same distribution over people,
-  at correlation √(1 − e²) with the truth.
+- `misremember`: an eyewitness's memory, z' = √(1 − e²)·z + e·ε with ε standard normal: the same distribution over
+  people, at correlation √(1 − e²) with the truth.
 - `swap`: one part's latents from another person: a doppelgänger.
 """
 
@@ -100,19 +100,19 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
     )
     + _rows(
         "mouth",
-        ("mouth_height", 0.355, 0.44),
-        ("mouth_width", 0.115, 0.205),
-        ("lip_upper", 0.012, 0.046),
-        ("lip_lower", 0.02, 0.062, 1.0, 0.4),
-        ("mouth_corners", -0.022, 0.045),
+        ("mouth_height", 0.35, 0.45),
+        ("mouth_width", 0.105, 0.215),
+        ("lip_upper", 0.010, 0.056),
+        ("lip_lower", 0.018, 0.076, 1.0, 0.4),
+        ("mouth_corners", -0.03, 0.05),
         ("lip_bow", 0.0, 1.0),
         ("lip_colour", 0.0, 1.0, 1.0, 1.2),
         ("mouth_skew", -0.012, 0.012),
     )
     + _rows(
         "skin",
-        ("jaw_width", 0.70, 0.86, 1.0, -0.7),
-        ("chin_height", 0.66, 0.74),
+        ("jaw_width", 0.66, 0.88, 1.0, -0.7),
+        ("chin_height", 0.645, 0.755),
         ("jaw_square", 0.0, 1.0, 1.0, -0.8),
         ("cheekbones", 0.0, 1.0),
         ("folds", 0.0, 1.0),

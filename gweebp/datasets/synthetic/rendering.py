@@ -12,8 +12,11 @@ from gweebp.datasets.synthetic.capture import Capture, extent
 
 @dataclass(frozen=True)
 class Rendering:
-    """photo: (n, 3, h, w) float in 0..1; masks: (n, 6, h, w) in 0..1 by PARTS, what shows of each part, sum at most 1, or
-    None; skin: (n, 1, 1, 1), luma of the complexion."""
+    """What was drawn, all in 0..1.
+
+    photo: (n, 3, h, w); masks: (n, 6, h, w), what shows of each of PARTS, sum at most 1, or None; skin: (n, 1, 1, 1),
+    luma of the complexion.
+    """
 
     photo: Tensor
     masks: Tensor | None

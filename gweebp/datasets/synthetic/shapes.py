@@ -44,7 +44,7 @@ def ridge(distance: Tensor, radius: Tensor | float) -> Tensor:
 
 
 def ellipse(u: Tensor, v: Tensor, radius_u: Tensor | float, radius_v: Tensor | float) -> Tensor:
-    """Signed distance (first order) to an axis-aligned ellipse at the origin: (k − 1)·k / |∇k²/2|, k² = (u/ru)² + (v/rv)².
+    """Signed distance, to first order, to an ellipse at the origin: k·(k − 1) / |∇k²/2| with k² = (u/ru)² + (v/rv)².
 
     Example:
         >>> ellipse(torch.tensor([2.0]), torch.tensor([0.0]), 1.0, 1.0).tolist()

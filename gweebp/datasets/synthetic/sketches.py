@@ -1,8 +1,8 @@
 """Two modalities of sketch, made from a rendering: a software composite and a pencil drawing. Sizes are in face units.
 
 The composite is what an operator makes from an eyewitness's words: a smooth grey face (its errors are in the face's
-parameters, not here). The drawing is what an artist makes with the photo in view: lines where the picture is darker than
-around, hatching where it is dark.
+parameters, not here). The drawing is what an artist makes with the photo in view: lines where the picture is darker
+than around, hatching where it is dark.
 """
 
 import math

@@ -14,7 +14,7 @@ _TOP = 0.76  # from there to the top of the skull
 _MARKS_BOX = (0.53, -0.47, 0.56)  # reach, top and bottom
 _BEARD_BOX = (0.56, 0.0, 0.82)
 
-STUBBLE, MOUSTACHE, BEARD, GOATEE = 0.56, 0.68, 0.78, 0.90  # ranges of "beard"; below the first: shaven
+STUBBLE, MOUSTACHE, BEARD, GOATEE = 0.50, 0.62, 0.74, 0.88  # ranges of "beard"; below the first: shaven
 
 
 def outline(c: Canvas) -> Tensor:
@@ -79,7 +79,7 @@ def _marks(c: Canvas, free: Tensor) -> None:
     )
     lines = lines * bump(c.u, c.v * 0, 0.30, 1.0)
     crow = ridge((c.v - 0.02 - 0.25 * (c.a - 0.36)).abs() - 0.02, 0.010) * bump(c.a - 0.385, c.v, 0.06, 0.09)
-    c.darken(free * (0.34 * p["folds"].square() * fold + 0.22 * p["wrinkles"].square() * (lines + 0.8 * crow)))
+    c.darken(free * (0.42 * p["folds"].square() * fold + 0.34 * p["wrinkles"].square() * (lines + 0.8 * crow)))
     if (p["freckles"] > 0.7).any():
         spots = ((noise(k.lattice, 8.3 * c.u + 0.2, 8.3 * c.v) - 0.42) * 3.2).clamp(0, 1)
         zone = bump(c.a - 0.17, c.v - 0.17, 0.34, 0.24)
