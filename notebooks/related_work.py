@@ -76,14 +76,14 @@ for name, method in gweebp.METHODS.items():
         explain_choice(net, *images, method=name)
     cost = counter.get_total_flops() / forward.get_total_flops() - 3  # explain_choice embeds all three once more
     given = 0 if method.reads == "images" else 2  # embeddings of mate and non-mate, which a caller may have
-    rows.append({"method": style_of(name).label, "forward passes": round(cost, 2), "mate and non-mate embedded": given})
+    rows.append({"method": style_of(name).label, "forward passes": cost, "of these for mate and non-mate": given})
 table = pd.DataFrame(rows).sort_values("forward passes").set_index("method")
-table.style.format({"forward passes": "{:,.2f}"})
+table.assign(**{"forward passes": table["forward passes"].map("{:,.2f}".format)})
 
 # %% tags=["hide-input"]
 dearest, white = table["forward passes"].idxmax(), table.loc["gweEBP", "forward passes"]
 Markdown(
-    f"gweEBP costs {white:.1f} forward passes, {table.loc['gweEBP', 'mate and non-mate embedded']} of them to embed mate and "
+    f"gweEBP costs {white:.1f} forward passes, {table.loc['gweEBP', 'of these for mate and non-mate']} of them to embed mate and "
     f"non-mate; {dearest}, the dearest at its authors' settings, {table.loc[dearest, 'forward passes']:,.0f}."
 )
 
