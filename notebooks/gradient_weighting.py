@@ -202,8 +202,8 @@ for place, a, b in zip(("left", "middle", "right"), walks["extended EBP"][-1].to
 # the pixels at {glue:text}`before_left`, {glue:text}`before_middle`, {glue:text}`before_right`. gweEBP gives $e_3$
 # nothing and ends at {glue:text}`after_left`, {glue:text}`after_middle`, {glue:text}`after_right`. Of the gain of
 # {glue:text}`gain`, setting the left pixel to zero leaves {glue:text}`without_left`, which is *more*; without the
-# middle one {glue:text}`without_middle` is left, without the right one {glue:text}`without_right`. gweEBP has the
-# order right, extended EBP the reverse of it.
+# middle one {glue:text}`without_middle` is left, without the right one {glue:text}`without_right`. gweEBP has that
+# order; extended EBP puts the pixel that matters most last.
 
 # %% [markdown]
 # ## From the library

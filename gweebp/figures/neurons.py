@@ -59,9 +59,10 @@ def _draw(ax: Axes, rows: list[Any], matrices: list[Any], layers: Sequence[str],
             width = 0.6 + 4 * abs(value) / largest
             ax.plot(*zip(start, end), color=color, linestyle=dash, linewidth=width, zorder=1)
             if numbered:
-                taken.append(_free(start, end, taken))
+                x, y = _free(start, end, taken)
+                taken.append((x, y))
                 ax.text(
-                    *taken[-1], _number(value), ha="center", va="center", fontsize=9.5, color=color, zorder=2,
+                    x, y, _number(value), ha="center", va="center", fontsize=9.5, color=color, zorder=2,
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
                 )  # fmt: skip
     for name, row, at in zip(layers, rows, places):
@@ -80,7 +81,7 @@ def _draw(ax: Axes, rows: list[Any], matrices: list[Any], layers: Sequence[str],
 def _free(start: Any, end: Any, taken: list[Any]) -> Any:
     """A place on the line from start to end that is far from the numbers that are there already."""
     places = [start + t * (end - start) for t in (0.5, 0.4, 0.6, 0.3, 0.7, 0.25, 0.75)]
-    apart = [min((np.hypot(*((p - q) * (1, 1.4))) for q in taken), default=9.0) for p in places]
+    apart = [min((np.hypot(*((p - np.array(q)) * (1, 1.4))) for q in taken), default=9.0) for p in places]
     return places[int(np.argmax(np.minimum(apart, 0.5)))]
 
 
