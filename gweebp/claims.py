@@ -9,6 +9,9 @@ A claim is a set of comparisons, each on one network, one dataset and one measur
   ±margin, **against** when it lies wholly outside, else **open**; the interval has level 1 − 2α/k for k such
   comparisons (two one-sided tests, Bonferroni).
 
+C8 is about the games themselves: *better* is then a ranking of the methods that agrees more with the truth
+(`yardsticks.agreement_difference`).
+
 Verdict of a claim about *all* of its comparisons: **contradicted** if one is against it, **reproduced** if all are for
 it, else **not resolved**. A claim about *most* of them needs more than half on one side. A claim that needs a method,
 dataset or game that the results do not have is **not tested here**; what could be compared is counted all the same.
@@ -27,9 +30,11 @@ from gweebp.games.bootstrap import Difference
 from gweebp.measures import Drawn, find
 from gweebp.paper import METHODS, STANDS_FOR
 from gweebp.results import NAMES, Run
+from gweebp.yardsticks import agreement_difference
 
 __all__ = ["CLAIMS", "Claim", "Comparison", "Finding", "Judged", "holm", "judge"]
 
+TRUTH = "truth"  # in place of a game: `first` and `second` are games, compared by their agreement with the truth
 FOR, AGAINST, OPEN = "for", "against", "open"
 REPRODUCED, CONTRADICTED, UNRESOLVED, UNTESTED = "reproduced", "contradicted", "not resolved", "not tested here"
 
@@ -54,14 +59,12 @@ class Claim:
     Attributes:
         key: C1..C8. text: the claim in words. comparisons: what it comes down to.
         most: it is about most of the comparisons, not all of them.
-        untestable: what is missing to check it by comparisons at all; "" where nothing is.
     """
 
     key: str
     text: str
     comparisons: tuple[Comparison, ...] = ()
     most: bool = False
-    untestable: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,8 +147,9 @@ def _claims() -> tuple[Claim, ...]:
         Claim("C6", "Ablation: no noticeable difference between the two families on VGG16.", tuple(c6)),
         Claim("C7", "EBP and PairwiseSIM, which do not see the non-mate, are poor in general: most contrastive methods "
               "beat them.", tuple(c7), most=True),
-        Claim("C8", "The inpainting game is the more reliable of the two.",
-              untestable="scores of the maps by the true region, to compare both rankings with"),
+        Claim("C8", "The inpainting game is the more reliable of the two: on most networks and datasets its ranking of "
+              "the methods is nearer to the truth than the hiding game's.",
+              tuple(Comparison(TRUTH, d, n, "inpainting", "hiding") for d in DATASETS for n in BOTH), most=True),
     )  # fmt: skip
 
 
@@ -158,6 +162,7 @@ def judge(
     claims: Sequence[Claim] = CLAIMS,
     *,
     inpainting: str = "inpainting-10",
+    truth: str = "precision",
     margin: float = 0.05,
     alpha: float = 0.05,
     resamples: int = 2000,
@@ -169,6 +174,7 @@ def judge(
         runs: of one build.
         claims: default, the paper's eight.
         inpainting: the measure of the inpainting game that decides, a name in `measures.MEASURES`.
+        truth: the score of the maps against the true region that both games are compared with, for C8.
         margin: what counts as a noticeable, or wide, difference of a measure.
         alpha: level of all verdicts together, of each kind of comparison.
         resamples: of the bootstrap, at least; seed: of it.
@@ -183,11 +189,15 @@ def judge(
     differences: dict[tuple[Comparison, Run], Difference] = {}
     drawn: dict[tuple[Run, str, str], Drawn] = {}  # each method once, however many it is compared with
     for c, run in made:
+        level = 1 - 2 * alpha / alike if c.alike else 1 - alpha
+        if c.game == TRUTH:
+            games = (inpainting if c.first == "inpainting" else c.first, c.second)
+            differences[c, run] = agreement_difference(run, *games, truth, enough, seed, level)
+            continue
         for name in (c.first, c.second):
             if (run, c.game, name) not in drawn:
                 found = find(measure[c.game]).draw(run.games, name, resamples=enough, seed=seed)
                 drawn[run, c.game, name] = found
-        level = 1 - 2 * alpha / alike if c.alike else 1 - alpha
         differences[c, run] = drawn[run, c.game, c.first].over(drawn[run, c.game, c.second], level)
     tested = [key for key in made if not key[0].alike]
     corrected = dict(zip(tested, holm([differences[key].p for key in tested]), strict=True))
@@ -232,6 +242,8 @@ def _runs(c: Comparison, runs: Sequence[Run]) -> list[Run]:
 
 
 def _played(c: Comparison, run: Run) -> bool:
+    if c.game == TRUTH:
+        return bool(run.games.inpainting)
     return {c.first, c.second} <= set(getattr(run.games, c.game))
 
 
@@ -249,17 +261,16 @@ def _judged(claim: Claim, runs: Sequence[Run], findings: dict[tuple[Comparison, 
 
 def _lacking(claim: Claim, runs: Sequence[Run]) -> tuple[str, ...]:
     """Methods, datasets, networks and games that a claim needs and the results do not have."""
-    if claim.untestable:
-        return (claim.untestable,)
     lacking: dict[str, None] = {}
     for c in claim.comparisons:
         matching = _runs(c, runs)
         if not matching:
             lacking[f"{NAMES[c.network]} on a set that stands for {c.dataset}"] = None
         for run in matching:
-            played = getattr(run.games, c.game)
+            game = "inpainting" if c.game == TRUTH else c.game  # the truth is that of the quadruplets
+            played = getattr(run.games, game)
             if not played:
-                lacking[f"the {c.game} game of {run.title}"] = None
-            else:
+                lacking[f"the {game} game of {run.title}"] = None
+            elif c.game != TRUTH:
                 lacking |= dict.fromkeys(style_of(m).label for m in (c.first, c.second) if m not in played)
     return tuple(lacking)

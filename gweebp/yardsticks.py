@@ -14,9 +14,10 @@ from torch import Tensor
 
 from gweebp import files
 from gweebp.figures.style import in_order
-from gweebp.games import hiding, inpainting, truth
+from gweebp.games import truth
 from gweebp.games.agreement import kendall, tau
-from gweebp.games.bootstrap import Array, Estimate
+from gweebp.games.bootstrap import Array, Difference, Estimate, compared
+from gweebp.measures import MEASURES
 from gweebp.results import Run
 
 Yardstick = dict[str, tuple[float, Array]]
@@ -57,28 +58,19 @@ def chance(run: Run) -> float:
 
 
 def yardstick(run: Run, name: str, resamples: int = 2000, seed: int = 0) -> Yardstick:
-    """Method → (figure, its resamples) for a key of GAMES or TRUTH; empty where it was not played.
+    """Method → (figure, its resamples) for a key of MEASURES or TRUTH; empty where it was not played.
 
     Errors: ValueError for an unknown name.
     """
     games = run.games
-    if name == "hiding":
-        subject = games.hiding_subject
-        return {
-            m: (hiding.area(x, resamples=1).value, hiding.area_draws(x, subject, resamples, seed))
-            for m, x in games.hiding.items()
-        }
-    subject = games.inpainting_subject
-    if name in GAMES:
-        upto = 0.1 if name == "inpainting-10" else 1.0
-        return {
-            m: (inpainting.area(x, upto, resamples=1).value, inpainting.area_draws(x, upto, subject, resamples, seed))
-            for m, x in games.inpainting.items()
-        }
+    if name in MEASURES:
+        measure = MEASURES[name]
+        return {m: measure.draw(games, m, resamples=resamples, seed=seed) for m in measure.methods(games)}
     if name not in TRUTH:
-        raise ValueError(f"unknown yardstick {name!r}; known: {', '.join([*GAMES, *TRUTH])}")
+        raise ValueError(f"unknown yardstick {name!r}; known: {', '.join([*MEASURES, *TRUTH])}")
     if not games.inpainting:
         return {}
+    subject = games.inpainting_subject
     return {
         m: (found[name].double().mean().item(), truth.mean_draws(found[name], subject, resamples, seed))
         for m, found in truth_scores(run).items()
@@ -92,22 +84,25 @@ def agreement(run: Run, score: str, resamples: int = 2000, seed: int = 0) -> dic
     return {name: kendall(found, true) for name, found in played.items() if found and true}
 
 
-def agreement_difference(run: Run, first: str, second: str, score: str, resamples: int = 2000) -> Estimate:
-    """Tau of game `first` less tau of game `second`, both against the truth, with a percentile interval."""
-    one, two, true = (yardstick(run, name, resamples) for name in (first, second, score))
+def agreement_difference(
+    run: Run, first: str, second: str, score: str, resamples: int = 2000, seed: int = 0, level: float = 0.95
+) -> Difference:
+    """Tau of game `first` less tau of game `second`, both against the truth, on the same resamples."""
+    one, two, true = (yardstick(run, name, resamples, seed) for name in (first, second, score))
     methods = [m for m in true if m in one and m in two]
 
     def stacked(found: Yardstick, drawn: bool) -> Array:
         return np.stack([found[m][1] if drawn else np.array(found[m][0]) for m in methods], -1)
 
-    value, draws = (
-        tau(stacked(one, d), stacked(true, d)) - tau(stacked(two, d), stacked(true, d)) for d in (False, True)
-    )
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(float(value), float(low), float(high))
+    def taus(drawn: bool) -> tuple[Array, Array]:
+        truth = stacked(true, drawn)
+        return tau(stacked(one, drawn), truth), tau(stacked(two, drawn), truth)
+
+    value = taus(False)
+    return compared(float(value[0] - value[1]), *taus(True), level)
 
 
-def settled(found: Estimate, above: str, below: str) -> str:
+def settled(found: Estimate | Difference, above: str, below: str) -> str:
     """Which side the interval of a difference is on, in words.
 
     >>> settled(Estimate(0.2, 0.1, 0.3), "the first", "the second")

@@ -120,8 +120,8 @@ glue("fig-doppelgangers", twins or figures.note(NONE))
 # OM, each further column IP above IN.
 # ```
 #
-# Outside the outline nothing changed. That is counted here for all candidate quadruplets of the synthetic sets, not only
-# for these; and the parts differ in size, which matters to a coarse map. The share of the image that each takes:
+# Outside the outline nothing should change. The last column counts the pixels that did, over all candidate quadruplets of the
+# synthetic sets; the others say which share of the image each part's region takes, which matters to a coarse map:
 
 # %%
 shares = {}

@@ -31,8 +31,9 @@
 #   against it when it lies wholly outside.
 #
 # A claim is **reproduced** when all its comparisons are for it, **contradicted** when one is against it, and otherwise
-# **not resolved**: the data can't tell, which is not the same as "no". C7, which speaks of what holds *in general*, needs more than half on one
-# side. C3's *wide margin* also needs a difference of the margin's size. A claim that needs a method, dataset or game that is not in these results is **not
+# **not resolved**: the data can't tell, which is not the same as "no". C7 and C8, which speak of what holds *in general*, need more
+# than half on one side; C8 compares not two methods but the two games, by how far each ranks the methods as the known truth does
+# ([](which_game)). C3's *wide margin* also needs a difference of the margin's size. A claim that needs a method, dataset or game that is not in these results is **not
 # tested here**. The rule was written before the results, and is a tested module, `gweebp/claims.py`.
 
 # %% tags=["parameters"]
@@ -170,7 +171,7 @@ pd.DataFrame({run.title: stands[run.title] | soundness.beside_the_paper(run) for
 #   hyperparameters.
 # - The paper gives no intervals. A claim that is *not resolved* here, with the numbers of trials in the table above, was hardly
 #   resolved by as few trials there.
-# - C8 can't be judged by the games themselves: it needs a third judge, the known cause of each change of identity.
+# - C8 can't be judged by the games themselves: its judge is the known cause of each change of identity, which the paper did not have.
 #
 # ## What would falsify them
 #

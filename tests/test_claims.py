@@ -9,6 +9,7 @@ import torch
 
 from gweebp import claims
 from gweebp.claims import Claim, Comparison, holm, judge
+from gweebp.games.bootstrap import Difference
 from gweebp.games.inpainting import Outcome
 
 STEPS, TRIALS = 11, 40
@@ -148,8 +149,36 @@ def test_the_papers_claims_are_complete():
     assert len(claims.CLAIMS[3].comparisons) == 2 * 7  # gweEBP over seven others on two networks
     for c in (c for one in claims.CLAIMS for c in one.comparisons):
         assert c.first != c.second
+
+
+@pytest.mark.parametrize(
+    ("leads", "expected"),
+    [
+        ([0.5, 0.5, 0.5, 0.5], "reproduced"),
+        ([0.5, 0.5, 0.5, -0.5], "reproduced"),
+        ([0.5, 0.5, -0.5, -0.5], "not resolved"),
+        ([-0.5, -0.5, -0.5, 0.5], "contradicted"),
+    ],
+)
+def test_the_games_themselves_are_judged_by_their_agreement_with_the_truth(monkeypatch, leads, expected):
+    found = [
+        run({"ebp": 0.5}, "inpainting", network, dataset)
+        for dataset in ("synthetic-composite", "synthetic-drawn") for network in ("vgg16", "lcnn9")
+    ]  # fmt: skip
+    asked = []
+
+    def agreement(one, first, second, score, resamples, seed, level):
+        asked.append((first, second, score))
+        lead = leads[[id(each) for each in found].index(id(one))]
+        return Difference(lead, lead - 0.1, lead + 0.1, 2 / (resamples + 1))
+
+    monkeypatch.setattr(claims, "agreement_difference", agreement)
+    (c8,) = judge(found, claims.CLAIMS[7:], inpainting="sr-10", truth="energy")
+    assert c8.verdict == expected
+    assert set(asked) == {("sr-10", "hiding", "energy")}
     (c8,) = judge([run({"ebp": 0.5})], claims.CLAIMS[7:])
     assert c8.verdict == "not tested here"
+    assert "the inpainting game of vgg16, synthetic-composite" in c8.lacking
 
 
 def test_bad_options_are_refused():

@@ -55,7 +55,8 @@ def image_grid(
     height = WIDTH / min(columns, max(count, 1)) * h / w + (0.26 if titles is not None else 0.02)
     figure, axes = panels(count, columns, height)
     for i, ax in enumerate(axes):
-        show(ax, images[i], None if maps is None else maps[i], None if regions is None else regions[i])
+        region = None if regions is None else regions[i]
+        show(ax, images[i], None if maps is None else maps[i], region, outline=1.4 * min(1, 4 / columns))
         if titles is not None:
             ax.set_title(titles[i], pad=3)
         if rows is not None and i % columns == 0:
@@ -135,8 +136,10 @@ def picture(image: Image) -> NDArray[Any]:
     return np.broadcast_to(a, (3, *a.shape[1:])).transpose(1, 2, 0)
 
 
-def show(ax: Axes, image: Image, saliency: ArrayLike | None = None, region: ArrayLike | None = None) -> None:
-    """Draw an image on `ax`, greyed and lightened under its map, with the outline of a region."""
+def show(
+    ax: Axes, image: Image, saliency: ArrayLike | None = None, region: ArrayLike | None = None, outline: float = 1.4
+) -> None:
+    """Draw an image on `ax`, greyed and lightened under its map, with a region's outline, `outline` points wide."""
     shown = picture(image)
     h, w = shown.shape[:2]
     extent = (0, w, h, 0)
@@ -150,16 +153,16 @@ def show(ax: Axes, image: Image, saliency: ArrayLike | None = None, region: Arra
     if saliency is not None:
         ax.imshow(values, cmap=HEAT, vmin=0, vmax=values.max() or 1, extent=extent, interpolation="bilinear")
     if region is not None:
-        _outline(ax, np.asarray(region, dtype=float), extent)
+        _outline(ax, np.asarray(region, dtype=float), extent, outline)
     ax.set(xlim=(0, w), ylim=(h, 0), xticks=[], yticks=[])
     ax.grid(False)
     ax.spines[:].set_visible(False)
 
 
-def _outline(ax: Axes, region: NDArray[Any], extent: tuple[int, int, int, int]) -> None:
+def _outline(ax: Axes, region: NDArray[Any], extent: tuple[int, int, int, int], width: float) -> None:
     h, w = region.shape
     padded = np.pad(region, 1)  # so that a region at the border is closed
     x = (np.arange(-1, w + 1) + 0.5) * extent[1] / w
     y = (np.arange(-1, h + 1) + 0.5) * extent[2] / h
-    line = ax.contour(x, y, padded, levels=[0.5], colors=["#00e5ff"], linewidths=1.4)
-    line.set_path_effects([Stroke(linewidth=2.8, foreground="black"), Normal()])
+    line = ax.contour(x, y, padded, levels=[0.5], colors=["#00e5ff"], linewidths=width)
+    line.set_path_effects([Stroke(linewidth=2 * width, foreground="black"), Normal()])
