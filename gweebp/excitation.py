@@ -141,6 +141,7 @@ def mwps(
     walk, gains = Excitation(net, handed, signed=extended, weighted=weighted), None
     with torch.inference_mode(False), torch.enable_grad(), no_autocast(probe), walk.released():
         activation, embedding = run_from(net, probe, layer, walk)
+        operations.check_graph(embedding)
         top, response = head(embedding, mate, nonmate), embedding.detach()
         if weighted:
             gains = gain_of(embedding, mate, nonmate)

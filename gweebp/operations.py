@@ -14,6 +14,7 @@ Everything else raises UnsupportedOperation: never a silently wrong map.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -177,6 +178,10 @@ COPIES = set(
         "as_subclass"
     ).split()
 )  #: the same neurons in another place, by autograd's own backward
+NODES = {name.replace("_", "") for name in WINS | COPIES} | set(
+    "_mix _pass accumulategrad copy copyslices tocopy unsafeview asstrided slice index splitwithsizes constantpadnd "
+    "reflectionpad1d reflectionpad2d reflectionpad3d replicationpad1d replicationpad2d replicationpad3d".split()
+)  #: autograd's own nodes of WINS and COPIES, without "Backward"
 SCALE_ONLY = set(
     "norm vector_norm matrix_norm frobenius_norm".split()
 )  #: a normaliser: what is divided by it passes whole
@@ -210,6 +215,26 @@ def where_called(net: nn.Module) -> str:
             module = module or f"{type(owner).__name__} {names[id(owner)]!r}"
         frame = frame.f_back  # type: ignore[assignment]
     return f"called by {module or type(net).__name__}, {line or 'unknown line'}"
+
+
+def check_graph(embedding: Tensor) -> None:
+    """Raise UnsupportedOperation if an operation between the layer and `embedding` escaped the watch.
+
+    A scripted module, a compiled one or a custom `autograd.Function` runs where a TorchFunctionMode does not see it.
+    """
+    seen, front = set(), [embedding.grad_fn]
+    while front:
+        node = front.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        name = re.sub(r"backwards?\d*$", "", node.name().rpartition("::")[2].lower())
+        if name not in NODES:
+            raise UnsupportedOperation(
+                f"{node.name()} is in the graph, and excitation backprop did not see its operation: a scripted or "
+                "compiled module, or a custom autograd.Function. Use the plain (eager) module, or a layer above it"
+            )
+        front += [parent for parent, _ in node.next_functions]
 
 
 def unsupported(func: Any, net: nn.Module) -> UnsupportedOperation:

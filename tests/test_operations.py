@@ -130,3 +130,23 @@ def test_mixing_with_a_path_around_the_layer_loses_its_share():
     with pytest.warns(gweebp.LostMassWarning, match="25.0%"):
         p = gweebp.mwp(net, probe, m, n, layer="branch", weighted=False)
     torch.testing.assert_close(p.flatten(1).sum(1), torch.full((2,), 0.75))  # 3x beside x
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return 2 * grad
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:FutureWarning")
+def test_what_escapes_the_watch_raises():
+    with pytest.raises(gweebp.UnsupportedOperation, match=r"DoubledBackward.*custom autograd\.Function"):
+        explain(lambda s, x: Doubled.apply(x))
+    body = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.Sigmoid()).eval()
+    scripted = Body(torch.jit.trace(body, torch.zeros(1, 4, 4, 4)))
+    with pytest.raises(gweebp.UnsupportedOperation, match="scripted"):
+        gweebp.explain(scripted, *torch.rand(3, 1, 1, 4, 4), method="ebp", layer="stem")
