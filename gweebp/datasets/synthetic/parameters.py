@@ -29,7 +29,7 @@ class Parameter:
     name: str
     low: float
     high: float
-    remembered: float = 1.0  # factor on the eyewitness error: nobody forgets that a man was bald
+    remembered: float = 1.0  # factor on the eyewitness error: a beard is remembered better than its density
     feminine: float = 0.0  # f above
 
 
@@ -49,10 +49,10 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
     )
     + _rows(
         "hair",
-        ("hair_style", 0.0, 9.0, 0.25, 1.5),  # integer part: row of hair.STYLES
-        ("hair_tint", -0.3, 0.3, 0.5),
+        ("hair_style", 0.0, 9.0, 0.6, 1.5),  # integer part: row of hair.STYLES
+        ("hair_tint", -0.3, 0.3, 0.8),
         ("hair_red", 0.0, 1.0, 0.5),
-        ("hair_grey", 0.0, 1.0, 0.5),
+        ("hair_grey", 0.0, 1.0, 0.8),
         ("hair_volume", 0.0, 1.0),
         ("hair_line", -1.0, 1.0),
         ("hair_parting", -1.0, 1.0),
@@ -73,9 +73,9 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
     )
     + _rows(
         "eyes",
-        ("eye_gap", 0.185, 0.245),
-        ("eye_width", 0.080, 0.122),
-        ("eye_open", 0.024, 0.058, 1.0, 0.4),
+        ("eye_gap", 0.185, 0.245, 0.8),
+        ("eye_width", 0.080, 0.122, 0.8),
+        ("eye_open", 0.024, 0.058, 0.8, 0.4),
         ("eye_slant", -0.16, 0.22),
         ("eye_height", -0.022, 0.022),
         ("iris_melanin", 0.0, 1.0),
@@ -89,31 +89,31 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
     )
     + _rows(
         "nose",
-        ("nose_length", 0.235, 0.335),
-        ("nose_width", 0.085, 0.165, 1.0, -0.4),
+        ("nose_length", 0.235, 0.335, 0.8),
+        ("nose_width", 0.085, 0.165, 0.8, -0.4),
         ("nose_bridge", 0.022, 0.06),
         ("nose_tip", 0.035, 0.075),
-        ("nose_relief", 0.5, 1.35),
+        ("nose_relief", 0.5, 1.35, 0.8),
         ("nostrils", 0.3, 1.2),
         ("nose_turn", -0.03, 0.04),
         ("nose_bend", -0.02, 0.02),
     )
     + _rows(
         "mouth",
-        ("mouth_height", 0.35, 0.45),
-        ("mouth_width", 0.105, 0.215),
-        ("lip_upper", 0.010, 0.056),
-        ("lip_lower", 0.018, 0.076, 1.0, 0.4),
-        ("mouth_corners", -0.03, 0.05),
+        ("mouth_height", 0.35, 0.45, 0.6),
+        ("mouth_width", 0.105, 0.215, 0.6),
+        ("lip_upper", 0.010, 0.056, 0.6),
+        ("lip_lower", 0.018, 0.076, 0.6, 0.4),
+        ("mouth_corners", -0.03, 0.05, 0.6),
         ("lip_bow", 0.0, 1.0),
-        ("lip_colour", 0.0, 1.0, 1.0, 1.2),
+        ("lip_colour", 0.0, 1.0, 0.6, 1.0),
         ("mouth_skew", -0.012, 0.012),
     )
     + _rows(
         "skin",
-        ("jaw_width", 0.66, 0.88, 1.0, -0.7),
-        ("chin_height", 0.645, 0.755),
-        ("jaw_square", 0.0, 1.0, 1.0, -0.8),
+        ("jaw_width", 0.66, 0.88, 0.7, -0.7),
+        ("chin_height", 0.645, 0.755, 0.7),
+        ("jaw_square", 0.0, 1.0, 0.7, -0.8),
         ("cheekbones", 0.0, 1.0),
         ("folds", 0.0, 1.0),
         ("wrinkles", 0.0, 1.0),
