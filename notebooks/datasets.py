@@ -49,6 +49,7 @@ error = 0.45  # of the eyewitness in the worked example
 # %% tags=["hide-input"]
 import pandas as pd
 import torch
+from IPython.display import Markdown
 from myst_nb import glue
 
 from gweebp import figures
@@ -151,7 +152,7 @@ pd.DataFrame(sizes)
 
 # %% tags=["hide-input"]
 skipped = [{"set": name} | item for name, run in sets.items() for item in run.faces.record.get("skipped", [])]
-pd.DataFrame(skipped, columns=["set", "item", "why"]) if skipped else "none was skipped"
+pd.DataFrame(skipped, columns=["set", "item", "why"]) if skipped else Markdown("*None was skipped.*")
 
 # %% tags=["remove-output", "hide-input"]
 sheet, rows = [], []

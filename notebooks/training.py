@@ -175,7 +175,7 @@ pd.DataFrame({run.title: soundness.beside_the_paper(run) for run in runs})
 
 # %% tags=["hide-input"]
 checks = [row for run in runs for row in soundness.checks(run)]
-frame(checks, "run") if checks else "no targets are set for these datasets"
+frame(checks, "run") if checks else Markdown("*No targets are set for these datasets.*")
 
 # %% [markdown]
 # ## What the numbers say

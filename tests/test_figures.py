@@ -205,3 +205,30 @@ def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
     assert not plt.get_fignums()
+
+
+def test_a_note_has_axes_and_fits_its_figure():
+    text = "This dataset has no quadruplets: its people have no doppelgängers. The inpainting game is not played on it."
+    figure = figures.note(text)
+    figure.draw_without_rendering()
+    assert figure.axes  # Jupyter shows no figure without axes
+    box = figure.axes[0].texts[0].get_window_extent()
+    width, height = figure.get_size_inches() * figure.dpi
+    assert 0 <= box.x0 < box.x1 <= width
+    assert 0 <= box.y0 < box.y1 <= height
+
+
+def test_a_heatmap_leaves_unplayed_parts_empty():
+    table = {"VGG16": {"ebp": {"hair": 0.25}, "gweebp": {"hair": 0.5, "nose": 1.0}}}
+    figure = figures.heatmap(table, parts=["hair", "nose"], label="part", counts={"VGG16": {"hair": 4}})
+    (axes,) = figure.axes
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["gweEBP", "EBP"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["hair\n4", "nose\n0"]
+    assert sorted(t.get_text() for t in axes.texts) == ["0.25", "0.50", "1.00"]
+
+
+def test_conditions_fill_only_what_qualified():
+    distances = {"near": [0.2, 0.9], "far": [0.8, 0.9]}
+    (axes,) = figures.conditions(distances, 0.5, [True, False], ["near"]).axes
+    filled = [line for line in axes.lines if line.get_marker() == "o" and line.get_markerfacecolor() != "none"]
+    assert [list(line.get_xdata()) for line in filled] == [[0.2], [0.8]]

@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from gweebp.figures.style import INK, WIDTH, in_order, label_edges, panels, style_of, white
+from gweebp.figures.style import INK, in_order, label_edges, panels, style_of, white
 
 
 @white
@@ -75,11 +75,10 @@ def conditions(distances: Mapping[str, ArrayLike], threshold: float, kept: Array
 def note(text: str) -> Figure:
     """A figure that says why there is nothing to show.
 
-    >>> note("not played").texts[0].get_text()
+    >>> note("not played").axes[0].texts[0].get_text()
     'not played'
     """
     figure, (ax,) = panels(1, 1, 0.9)
-    ax.remove()
-    figure.set_size_inches(WIDTH, 0.9)
-    figure.text(0.5, 0.5, fill(text, 70), ha="center", va="center", style="italic")
+    ax.set_axis_off()  # not removed: Jupyter shows no figure without axes
+    ax.text(0.5, 0.5, fill(text, 60), ha="center", va="center", style="italic", transform=ax.transAxes)
     return figure
