@@ -1,6 +1,7 @@
 """Every plot of the book. Each function takes data and returns a Figure; none reads a file or runs a method."""
 
 from gweebp.figures.bars import bars
+from gweebp.figures.budget import budget
 from gweebp.figures.cascade import cascade
 from gweebp.figures.curves import curves, distances, roc, training
 from gweebp.figures.depth import by_depth
@@ -14,6 +15,7 @@ __all__ = [
     "METHOD_STYLES",
     "MethodStyle",
     "bars",
+    "budget",
     "by_depth",
     "cascade",
     "conditions",
