@@ -48,6 +48,8 @@ QUIET = {
     "JUPYTER_PREFER_ENV_PATH": "1",
     "MATPLOTLIBRC": str(Path(__file__).with_name("matplotlibrc")),
 }
+# defaults that do not hold for this run would mislead on the page
+FOLDED = {"parameters": "parameters and their defaults", "injected-parameters": "parameters of this run"}
 CLIENT = {"extra_arguments": ["--IPKernelApp.log_level=50"]}  # its remarks on transport are not the reader's concern
 
 
@@ -108,13 +110,17 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     """The notebook without what differs between two runs that computed the same."""
     notebook.metadata = NotebookNode(kernelspec=NotebookNode(KERNEL), language_info=NotebookNode(LANGUAGE))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
+    injected = any("injected-parameters" in cell.metadata.get("tags", []) for cell in notebook.cells)
     for place, cell in enumerate(notebook.cells):
         cell.id = hashlib.sha256(f"{place}:{cell.cell_type}".encode()).hexdigest()[:8]
         for key in ("papermill", "execution", "lines_to_next_cell"):
             cell.metadata.pop(key, None)
-        tags = cell.metadata.get("tags", [])
-        if "injected-parameters" in tags and "hide-input" not in tags:
-            tags.append("hide-input")
+        for tag, prompt in FOLDED.items() if injected else ():
+            if tag in cell.metadata.get("tags", []):
+                cell.metadata.tags = list(dict.fromkeys([*cell.metadata.tags, "hide-input"]))
+                cell.metadata.mystnb = NotebookNode(
+                    code_prompt_show=f"Show {prompt}", code_prompt_hide=f"Hide {prompt}"
+                )
         if cell.cell_type == "code":
             cell.outputs = _outputs(cell.outputs)
     return notebook
