@@ -25,7 +25,7 @@ def relief(c: Canvas) -> Tensor:
     p = c.p
     across, t, half = _local(c)
     rise = (t + 0.12).clamp(0, 1)
-    fall = cover(t - 1.02, 0.26)
+    fall = cover(t - 1.0, 0.40)
     bridge = (0.05 + 0.10 * rise) * ridge(across, 1.5 * half + 0.012) * cover(-t - 0.05, 0.4) * fall
     tip = 0.055 * bump(across, c.v - p["nose_length"] + 0.035, 1.35 * p["nose_tip"] + 0.02, 0.075)
     wings = 0.04 * bump(across.abs() - 0.72 * p["nose_width"], c.v - p["nose_length"] + 0.018, 0.05, 0.055)

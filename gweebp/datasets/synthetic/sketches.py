@@ -29,18 +29,19 @@ def blur(image: Tensor, sigma: float) -> Tensor:
     return F.conv2d(F.conv2d(padded, kernel.reshape(1, 1, 1, -1)), kernel.reshape(1, 1, -1, 1))
 
 
-def composite(photo: Tensor) -> Tensor:
-    """A software composite, (n, 3, h, w): grey, smoothed, of low contrast.
+def composite(photo: Tensor, skin: Tensor | float = 0.6) -> Tensor:
+    """A software composite, (n, 3, h, w): grey, smooth, dark complexions half as dark.
 
     Args:
         photo: (n, 3, h, w) in 0..1, rendered as the eyewitness remembers.
+        skin: luma of the complexion, a number or (n, 1, 1, 1).
 
     Example:
         >>> composite(torch.rand(1, 3, 32, 32)).shape
         torch.Size([1, 3, 32, 32])
     """
-    smooth = blur(luma(photo), 0.010)
-    return (0.08 + 0.86 * smooth).clamp(0, 1).expand(-1, 3, -1, -1)
+    light = luma(photo) * (0.6 / torch.as_tensor(skin)).sqrt()
+    return (0.04 + 0.92 * blur(light, 0.007)).clamp(0, 1).expand(-1, 3, -1, -1)
 
 
 def _hatching(tone: Tensor, wobble: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ class World:
         if self.kind == "composite":
             conditions = capture.sample(self.seed, identities, "sketch", jitter=0.35)
             conditions = _studio(conditions, lattice=0.3 * conditions.lattice)
-            return self._drawn(seen, conditions, lambda r, c: sketches.composite(r.photo), masks=masks)
+            return self._drawn(seen, conditions, lambda r, c: sketches.composite(r.photo, r.skin), masks=masks)
         conditions = _studio(self._photo_capture(identities))
         return self._drawn(seen, conditions, lambda r, c: sketches.drawing(r.photo, c.lattice, r.skin), masks=masks)
 
