@@ -65,7 +65,7 @@ def test_values_fill_their_ranges_uniformly():
 def test_a_memory_is_another_person_of_the_same_world_at_the_stated_correlation(error):
     z = parameters.sample(0, torch.arange(4000))
     seen = parameters.misremember(z, draws.normal(0, torch.arange(4000), "eyewitness", COUNT), error)
-    column = [p.name for p in PARAMETERS].index("nose_length")  # remembered = 1
+    column = [p.name for p in PARAMETERS].index("nose_bridge")  # remembered = 1
     assert torch.corrcoef(torch.stack([z[:, column], seen[:, column]]))[0, 1].item() == pytest.approx(
         (1 - error**2) ** 0.5, abs=0.03
     )

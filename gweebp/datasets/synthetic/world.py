@@ -14,7 +14,7 @@ from gweebp.datasets.synthetic import capture, draws, parameters, sketches
 from gweebp.datasets.synthetic.capture import Capture
 from gweebp.datasets.synthetic.rendering import Rendering, render
 
-KINDS = {"composite": 0.45, "drawn": 0.10}  # kind of sketch -> eyewitness error
+KINDS = {"composite": 0.40, "drawn": 0.10}  # kind of sketch -> eyewitness error
 _CHUNK = 4  # faces drawn at once: their planes stay in a core's cache
 _SHOW = 64  # a progress bar for more faces than these, in a terminal
 
