@@ -26,7 +26,7 @@ def snakemake(profile: dict, cores: int, targets: list[str]) -> list[str]:
     build = f"_build/{profile['profile']}"
     config = ROOT / build / "profile.json"
     config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(json.dumps(profile | {"build": build}, indent=2))
+    config.write_text(json.dumps(profile | {"build": build}, indent=2), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--snakefile", "book/Snakefile", "--configfile", str(config)]
     command += ["--cores", str(cores), "--rerun-incomplete", "--nolock", "--quiet", "host"]
     # results rest on what is listed as input; another Snakemake or virtual environment changes nothing

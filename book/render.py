@@ -27,7 +27,7 @@ def copy_chapters(build: Path, banner: str) -> None:
     fresh.mkdir()
     for name in executed():
         shutil.copyfile(build / "chapters" / f"{name}.ipynb", fresh / f"{name}.ipynb")
-    (fresh / "banner.json").write_text(json.dumps({"banner": banner}))
+    (fresh / "banner.json").write_text(json.dumps({"banner": banner}), encoding="utf-8")
     shutil.rmtree(TARGET, ignore_errors=True)
     fresh.rename(TARGET)
 
