@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     """Write one tensor (n, h, w) for each game and method, under "<game>/<method>"."""
     started = time.perf_counter()
     device = device_of(options)
-    net = networks.load(options.weights).to(device, memory_format=torch.channels_last)  # narrow networks: twice as fast
+    net = networks.load(options.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     variants = [variant(name, options.options.get(name, {})) for name in options.methods]
     maps, warned, seconds = {}, {}, dict.fromkeys(options.methods, 0.0)
     for game, trials in load_trials(options).items():

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the similarities: "<method>/cascade" (layers, n) and "<method>/identity" (n,); NaN where a map is flat."""
     started = time.perf_counter()
-    net = networks.load(options.weights).to(device_of(options), memory_format=torch.channels_last)
+    net = networks.load(options.weights).to(device_of(options), memory_format=torch.channels_last)  # type: ignore[call-overload]
     trials = load_trials(options)["hiding"]
     images = [as_input(net, x[: options.samples]) for x in (trials.probe, trials.mate, trials.nonmate)]
     results: dict[str, Tensor] = {"subject": trials.subject[: options.samples]}
