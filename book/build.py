@@ -51,6 +51,14 @@ def locked(build: Path) -> None:
         raise ProfileError(f"another build in {build.relative_to(ROOT)} is running; wait for it, or stop it") from None
 
 
+def tidy(profile: dict) -> None:
+    """Remove maps and outcomes of groups that the profile has no more: chapters read all groups that they find."""
+    build = ROOT / "_build" / profile["profile"]
+    for path in [*build.glob("maps/*/*/*.safetensors"), *build.glob("games/*/*/*.safetensors")]:
+        if path.stem not in profile["maps"]["groups"]:
+            path.unlink()
+
+
 def chapter(profile: dict, name: str, given: list[str]) -> int:
     """Execute one chapter with parameters of one's own; the book's own copy of it stays as it is."""
     build = f"_build/{profile['profile']}"
@@ -89,6 +97,7 @@ def main() -> int:
         if options.chapter:
             return chapter(profile, options.chapter, shlex.split(options.parameters))
         locked(ROOT / "_build" / profile["profile"])
+        tidy(profile)
     except ProfileError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

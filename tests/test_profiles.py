@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from build import snakemake
+from build import snakemake, tidy
 from profiles import FOLDER, ProfileError, differences, load, read
 
 ROOT = Path(__file__).parents[1]
@@ -107,3 +107,14 @@ def test_a_value_of_the_profile_changes_the_command_but_the_cores_do_not():
     profile = load("smoke")
     few, many = (snakemake(profile, cores, ["html"]) for cores in (1, 4))
     assert [a for a, b in zip(few, many, strict=True) if a != b] == ["1"]
+
+
+def test_a_group_that_the_profile_has_no_more_leaves_no_results(tmp_path, monkeypatch):
+    monkeypatch.setattr("build.ROOT", tmp_path)
+    folder = tmp_path / "_build/smoke/games/synthetic-drawn/vgg16"
+    folder.mkdir(parents=True)
+    group = next(iter(read("smoke")["maps"]["groups"]))
+    for name in (group, "gone"):
+        (folder / f"{name}.safetensors").touch()
+    tidy(load("smoke"))
+    assert [path.stem for path in folder.iterdir()] == [group]
