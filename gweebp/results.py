@@ -115,7 +115,8 @@ class Run:
     @cached_property
     def net(self) -> networks.EmbeddingNetwork:
         """The trained network, in eval mode, on the CPU."""
-        return networks.load(self.build / "networks" / self.dataset / self.network / "weights.safetensors")
+        net = networks.load(self.build / "networks" / self.dataset / self.network / "weights.safetensors")
+        return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @cached_property
     def training(self) -> dict[str, Any]:

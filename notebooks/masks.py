@@ -26,7 +26,7 @@ profile = "book"
 networks = "vgg16,lcnn9"
 datasets = "synthetic-composite,synthetic-drawn"
 samples = 6  # quadruplets of each run
-masks = "25,50,100,200,400"
+masks = "25,50,100,200"
 resamples = 2000
 seed = 0
 
