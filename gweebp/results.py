@@ -116,7 +116,7 @@ class Run:
     def net(self) -> networks.EmbeddingNetwork:
         """The trained network, in eval mode, on the CPU."""
         net = networks.load(self.build / "networks" / self.dataset / self.network / "weights.safetensors")
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net.to(memory_format=torch.channels_last)
         return net
 
     @cached_property
