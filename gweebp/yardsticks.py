@@ -57,6 +57,7 @@ def chance(run: Run) -> float:
     return truth.chance(run.qualified.region).mean().item()
 
 
+@cache  # its resamples serve several agreements
 def yardstick(run: Run, name: str, resamples: int = 2000, seed: int = 0) -> Yardstick:
     """Method → (figure, its resamples) for a key of MEASURES or TRUTH; empty where it was not played.
 
