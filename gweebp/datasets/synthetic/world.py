@@ -15,7 +15,7 @@ from gweebp.datasets.synthetic.capture import Capture
 from gweebp.datasets.synthetic.rendering import Rendering, render
 
 KINDS = {"composite": 0.40, "drawn": 0.10}  # kind of sketch -> eyewitness error
-_CHUNK = 4  # faces drawn at once: their planes stay in a core's cache
+_PIXELS = 4 * 160**2  # drawn at once: the planes of so many stay in a core's cache
 _SHOW = 64  # a progress bar for more faces than these, in a terminal
 
 
@@ -88,9 +88,10 @@ class World:
         n, side = len(latents), self.size
         images = torch.empty(n, 3, side, side, dtype=torch.uint8)
         parts = torch.empty(n if masks else 0, len(parameters.PARTS), side, side, dtype=torch.bool)
-        bar = tqdm(range(0, n, _CHUNK), desc="faces", disable=None if n > _SHOW else True)
+        chunk = max(1, _PIXELS // side**2)
+        bar = tqdm(range(0, n, chunk), desc="faces", disable=None if n > _SHOW else True)
         for start in bar:
-            part = slice(start, start + _CHUNK)
+            part = slice(start, start + chunk)
             rendering = render(latents[part], conditions[part], side, masks=masks)
             images[part] = (255 * finish(rendering, conditions[part])).round().to(torch.uint8)
             if rendering.masks is not None:
