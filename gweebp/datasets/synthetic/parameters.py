@@ -8,7 +8,7 @@ the row's f towards the person's `femininity` z_f: beards and long hair rarely m
 - `sample`: an identity's latents, by seed and identity alone.
 - `misremember`: an eyewitness's memory, z' = √(1 − e²)·z + e·ε with ε standard normal: the same distribution over
   people, at correlation √(1 − e²) with the truth.
-- `swap`: one part's latents from another person: a doppelgänger.
+- `doppelgangers.substitutes`: one part's latents from another person.
 """
 
 from dataclasses import dataclass
@@ -168,20 +168,6 @@ def misremember(latents: Tensor, noise: Tensor, error: float) -> Tensor:
         raise ValueError(f"eyewitness error is {error}, expected a share from 0 to 1")
     e = error * torch.tensor([p.remembered for p in PARAMETERS])
     return (1 - e.square()).sqrt() * latents + e * noise
-
-
-def swap(latents: Tensor, others: Tensor, part: int) -> Tensor:
-    """`latents` with the parameters of part number `part` (of PARTS) from `others`.
-
-    Example:
-        >>> a, b = sample(0, torch.arange(1)), sample(0, torch.arange(1, 2))
-        >>> int((swap(a, b, 3) != a).sum()) == len(MEMBERS["nose"])
-        True
-    """
-    columns = MEMBERS[PARTS[part]]
-    swapped = latents.clone()
-    swapped[:, columns] = others[:, columns]
-    return swapped
 
 
 def values(latents: Tensor) -> dict[str, Tensor]:
