@@ -204,7 +204,7 @@ def test_a_wrong_call_is_one_clear_line(options, message):
 def test_a_killed_build_goes_on_where_it_stopped():
     """Killed without warning while a chapter runs: no lock, no half file, and the next build makes what is missing."""
     for name in ("chapters/extended_ebp.ipynb", "chapters/extended_ebp.json", "html/index.html"):
-        (BUILD / name).unlink()
+        (BUILD / name).unlink(missing_ok=True)
     command = [sys.executable, "book/build.py", "--profile", "smoke"]
     started = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
     time.sleep(6)
