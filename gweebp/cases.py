@@ -9,12 +9,6 @@ from gweebp.games import hiding
 from gweebp.results import Run
 from gweebp.yardsticks import truth_scores
 
-RULES = {
-    "typical": "nearest to the median",
-    "worst": "lowest",
-    "best": "highest",
-}
-
 
 def choose(scores: ArrayLike) -> dict[str, int]:
     """Case → index of a trial by its score (n,), higher is better; of equal ones the first.

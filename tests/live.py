@@ -1,4 +1,4 @@
-"""How many bytes of tensors are alive."""
+"""What tests of black-box methods watch: the forward passes of a small network, the bytes of tensors alive."""
 
 from __future__ import annotations
 
@@ -6,6 +6,27 @@ import contextlib
 import gc
 
 import torch
+from torch import nn
+
+
+class Counted(nn.Module):
+    """A small network in float64 that notes the batch size of each forward pass."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net, self.calls = (
+            nn.Sequential(nn.Conv2d(1, 3, 3), nn.Tanh(), nn.Flatten(), nn.Linear(300, 4)).double(),
+            [],
+        )
+
+    def forward(self, x):
+        self.calls.append(len(x))
+        return self.net(x)
+
+
+def triplet(b=1, seed=0):
+    return torch.rand(3, b, 1, 12, 12, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import oracles
 import pytest
 import torch
 import torch.nn.functional as F
+from live import Counted, triplet
 from torch import nn
 
 import gweebp
@@ -15,26 +16,6 @@ from gweebp.methods.corrrise import BLOCK, correlations, random_masks, upsample
 from gweebp.occlusion import fill_value, masked_embeddings
 
 ZERO = torch.zeros(1, 1, 1, 1)
-
-
-class Counted(nn.Module):
-    """A small network in float64 that notes the batch size of each forward pass."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.net, self.calls = (
-            nn.Sequential(nn.Conv2d(1, 3, 3), nn.Tanh(), nn.Flatten(), nn.Linear(300, 4)).double(),
-            [],
-        )
-
-    def forward(self, x):
-        self.calls.append(len(x))
-        return self.net(x)
-
-
-def triplet(b=1, seed=0):
-    return torch.rand(3, b, 1, 12, 12, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-7), (torch.float32, 1e-5)])

@@ -7,6 +7,7 @@ import numpy as np
 import oracles
 import pytest
 import torch
+from live import Counted, triplet
 from torch import nn
 
 import gweebp
@@ -14,26 +15,6 @@ from gweebp.methods.xface import Squares, raw_maps
 from gweebp.smoothing import gaussian
 
 SMALL = dict(patches=(28, 42), stride=28)  # at 12 pixels: squares of 3 and 4 (of 4.5), stride 3
-
-
-class Counted(nn.Module):
-    """A small network in float64 that notes the batch size of each forward pass."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.net, self.calls = (
-            nn.Sequential(nn.Conv2d(1, 3, 3), nn.Tanh(), nn.Flatten(), nn.Linear(300, 4)).double(),
-            [],
-        )
-
-    def forward(self, x):
-        self.calls.append(len(x))
-        return self.net(x)
-
-
-def triplet(b=1, seed=0):
-    return torch.rand(3, b, 1, 12, 12, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 @pytest.mark.parametrize("pairing", [1, 2, 3])
