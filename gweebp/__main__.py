@@ -1,6 +1,7 @@
 """The command line: python -m gweebp STAGE ..., the steps from faces to game results, one file in, one file out.
 
-    prepare   a set of faces and the candidate quadruplets of the inpainting game
+    prepare   `prepare faces`: a set of faces and the candidate quadruplets of the inpainting game; its other steps
+              make aligned faces and quadruplets from photos and sketches
     train     a network on it
     verify    its threshold, its ranks, and the triplets and quadruplets that the games are played on
     maps      saliency maps of some methods
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from gweebp.stages import maps, play, prepare, sanity, train, verify
+from gweebp.stages.common import add_table
 
 STAGES = {"prepare": prepare, "train": train, "verify": verify, "maps": maps, "play": play, "sanity": sanity}
 
@@ -27,10 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m gweebp", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
-    for name, module in STAGES.items():
-        stage = stages.add_parser(name, help=(module.__doc__ or "").partition("\n")[0], description=module.__doc__)
-        module.add_arguments(stage)
+    add_table(parser, "stage", STAGES)
     options = parser.parse_args(arguments)
     try:
         STAGES[options.stage].run(options)
@@ -39,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         OSError,
         FloatingPointError,
     ) as error:  # bad input; anything else is our mistake and shows its traceback
-        print(f"error: {options.stage}: {error}", file=sys.stderr)
+        command = " ".join([options.stage, *([options.step] if "step" in options else [])])
+        print(f"error: {command}: {error}", file=sys.stderr)
         return 1
     return 0
 

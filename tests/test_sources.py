@@ -15,7 +15,7 @@ def test_a_stage_does_not_rest_on_what_it_never_runs():
     train = closure("gweebp/stages/train.py")
     assert not [file for file in train if "games" in file or "methods" in file or "figures" in file]
     assert "gweebp/__init__.py" not in train
-    assert not [file for file in closure("gweebp/stages/prepare.py") if "methods" in file or "training" in file]
+    assert not [file for file in closure("gweebp/stages/prepare/faces.py") if "methods" in file or "training" in file]
 
 
 def test_a_name_from_the_package_itself_counts_as_all_that_it_imports(tmp_path):
@@ -26,7 +26,7 @@ def test_a_name_from_the_package_itself_counts_as_all_that_it_imports(tmp_path):
 
 
 def test_all_files_exist_and_are_relative():
-    for stage in sorted((ROOT / "gweebp/stages").glob("*.py")):
+    for stage in sorted((ROOT / "gweebp/stages").rglob("*.py")):
         for file in closure(stage.relative_to(ROOT)):
             assert not Path(file).is_absolute()
             assert (ROOT / file).is_file()

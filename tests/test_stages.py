@@ -8,6 +8,7 @@ import torch
 from gweebp.__main__ import STAGES, main
 from gweebp.datasets import FaceSet, Quadruplets
 from gweebp.files import read_json, read_tensors
+from gweebp.stages.prepare import STEPS
 
 RUN = "--seed 0 --threads 1 --device cpu"
 METHODS = "random center gweebp ebp"
@@ -143,15 +144,15 @@ def test_a_set_without_quadruplets_plays_the_hiding_game_only(played, tmp_path):
             "train --faces {0}/faces.safetensors --out {0}/new --network lcnn9 --size 32 --embedding 4 --steps -1",
             "steps must be",
         ),
-        ("prepare --out {0}/new --dataset x --kind pairs --size 32", "name it with --folder"),
-        ("prepare --out {0}/new --dataset x --kind composite --size 32 --device mps", "no mps device"),
+        ("prepare faces --out {0}/new --dataset x --kind pairs --size 32", "name it with --folder"),
+        ("prepare faces --out {0}/new --dataset x --kind composite --size 32 --device mps", "no mps device"),
     ],
 )
 def test_bad_input_is_one_line_and_no_file(line, message, folder, capsys):
     before = set(folder.rglob("*"))
     assert run(line.format(folder)) == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: ")
+    assert error.startswith(f"error: {line.partition(' --')[0]}: ")
     assert message in error
     assert set(folder.rglob("*")) == before
 
@@ -164,19 +165,27 @@ def test_an_unknown_method_is_named_with_the_nearest(played, capsys, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_every_stage_explains_itself(capsys):
-    for stage in STAGES:
-        with pytest.raises(SystemExit) as done:
-            main([stage, "--help"])
-        assert done.value.code == 0
-        assert "--seed" in capsys.readouterr().out
+@pytest.mark.parametrize("stage", [*(name for name in STAGES if name != "prepare"), *(f"prepare {s}" for s in STEPS)])
+def test_every_stage_explains_itself(stage, capsys):
+    with pytest.raises(SystemExit) as done:
+        main([*stage.split(), "--help"])
+    assert done.value.code == 0
+    assert "--out" in capsys.readouterr().out
+
+
+def test_a_stage_of_several_steps_lists_them(capsys):
+    with pytest.raises(SystemExit):
+        main(["prepare", "--help"])
+    shown = capsys.readouterr().out
+    assert all(step in shown for step in STEPS)
+    with pytest.raises(SystemExit) as done:
+        main(["prepare"])
+    assert done.value.code != 0
 
 
 def test_prepare_writes_a_set_that_loads(tmp_path):
-    line = (
-        f"prepare --out {tmp_path} --dataset synthetic-drawn --kind drawn --subjects 8 --distractors 3 --size 32 {RUN}"
-    )
-    assert run(line) == 0
+    what = "--dataset synthetic-drawn --kind drawn --subjects 8 --distractors 3 --size 32"
+    assert run(f"prepare faces --out {tmp_path} {what} {RUN}") == 0
     faces = FaceSet.load(tmp_path)
     assert faces.name == "synthetic-drawn"
     assert (len(faces.ids), len(faces.distractors)) == (8, 3)

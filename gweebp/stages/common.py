@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
@@ -14,6 +16,18 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 def progress() -> bool:
     """Show bars: standard error is a terminal."""
     return sys.stderr.isatty()
+
+
+def add_table(parser: argparse.ArgumentParser, what: str, table: Mapping[str, ModuleType]) -> None:
+    """Add one sub-command for each name in `table`, of which options.`what` names the chosen one.
+
+    A module says in the first line of its docstring what it makes, and has `add_arguments(parser)` and `run(options)`.
+    """
+    commands = parser.add_subparsers(dest=what, required=True, metavar=what.upper())
+    for name, module in table.items():
+        text = module.__doc__ or ""
+        command = commands.add_parser(name, help=text.partition("\n")[0], description=text)
+        module.add_arguments(command)
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +44,8 @@ def add_inputs(parser: argparse.ArgumentParser, *names: str) -> None:
 
 
 INPUTS = {
-    "faces": "faces.safetensors of `prepare`",
-    "quadruplets": "quadruplets.safetensors of `prepare`",
+    "faces": "faces.safetensors of `prepare faces`",
+    "quadruplets": "quadruplets.safetensors of `prepare faces`",
     "weights": "weights.safetensors of `train`",
     "trials": "the JSON of `verify`",
     "maps": "the maps of `maps`",

@@ -1,0 +1,23 @@
+"""Faces to learn from and to play on: drawn, read, or made step by step from photos and sketches of your own.
+
+Each step reads files and folders and writes its own; none writes into a folder that it reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from gweebp.stages.common import add_table
+from gweebp.stages.prepare import faces
+
+STEPS = {"faces": faces}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the steps and what each of them takes."""
+    add_table(parser, "step", STEPS)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the step that the command line names."""
+    STEPS[options.step].run(options)
