@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-__all__ = ["atomic", "read_image", "read_json", "read_tensors", "sha256", "write_json", "write_tensors"]
+__all__ = ["atomic", "read_image", "read_json", "read_tensors", "sha256", "write_image", "write_json", "write_tensors"]
 
 METADATA = "gweebp"  # the metadata entry of our own files
 # more than 8 bits a channel: `convert("RGB")` would clip them silently
@@ -141,6 +141,30 @@ def read_image(path: str | Path) -> Tensor:
     except (OSError, SyntaxError, EOFError, IndexError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} can't be read as an image ({error}); replace it or remove it") from error
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def write_image(path: str | Path, image: Tensor) -> None:
+    """Write one image, atomically, in the format of the suffix.
+
+    Args:
+        path: .png keeps every pixel as it is; .jpg does not.
+        image: uint8 (3, h, w) RGB, or (h, w): grey, label maps; or bool (h, w): masks, as 0 and 255.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "noise.png"
+    >>> noise = torch.randint(256, (3, 5, 4), dtype=torch.uint8, generator=torch.manual_seed(0))
+    >>> write_image(path, noise)
+    >>> torch.equal(read_image(path), noise)
+    True
+    """
+    pixels = image.detach().cpu()
+    if pixels.dtype == torch.bool:
+        pixels = pixels.to(torch.uint8) * 255
+    if pixels.dtype != torch.uint8 or not (pixels.dim() == 2 or (pixels.dim() == 3 and len(pixels) == 3)):
+        raise ValueError(f"expected uint8 (3, h, w) or (h, w), or bool (h, w); got {image.dtype} {tuple(image.shape)}")
+    array = (pixels.permute(1, 2, 0) if pixels.dim() == 3 else pixels).contiguous().numpy()
+    with atomic(path) as temporary:
+        Image.fromarray(array).save(temporary)
 
 
 def sha256(path: str | Path) -> str:

@@ -121,6 +121,19 @@ def test_deep_images_are_refused(tmp_path):
         files.read_image(tmp_path / "x.png")
 
 
+def test_images_come_back(tmp_path):
+    random = torch.Generator().manual_seed(0)
+    grey = torch.randint(256, (5, 4), generator=random, dtype=torch.uint8)
+    for image in (torch.randint(256, (3, 4, 5), generator=random, dtype=torch.uint8).transpose(1, 2), grey, grey > 9):
+        files.write_image(tmp_path / "x.png", image)
+        expected = image * 255 if image.dtype == torch.bool else image
+        assert torch.equal(files.read_image(tmp_path / "x.png"), expected.expand(3, 5, 4))
+    for bad in (grey.float(), grey[None], grey[None, None]):
+        with pytest.raises(ValueError, match=r"expected uint8 \(3, h, w\) or \(h, w\)"):
+            files.write_image(tmp_path / "y.png", bad)
+    assert names(tmp_path) == ["x.png"]
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "gif"])
 def test_any_truncation_of_an_image_is_a_value_error(tmp_path, suffix):
