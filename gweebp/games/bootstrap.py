@@ -12,6 +12,7 @@ Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13 a
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypedDict
 
 import numpy as np
@@ -65,12 +66,19 @@ def weights(groups: ArrayLike, resamples: int = 2000, seed: int = 0) -> Array:
     ids = np.asarray(groups)
     if ids.ndim != 1 or len(ids) == 0:
         raise ValueError(f"groups have shape {ids.shape}: expected (samples,) with at least one sample")
+    index = np.unique(ids, return_inverse=True)[1]
+    return _drawn(index.max() + 1, resamples, seed)[:, index]
+
+
+@lru_cache(maxsize=4)  # all methods of a game are judged on the same draws, which cost more than what is done with them
+def _drawn(subjects: int, resamples: int, seed: int) -> Array:
+    """How often each subject is drawn: (resamples, subjects), rows sum to `subjects`."""
     if resamples < 1:
         raise ValueError(f"resamples is {resamples}: expected at least 1")
-    index = np.unique(ids, return_inverse=True)[1]
-    count = index.max() + 1
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-    return drawn[:, index].astype(float)
+    share = np.full(subjects, 1 / subjects)
+    drawn = np.random.default_rng(seed).multinomial(subjects, share, size=resamples).astype(float)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def estimate(
@@ -150,8 +158,11 @@ def resampled(
     groups: ArrayLike | None = None,
     resamples: int = 2000,
     seed: int = 0,
+    among: ArrayLike | None = None,
 ) -> Array:
     """The statistic of each resample, (resamples, ...); the same groups and seed draw the same subjects.
+
+    among: the subjects to draw from, (subjects,), where `groups` may lack some; sets drawn from the same are paired.
 
     >>> resampled(lambda hit, n: (hit / n)[..., 0], (np.ones((3, 1)), np.ones((3, 1))), resamples=2).tolist()
     [1.0, 1.0]
@@ -160,13 +171,18 @@ def resampled(
     ids = np.arange(n) if groups is None else np.asarray(groups)
     if len(ids) != n:
         raise ValueError(f"groups name {len(ids)} samples, the outcome has {n}: expected one group id a sample")
-    w = weights(ids, resamples, seed)
-    # samples of a group have one weight: they are summed before the product, which is then smaller
-    _, first, index = np.unique(ids, return_index=True, return_inverse=True)
-    summed = [np.zeros((len(first), s.shape[1])) for s in samples]
+    if n == 0:
+        raise ValueError("an outcome without samples has no resamples: expected at least one sample")
+    subjects = np.unique(ids if among is None else np.asarray(among))
+    if not np.isin(ids, subjects).all():
+        raise ValueError("groups name subjects that `among` lacks: expected all that may be drawn")
+    # samples of a subject have one weight: they are summed before the product, which is then smaller
+    index = np.searchsorted(subjects, ids)
+    summed = [np.zeros((len(subjects), s.shape[1])) for s in samples]
     for total, sample in zip(summed, samples, strict=True):
         np.add.at(total, index, sample)
-    return statistic(*(w[:, first] @ total for total in summed))
+    w = _drawn(len(subjects), resamples, seed)
+    return statistic(*(w @ total for total in summed))
 
 
 def _interval(drawn: Array, level: float) -> tuple[Array, Array]:
