@@ -1,4 +1,4 @@
-"""The command line: python -m gweebp STAGE ..., the steps from faces to game results, one file in, one file out.
+"""The stages of the book that judges saliency maps of face networks, from faces to game results.
 
     prepare   `prepare faces`: a set of faces and the candidate quadruplets of the inpainting game; its other steps
               make aligned faces and quadruplets from photos and sketches
@@ -8,8 +8,8 @@
     play      both games on those maps
     sanity    how similar maps stay when the network, or the question, is made random
 
-Each stage writes its output whole or not at all, with a record of how it was made. `python -m gweebp STAGE --help`
-lists what a stage takes; the book's workflow calls nothing else.
+`gweebp COMMAND --help` lists what a command takes. Every file is written whole or not at all, with a record of how it
+was made. Exit status: 0 done, 1 something could not be used (one line on standard error says what), 2 a wrong call.
 """
 
 from __future__ import annotations
@@ -17,31 +17,41 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
 
-from gweebp.stages import maps, play, prepare, sanity, train, verify
-from gweebp.stages.common import add_table
-
-STAGES = {"prepare": prepare, "train": train, "verify": verify, "maps": maps, "play": play, "sanity": sanity}
+STAGES = ("prepare", "train", "verify", "maps", "play", "sanity")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one stage; 1 and a message on standard error where its input can't be used."""
-    parser = argparse.ArgumentParser(
-        prog="python -m gweebp", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_table(parser, "stage", STAGES)
-    options = parser.parse_args(arguments)
+    """Run one command; 1 and a message on standard error where its input can't be used."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # only the module of the command that is run is imported: the others' libraries may not be installed
+    named = next((word for word in given if word in STAGES), "")
+    options = argparse.Namespace()
     try:
-        STAGES[options.stage].run(options)
-    except (
-        ValueError,
-        OSError,
-        FloatingPointError,
-    ) as error:  # bad input; anything else is our mistake and shows its traceback
-        command = " ".join([options.stage, *([options.step] if "step" in options else [])])
+        _parser(named).parse_args(given, options)
+        return import_module(f"gweebp.stages.{named}").run(options) or 0
+    # bad input, or a library that is not installed; anything else is our mistake and shows its traceback
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
+        command = f"{named} {options.step}" if "step" in options else named
         print(f"error: {command}: {error}", file=sys.stderr)
         return 1
-    return 0
+
+
+def _parser(named: str) -> argparse.ArgumentParser:
+    """The parser of the whole command line, with what the command `named` takes."""
+    program = "python -m gweebp" if Path(sys.argv[0]).stem == "__main__" else "gweebp"
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=program, description=__doc__, formatter_class=layout)
+    commands = parser.add_subparsers(dest="stage", required=True, metavar="COMMAND")
+    for name in STAGES:
+        command = commands.add_parser(name, formatter_class=layout)
+        if name == named:
+            module = import_module(f"gweebp.stages.{name}")
+            command.description = module.__doc__
+            module.add_arguments(command)
+    return parser
 
 
 if __name__ == "__main__":

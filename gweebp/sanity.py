@@ -18,15 +18,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor, nn
 
 from gweebp.excitation import LostMassWarning
+from gweebp.extras import extra
 from gweebp.gain import NoGainWarning, triplet_gain
 from gweebp.games import bootstrap
 from gweebp.games.bootstrap import Curve
 from gweebp.layers import embed
 from gweebp.saliency import explain
+
+with extra("book"):
+    from scipy import stats
 
 
 def similarity(first: Tensor, second: Tensor) -> Tensor:

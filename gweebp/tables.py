@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import pandas as pd
+from gweebp.extras import extra
+
+with extra("book"):
+    import pandas as pd
 
 __all__ = ["frame", "stacked"]
 

@@ -1,15 +1,18 @@
 """Every plot of the book. Each function takes data and returns a Figure; none reads a file or runs a method."""
 
-from gweebp.figures.bars import bars
-from gweebp.figures.budget import budget
-from gweebp.figures.cascade import cascade
-from gweebp.figures.curves import curves, distances, roc, training
-from gweebp.figures.depth import by_depth
-from gweebp.figures.forests import differences, forest
-from gweebp.figures.heatmaps import conditions, heatmap, note
-from gweebp.figures.neurons import neurons
-from gweebp.figures.pictures import image_grid, map_on_image, quadruplet, triplet
-from gweebp.figures.style import METHOD_STYLES, MethodStyle, style_of
+from gweebp.extras import extra
+
+with extra("figures"):
+    from gweebp.figures.bars import bars
+    from gweebp.figures.budget import budget
+    from gweebp.figures.cascade import cascade
+    from gweebp.figures.curves import curves, distances, roc, training
+    from gweebp.figures.depth import by_depth
+    from gweebp.figures.forests import differences, forest
+    from gweebp.figures.heatmaps import conditions, heatmap, note
+    from gweebp.figures.neurons import neurons
+    from gweebp.figures.pictures import image_grid, map_on_image, quadruplet, triplet
+    from gweebp.figures.style import METHOD_STYLES, MethodStyle, style_of
 
 __all__ = [
     "METHOD_STYLES",

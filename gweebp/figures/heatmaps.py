@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from gweebp.extras import extra
 from gweebp.figures.style import INK, in_order, label_edges, panels, style_of, white
 
 
@@ -27,6 +27,8 @@ def heatmap(
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
     ['EBP']
     """
+    with extra("book"):
+        import seaborn as sns
     names = in_order(list({name: None for methods in by_panel.values() for name in methods}))[::-1]
     figure, axes = panels(len(by_panel), 1, 0.75 + 0.25 * len(names))
     for ax, (title, methods) in zip(axes, by_panel.items(), strict=True):

@@ -1,0 +1,98 @@
+"""What an installed package is: light to import, typed, without tests, clear about what is not installed."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from gweebp.extras import extra
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+HEAVY = {"matplotlib", "seaborn", "pandas", "scipy", "torchvision", "sklearn", "IPython", "snakemake", "papermill"}
+NAMES = {"pillow": "PIL"}  # of distributions that are imported under another name
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_is_light():
+    """Less than a second of CPU time beside torch's own, and none of the book's libraries."""
+    code = (
+        "import sys, time, torch\n"
+        "t = time.process_time()\n"
+        "import gweebp\n"
+        "print(time.process_time() - t, *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    seconds, *loaded = python(code).split()
+    assert float(seconds) < 1
+    assert "gweebp" in loaded
+    assert not HEAVY & set(loaded)
+
+
+def core_files() -> list[Path]:
+    """What works without extras: all but figures, stages and what reads the results of the book."""
+    book = re.compile(r"gweebp/(figures|stages|tables|sanity|measures|claims|yardsticks|cases|provenance)(/|\.py)")
+    return [p for p in sorted((ROOT / "gweebp").rglob("*.py")) if not book.search(p.as_posix())]
+
+
+@pytest.mark.parametrize("path", core_files(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_the_core_imports_what_is_a_dependency(path):
+    """At import, that is: what a function imports when called may be an extra."""
+    declared = {re.split(r"[<>=\[ ]", name)[0] for name in PROJECT["dependencies"]}
+    allowed = {NAMES.get(name, name) for name in declared} | set(sys.stdlib_module_names) | {"gweebp"}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert {name.partition(".")[0] for name in names} <= allowed
+
+
+def test_a_missing_extra_says_how_to_get_it():
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "try:\n    import gweebp.figures\nexcept ModuleNotFoundError as error:\n    print(error)"
+    )
+    assert 'pip install "gweebp[figures]"' in python(code)
+    with pytest.raises(ModuleNotFoundError, match=r"no_such_library is not installed.*gweebp\[book\]"), extra("book"):
+        import no_such_library  # noqa: F401
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'gweebp\.none'"), extra("book"):
+        import gweebp.none  # noqa: F401
+
+
+def test_every_extra_that_the_code_names_exists():
+    named = {
+        name for path in (ROOT / "gweebp").rglob("*.py") for name in re.findall(r'extra\("(\w+)"\)', path.read_text())
+    }
+    assert named
+    assert named <= set(PROJECT["optional-dependencies"])
+
+
+def test_the_wheel_is_typed_and_holds_the_package_alone(tmp_path):
+    source = tmp_path / "source"
+    for name in ("gweebp", "tests", "book"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("golden", "chapters", "__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+    done = subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=source, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = archive.read(next(n for n in names if n.endswith("METADATA"))).decode()
+        scripts = archive.read(next(n for n in names if n.endswith("entry_points.txt"))).decode()
+    assert "gweebp/py.typed" in names
+    modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "gweebp").rglob("*.py")}
+    assert {n for n in names if ".dist-info/" not in n} == modules | {"gweebp/py.typed"}
+    required = re.findall(r"^Requires-Dist: ([\w-]+)(?!.*extra ==).*$", metadata, re.M)
+    assert set(required) == {"numpy", "pillow", "safetensors", "torch", "tqdm"}
+    assert "gweebp = gweebp.__main__:main" in scripts
