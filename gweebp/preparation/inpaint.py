@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from gweebp.extras import extra
+
 __all__ = ["PLAIN", "Completion", "fill"]
 
 _RADIUS = 3  # pixels around the hole that Telea and Navier-Stokes look at: OpenCV's own example
@@ -45,7 +47,7 @@ def fill(
     Raises:
         TypeError: images are not uint8, or masks not bool.
         ValueError: shapes that do not fit, an unknown method, or a mask that leaves nothing to fill from.
-        ImportError: OpenCV is missing, which "telea" and "navier-stokes" need.
+        ModuleNotFoundError: OpenCV is missing, which "telea" and "navier-stokes" need.
 
     >>> images = torch.full((1, 3, 8, 8), 90, dtype=torch.uint8)
     >>> masks = torch.zeros(1, 8, 8, dtype=torch.bool)
@@ -100,12 +102,8 @@ def _opencv(flag: str) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def _cv2() -> Any:
-    try:
+    with extra("inpaint"):
         import cv2  # slow to import, and nothing else here needs it
-    except ImportError as error:
-        raise ImportError(
-            "this way of inpainting needs OpenCV: pip install 'gweebp[inpaint]', or opencv-python-headless"
-        ) from error
     return cv2
 
 

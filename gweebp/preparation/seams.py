@@ -13,9 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.linalg import splu
 from torch import Tensor
+
+from gweebp.extras import extra
+
+with extra("inpaint"):
+    from scipy.sparse import coo_array
+    from scipy.sparse.linalg import splu
 
 __all__ = ["blend"]
 
