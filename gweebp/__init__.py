@@ -1,13 +1,15 @@
 """gweEBP: which regions of a probe made a face-embedding network choose its mate over a non-mate.
 
-`explain(net, probe, mate, nonmate)` gives the map; `mwp` the marginal winning probabilities behind it; METHODS the
-methods. A reproduction of Wang et al. (2025), https://doi.org/10.1016/j.patrec.2025.03.032.
+`explain(net, probe, mate, nonmate)` gives the map, `overlay(image, map)` a picture of it; `mwp` the marginal winning
+probabilities behind it; METHODS the methods. A reproduction of Wang et al. (2025),
+https://doi.org/10.1016/j.patrec.2025.03.032.
 """
 
 from gweebp.excitation import LostMassWarning, mwp
 from gweebp.gain import NoGainWarning
 from gweebp.methods import METHODS
 from gweebp.operations import UnsupportedOperation
+from gweebp.overlay import overlay
 from gweebp.saliency import explain, resize
 
 __version__ = "0.1.0"
@@ -18,5 +20,6 @@ __all__ = [
     "UnsupportedOperation",
     "explain",
     "mwp",
+    "overlay",
     "resize",
 ]

@@ -11,19 +11,13 @@ from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike, NDArray
 
 from gweebp.figures.style import WIDTH, in_order, panels, style_of, tighten, white
+from gweebp.grey import ITU_R_601
+from gweebp.overlay import colours
 
 Image = ArrayLike
 
 
-def _heat() -> ListedColormap:
-    """From clear to opaque, light to dark, so that it reads on a sketch, on a photo and in grey print."""
-    share = np.linspace(0, 1, 256)
-    stops = np.array([[255, 237, 160], [253, 174, 60], [227, 60, 30], [120, 0, 40]]) / 255
-    rgb = np.stack([np.interp(share, np.linspace(0, 1, len(stops)), stops[:, c]) for c in range(3)], 1)
-    return ListedColormap(np.concatenate([rgb, np.clip(share * 2.2, 0, 0.78)[:, None]], 1), name="saliency")
-
-
-HEAT = _heat()
+HEAT = ListedColormap(colours(), name="saliency")
 
 
 @white
@@ -147,7 +141,7 @@ def show(
         values = np.asarray(saliency, dtype=float)
         if values.ndim != 2 or not np.isfinite(values).all() or values.min() < 0:
             raise ValueError(f"map of shape {values.shape}: expected (h, w), finite and >= 0")
-        grey = shown @ np.array([0.299, 0.587, 0.114])
+        grey = shown @ np.array(ITU_R_601)
         shown = np.repeat((0.35 + 0.65 * grey)[..., None], 3, 2)
     ax.imshow(shown, extent=extent, interpolation="antialiased")
     if saliency is not None:

@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["EmbeddingNetwork", "as_input"]
+from gweebp.grey import luma
 
-ITU_R_601 = (0.299, 0.587, 0.114)  # luma weights of R, G, B
+__all__ = ["EmbeddingNetwork", "as_input"]
 
 PerChannel = float | tuple[float, ...]
 
@@ -85,7 +85,7 @@ def as_input(net: nn.Module, images: Tensor) -> Tensor:
     like = next(network.parameters())
     x = images.to(like.device).to(like.dtype) / 255
     if network.channels == 1:
-        x = (x * x.new_tensor(ITU_R_601).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        x = luma(x)
     size = (network.size, network.size)
     if not len(x):  # interpolate refuses an empty batch
         return x.new_zeros(0, x.shape[1], *size)

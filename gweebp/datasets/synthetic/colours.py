@@ -18,16 +18,6 @@ def rgb(red: float, green: float, blue: float) -> Tensor:
     return torch.tensor([red, green, blue]).reshape(1, 3, 1, 1)
 
 
-def luma(colour: Tensor) -> Tensor:
-    """Grey value of (n, 3, h, w): (n, 1, h, w), by ITU-R 601.
-
-    Example:
-        >>> round(luma(rgb(0.5, 0.5, 0.5)).item(), 3)
-        0.5
-    """
-    return (colour * rgb(0.299, 0.587, 0.114)).sum(1, keepdim=True)
-
-
 def _curve(points: tuple[tuple[float, float, float], ...], t: Tensor) -> Tensor:
     """Bézier curve through colour space: (n, 1, 1) in 0..1 -> (n, 3, 1, 1)."""
     a, b, c = (rgb(*point) for point in points)

@@ -8,6 +8,7 @@ from torch import Tensor
 from gweebp.datasets.synthetic import colours, eyebrows, eyes, hair, head, mouth, nose, skin
 from gweebp.datasets.synthetic.canvas import blank
 from gweebp.datasets.synthetic.capture import Capture, extent
+from gweebp.grey import luma
 
 
 @dataclass(frozen=True)
@@ -58,4 +59,4 @@ def render(latents: Tensor, capture: Capture, size: int, *, masks: bool = True) 
         part.draw(c)
     hair.before(c, combed, face)
     warm = capture.warmth[:, None] * torch.tensor([1.0, 0.0, -1.0]).reshape(1, 3, 1, 1)
-    return Rendering((c.image * (1 + warm)).clamp(0, 1), c.masks, colours.luma(colours.skin(c.p)))
+    return Rendering((c.image * (1 + warm)).clamp(0, 1), c.masks, luma(colours.skin(c.p)))

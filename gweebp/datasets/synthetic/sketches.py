@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gweebp.datasets.synthetic.colours import luma
+from gweebp.grey import luma
 
 
 def blur(image: Tensor, sigma: float) -> Tensor:

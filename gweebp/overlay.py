@@ -1,0 +1,108 @@
+"""A map over its image, as pixels: what to show, save or put on a web page without a plotting library.
+
+The image is greyed and lightened, so that colour means the map alone. The map is scaled by its own maximum; its colour
+runs from light to dark and from clear to opaque, so it reads on a photo, on a sketch, in grey print, and to those who
+do not tell red from green. Two overlays can't be compared in strength: each is relative to its own maximum.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gweebp.grey import luma
+
+__all__ = ["colours", "overlay"]
+
+STOPS = ((255, 237, 160), (253, 174, 60), (227, 60, 30), (120, 0, 40))  # RGB, from the least to the most salient
+OPACITY = 0.78  # of the most salient place: the image stays visible
+FADE = 2.2  # opacity grows this steeply, so that all but the least salient places are seen in full colour
+
+Picture = TypeVar("Picture", Tensor, NDArray[np.generic])
+
+
+def colours(levels: int = 256, opacity: float = OPACITY) -> NDArray[np.float64]:
+    """The scale of colours: RGBA (levels, 4) in 0..1, from clear and light (level 0) to opaque and dark.
+
+    >>> colours(3, opacity=1.0).round(2).tolist()
+    [[1.0, 0.93, 0.63, 0.0], [0.94, 0.46, 0.18, 1.0], [0.47, 0.0, 0.16, 1.0]]
+    """
+    share = np.linspace(0, 1, levels)
+    places = np.linspace(0, 1, len(STOPS))
+    rgb = [np.interp(share, places, channel) for channel in np.array(STOPS).T / 255]
+    return np.stack([*rgb, np.clip(share * FADE, 0, opacity)], 1)
+
+
+def overlay(image: Picture, saliency: Tensor | NDArray[np.generic], *, opacity: float = OPACITY) -> Picture:
+    """The image under its map, as 8-bit RGB.
+
+    Args:
+        image: uint8, or float in 0..1. A tensor (c, h, w) or a batch (b, c, h, w), c = 1 or 3, as PyTorch has it; or an
+            array (h, w) or (h, w, 3), as Pillow and matplotlib have it.
+        saliency: map (h', w') >= 0 of any size, as `explain` gives it; (b, h', w') for a batch. A zero map leaves the
+            image without colour. opacity: of the most salient place, 0..1.
+
+    Returns:
+        uint8 of the image's kind and size: tensor (3, h, w) or (b, 3, h, w), array (h, w, 3).
+
+    Errors:
+        ValueError: shapes that do not fit, a negative or non-finite map, floats outside 0..1.
+
+    >>> shown = overlay(torch.zeros(3, 8, 6), torch.eye(4))
+    >>> shown.shape, shown.dtype, shown[:, 0, 0].tolist() != shown[:, 0, 5].tolist()
+    (torch.Size([3, 8, 6]), torch.uint8, True)
+    >>> overlay(np.zeros((8, 6, 3), dtype=np.uint8), np.eye(4)).shape
+    (8, 6, 3)
+    """
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"opacity={opacity!r}: expected a number in 0..1")
+    if isinstance(image, Tensor):
+        batch = image if image.ndim == 4 else image[None]
+        shown = _blend(_grey(batch, image.shape), _levels(saliency, batch), opacity)
+        return shown if image.ndim == 4 else shown[0]
+    pixels = torch.from_numpy(np.ascontiguousarray(image))
+    batch = pixels[None, None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)[None] if pixels.ndim == 3 else pixels
+    shown = _blend(_grey(batch, pixels.shape), _levels(saliency, batch), opacity)
+    return shown[0].permute(1, 2, 0).contiguous().numpy()
+
+
+def _grey(images: Tensor, given: tuple[int, ...]) -> Tensor:
+    """Lightened grey (b, h, w) in 0..1, so that dark hair does not hide the map."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
+        raise ValueError(
+            f"image has shape {tuple(given)}: expected a tensor (3, h, w), (1, h, w) or a batch of these, "
+            "or an array (h, w, 3) or (h, w)"
+        )
+    x = images.detach().float() / (255 if images.dtype == torch.uint8 else 1)
+    if not x.isfinite().all() or x.min() < 0 or x.max() > 1:
+        raise ValueError("image holds values outside 0..1: expected uint8 or 0..1; undo the network's normalisation")
+    return 0.35 + 0.65 * (luma(x) if x.shape[1] == 3 else x)[:, 0]
+
+
+def _levels(saliency: Tensor | NDArray[np.generic], images: Tensor) -> Tensor:
+    """The maps at the images' size, each over its maximum: (b, h, w) in 0..1."""
+    maps = torch.as_tensor(saliency).detach().to(images.device).float()
+    maps = maps[None] if maps.ndim == 2 else maps
+    if maps.ndim != 3 or len(maps) != len(images) or 0 in maps.shape:
+        raise ValueError(
+            f"map has shape {tuple(torch.as_tensor(saliency).shape)} for {len(images)} images: "
+            "expected (h, w), or (b, h, w) with one map an image"
+        )
+    if not maps.isfinite().all() or maps.min() < 0:
+        raise ValueError("map holds negative or non-finite values: expected what `explain` gives, >= 0")
+    largest = maps.amax((1, 2), keepdim=True)
+    maps = maps / torch.where(largest > 0, largest, 1)
+    return F.interpolate(maps[:, None], size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+
+
+def _blend(grey: Tensor, levels: Tensor, opacity: float) -> Tensor:
+    """uint8 (b, 3, h, w): the colour of each level over grey (b, h, w)."""
+    scale = torch.from_numpy(colours(opacity=opacity)).to(grey)
+    rgba = scale[(levels * (len(scale) - 1)).round().long()]
+    mixed = torch.lerp(grey[..., None].expand_as(rgba[..., :3]), rgba[..., :3], rgba[..., 3:])
+    return (mixed * 255).round().to(torch.uint8).permute(0, 3, 1, 2).contiguous()
