@@ -40,6 +40,16 @@ def static() -> list[str]:
 
 def shows_results(chapter: str) -> bool:
     """Has the chapter a parameter `build`, the folder of results? A theory chapter works on toys of its own."""
+    return "build" in _assigned(chapter)
+
+
+def compares_trainings(chapter: str) -> bool:
+    """Has the chapter a parameter `seeds`, the number of trainings of each network?"""
+    return "seeds" in _assigned(chapter)
+
+
+def _assigned(chapter: str) -> set[str]:
+    """Names of a chapter's notebook that are assigned outside of any block, its parameters among them."""
     tree = ast.parse((ROOT / "notebooks" / f"{chapter}.py").read_text(encoding="utf-8"))
     targets = (target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets)
-    return any(isinstance(target, ast.Name) and target.id == "build" for target in targets)
+    return {target.id for target in targets if isinstance(target, ast.Name)}

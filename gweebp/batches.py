@@ -37,6 +37,19 @@ class Pool:
         """Number of rows that are subjects, not doppelgängers."""
         return len(self.sketches) - len(self.parent)
 
+    def shuffled(self, generator: torch.Generator) -> Pool:
+        """The same images with every photo somebody else's.
+
+        >>> images = torch.arange(5.0).view(5, 1, 1, 1)
+        >>> mixed = Pool(images, images, torch.arange(0)).shuffled(torch.Generator().manual_seed(0))
+        >>> bool((mixed.photos == images).any()), mixed.photos.sum().item()
+        (False, 10.0)
+        """
+        order = torch.randperm(len(self.photos), generator=generator)
+        photos = torch.empty_like(self.photos)
+        photos[order] = self.photos[order.roll(1)]  # round a random circle: nobody keeps an own photo
+        return Pool(self.sketches, photos, self.parent)
+
     @classmethod
     def training(cls, net: nn.Module, faces: FaceSet, *, doppelgangers: bool) -> Pool:
         """The training subjects of `faces`, with their doppelgängers where asked for."""

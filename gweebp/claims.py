@@ -27,8 +27,9 @@ from dataclasses import dataclass
 
 from gweebp.figures.style import style_of
 from gweebp.games.bootstrap import Difference
-from gweebp.measures import Drawn, find
+from gweebp.measures import Drawn
 from gweebp.paper import METHODS, STANDS_FOR
+from gweebp.replicates import pooled_draws, trainings
 from gweebp.results import NAMES, Run
 from gweebp.yardsticks import agreement_difference
 
@@ -167,11 +168,14 @@ def judge(
     alpha: float = 0.05,
     resamples: int = 2000,
     seed: int = 0,
+    seeds: int = 1,
 ) -> list[Judged]:
     """Give each claim its verdict.
 
     Args:
         runs: of one build.
+        seeds: trainings of each network in that build. A difference is the mean over those that played both methods,
+            its interval covers people and trainings (`replicates.pooled`); C8 is judged on the first training.
         claims: default, the paper's eight.
         inpainting: the measure of the inpainting game that decides, a name in `measures.MEASURES`.
         truth: the score of the maps against the true region that both games are compared with, for C8.
@@ -187,18 +191,19 @@ def judge(
     alike = sum(c.alike for c, _ in made)
     enough = max(resamples, math.ceil(4 * len(made) / alpha))
     differences: dict[tuple[Comparison, Run], Difference] = {}
-    drawn: dict[tuple[Run, str, str], Drawn] = {}  # each method once, however many it is compared with
+    # each method once, however many it is compared with
+    drawn: dict[tuple[tuple[Run, ...], str, str], Drawn] = {}
     for c, run in made:
         level = 1 - 2 * alpha / alike if c.alike else 1 - alpha
         if c.game == TRUTH:
             games = (inpainting if c.first == "inpainting" else c.first, c.second)
             differences[c, run] = agreement_difference(run, *games, truth, enough, seed, level)
             continue
+        own = tuple(r for r in trainings(run, seeds) if _played(c, r))
         for name in (c.first, c.second):
-            if (run, c.game, name) not in drawn:
-                found = find(measure[c.game]).draw(run.games, name, resamples=enough, seed=seed)
-                drawn[run, c.game, name] = found
-        differences[c, run] = drawn[run, c.game, c.first].over(drawn[run, c.game, c.second], level)
+            if (own, c.game, name) not in drawn:
+                drawn[own, c.game, name] = pooled_draws(own, measure[c.game], name, resamples=enough, seed=seed)
+        differences[c, run] = drawn[own, c.game, c.first].over(drawn[own, c.game, c.second], level)
     tested = [key for key in made if not key[0].alike]
     corrected = dict(zip(tested, holm([differences[key].p for key in tested]), strict=True))
     findings = {

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Unpack
 
+from torch import Tensor
+
 from gweebp.datasets import PARTS
 from gweebp.figures.style import in_order, style_of
 from gweebp.games import bootstrap, hiding, inpainting
@@ -59,21 +61,31 @@ class Measure:
         kind = "area" if self.area else "at_far"
         return inpainting.difference(one, two, kind, self.far, games.inpainting_subject, **options)
 
-    def draw(self, games: Games, method: str, *, resamples: int = 2000, seed: int = 0) -> Drawn:
-        """The value of one method and its bootstrap draws, for many comparisons of few methods."""
-        statistic: bootstrap.Statistic
-        samples: tuple[Array, ...]
+    def value(self, games: Games, method: str) -> float:
+        """The value of one method."""
+        statistic, samples, _ = self._totals(games, method)
+        return float(statistic(*(s.sum(0) for s in samples)))
+
+    def draw(
+        self,
+        games: Games,
+        method: str,
+        *,
+        resamples: int = 2000,
+        seed: int = 0,
+        among: Array | None = None,
+    ) -> Drawn:
+        """The value of one method and its bootstrap draws, for many comparisons of few methods; see `resampled`."""
+        statistic, samples, groups = self._totals(games, method)
+        draws = bootstrap.resampled(statistic, samples, groups, resamples, seed, among)
+        return Drawn(float(statistic(*(s.sum(0) for s in samples))), draws)
+
+    def _totals(self, games: Games, method: str) -> tuple[bootstrap.Statistic, tuple[Array, ...], Tensor]:
+        """A statistic of totals, the samples that it is of, and whose they are."""
         if self.game == "hiding":
-            statistic, samples, groups = (
-                hiding.area_of_totals,
-                hiding.totals(games.hiding[method]),
-                games.hiding_subject,
-            )
-        else:
-            statistic = inpainting.statistic("area" if self.area else "at_far", self.far)
-            samples, groups = inpainting.totals(games.inpainting[method]), games.inpainting_subject
-        value = statistic(*(s.sum(0) for s in samples))
-        return Drawn(float(value), bootstrap.resampled(statistic, samples, groups, resamples, seed))
+            return hiding.area_of_totals, hiding.totals(games.hiding[method]), games.hiding_subject
+        statistic = inpainting.statistic("area" if self.area else "at_far", self.far)
+        return statistic, inpainting.totals(games.inpainting[method]), games.inpainting_subject
 
 
 #: name -> measure

@@ -22,6 +22,7 @@ STAGES = {
     "verify": ("trials/*/*.json", "record"),
     "maps": ("maps/*/*/*.safetensors", "record"),
     "play": ("games/*/*/*.safetensors", "record"),
+    "train, shuffled": ("sanity/*/*/record.json", "environment"),
     "sanity": ("sanity/*/*.safetensors", "record"),
     "chapter": ("chapters/*.json", ""),
 }

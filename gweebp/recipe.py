@@ -25,6 +25,8 @@ class Recipe:
         negatives: "all" images of other identities, or only those of the "other" modality than the anchor's.
         active: average over the triplets that violate the margin; else over all (it vanishes as training goes on).
         flip, shift, brightness, contrast: variation of the inputs, as `batches.augment`; none by default.
+        shuffled: every training photo is somebody else's, at random, and the last weights are kept: there is nothing
+            to learn about who is who (a sanity check of saliency methods).
         validate_every: steps between validations.
         seed: of batches and variation.
 
@@ -46,6 +48,7 @@ class Recipe:
     shift: int = 0
     brightness: float = 0.0
     contrast: float = 0.0
+    shuffled: bool = False
     validate_every: int = 50
     seed: int = 0
 

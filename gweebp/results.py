@@ -71,12 +71,14 @@ class Sanity:
     """Similarity of maps to those of the intact network, in −1..1; NaN where a map is constant.
 
     Attributes:
-        layers: as they lost their weights. cascade: method -> (layers, n). identity: method -> (n,). subject: (n,).
+        layers: as they lost their weights. cascade: method -> (layers, n). identity, labels: method -> (n,).
+        subject: (n,).
     """
 
     layers: list[str]
     cascade: dict[str, Tensor]
     identity: dict[str, Tensor]
+    labels: dict[str, Tensor]
     subject: Tensor
 
 
@@ -94,8 +96,12 @@ class Run:
 
         >>> Run(Path("_build/book"), "synthetic-drawn", "vgg16").title
         'VGG16, synthetic-drawn'
+        >>> Run(Path("_build/book"), "synthetic-drawn", "vgg16-seed1").title
+        'VGG16 (seed 1), synthetic-drawn'
         """
-        return f"{NAMES.get(self.network, self.network)}, {NAMES.get(self.dataset, self.dataset)}"
+        network, _, seed = self.network.partition("-seed")  # as replicates.name_of makes them
+        label = NAMES.get(network, network) + (f" (seed {seed})" if seed else "")
+        return f"{label}, {NAMES.get(self.dataset, self.dataset)}"
 
     @cached_property
     def faces(self) -> FaceSet:
@@ -139,8 +145,8 @@ class Run:
         """What the sanity checks found."""
         found, metadata = files.read_tensors(self.build / "sanity" / self.dataset / f"{self.network}.safetensors")
         kept = {what: {k.removesuffix(f"/{what}"): x for k, x in found.items() if k.endswith(f"/{what}")} for what in
-                ("cascade", "identity")}  # fmt: skip
-        return Sanity(metadata["layers"], kept["cascade"], kept["identity"], found["subject"])
+                ("cascade", "identity", "labels")}  # fmt: skip
+        return Sanity(metadata["layers"], **kept, subject=found["subject"])
 
     def triplet(self, sample: int) -> tuple[Tensor, Tensor, Tensor]:
         """Probe, mate and non-mate of one trial of the hiding game: three uint8 (1, 3, h, w)."""

@@ -3,8 +3,9 @@
 * Cascading randomisation: layers lose their weights one after the other, from the embedding down to the image; after
   each step the map of the same probe is compared with the intact network's. A map that stays similar was not drawn
   by what the network had learnt.
-* Identity randomisation: mate and non-mate become two other people, or the network one that was trained on sketches
-  and photos paired at random; a map that stays was not about whom the network chose.
+* Identity randomisation: mate and non-mate become two other people; a map that stays was not about these two.
+* Label randomisation: the network becomes one that was trained, in the same way, on sketches and photos of which every
+  two are different people's (`Recipe.shuffled`); a map that stays was not drawn by what there was to learn.
 
 Similarity is Spearman's rank correlation over the map's pixels: 1 the same order, 0 no relation.
 """
@@ -114,6 +115,21 @@ def identity_randomisation(
     own = explain_choice(net, probe, mate, nonmate, method=method, **options)
     others = (mate.roll(shift, 0), nonmate.roll(-shift, 0))
     return similarity(own, explain_choice(net, probe, *others, method=method, **options))
+
+
+def label_randomisation(
+    net: nn.Module,
+    shuffled: nn.Module,
+    probe: Tensor,
+    mate: Tensor,
+    nonmate: Tensor,
+    *,
+    method: str,
+    **options: Any,
+) -> Tensor:
+    """Similarity (b,) of a method's maps to those of a network of the same kind that was trained on shuffled pairs."""
+    own, other = (explain_choice(n, probe, mate, nonmate, method=method, **options) for n in (net, shuffled))
+    return similarity(own, other)
 
 
 def mean(similarities: Tensor, groups: Tensor, **options: Any) -> Curve:

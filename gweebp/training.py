@@ -104,6 +104,8 @@ def _optimise(
     optimiser = torch.optim.Adam(net.parameters(), lr=plan.lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, plan.rate)
     generator = torch.Generator().manual_seed(plan.seed)
+    if plan.shuffled:
+        pool = pool.shuffled(generator)
     draw = batches(pool.subjects, pool.parent, plan.identities, plan.doppelgangers, generator)
     curve = [_validate(net, *held_out, plan, step=0)]
     best, weights = curve[0], copy.deepcopy(net.state_dict())
@@ -114,7 +116,8 @@ def _optimise(
             schedule.step()
             if step % plan.validate_every == 0 or step == plan.steps:
                 curve.append(_validate(net, *held_out, plan, step=step))
-                if (curve[-1]["rank1"], -curve[-1]["loss"]) > (best["rank1"], -best["loss"]):
+                better = (curve[-1]["rank1"], -curve[-1]["loss"]) > (best["rank1"], -best["loss"])
+                if better or plan.shuffled:
                     best, weights = curve[-1], copy.deepcopy(net.state_dict())
             bar.set_postfix(loss=f"{losses[-1]:.3f}", rank1=f"{curve[-1]['rank1']:.2f}", refresh=False)
             bar.update()

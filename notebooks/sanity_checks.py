@@ -16,13 +16,15 @@
 # Would a map look the same if the network had learnt nothing, or if the question were about somebody else?
 #
 # {cite:t}`adebayo2018sanity` showed that some popular maps hardly change when the network's weights are replaced by random ones:
-# they follow the edges of the image, whatever the network does with them. Two of their checks, for embedding networks:
+# they follow the edges of the image, whatever the network does with them. Their checks, for embedding networks:
 #
 # - *Cascading randomisation.* Layers lose their weights one after the other, from the embedding down to the image; each
 #   weight tensor is replaced by independent normal values of the same mean and standard deviation. After each step the
 #   maps of the same probes are made anew, and compared with those of the intact network.
 # - *Identity randomisation.* The network stays, but it is asked about two other people. A map that is about the choice
 #   between *these* two must change.
+# - *Label randomisation.* The network becomes one that was trained in the same way on pairs of a sketch and *somebody else's*
+#   photo. There was nothing to learn about who is who; a map that is about what was learnt must change.
 #
 # Similarity is Spearman's rank correlation over the pixels of a map: 1 where the order of the pixels is the same, 0 where
 # the two have nothing in common. A changed network may prefer the non-mate: then the map of *its* choice is taken.
@@ -45,8 +47,9 @@ import torch
 from IPython.display import Markdown
 from myst_nb import glue
 
-from gweebp import figures, measures, sanity
+from gweebp import figures, sanity
 from gweebp.figures import style_of
+from gweebp.games.bootstrap import Estimate
 from gweebp.networks import as_input
 from gweebp.results import open_runs
 
@@ -90,14 +93,25 @@ by_panel = {
     for r in runs
 }
 glue("fig-cascade", figures.cascade(by_panel, ylabel="similarity of the maps"))
-identity = {
-    r.title: {
-        m: measures.Estimate(*(float(v[0]) for v in sanity.mean(x[None], r.sanity.subject, **options)[1:]))
-        for m, x in r.sanity.identity.items()
+
+
+def means(run, similarities):
+    found = {m: sanity.mean(x[None], run.sanity.subject, **options) for m, x in similarities.items()}
+    return {m: Estimate(*(float(v[0]) for v in c[1:])) for m, c in found.items()}
+
+
+def from_most_changed(found):
+    orders = {title: sorted(methods.items(), key=lambda item: item[1].value) for title, methods in found.items()}
+    texts = {
+        title: ", ".join(f"{style_of(m).label} {e.value:.2f}" for m, e in order) for title, order in orders.items()
     }
-    for r in runs
-}
+    return "\n".join(f"- {title}, from the most to the least changed: {text}." for title, text in texts.items())
+
+
+identity = {r.title: means(r, r.sanity.identity) for r in runs}
+labels = {r.title: means(r, r.sanity.labels) for r in runs}
 glue("fig-identity", figures.forest(identity, xlabel="similarity of the maps for two other people"))
+glue("fig-labels", figures.forest(labels, xlabel="similarity of the maps of a network that learnt shuffled pairs"))
 
 # %% [markdown]
 # ```{glue:figure} fig-cascade
@@ -114,6 +128,14 @@ glue("fig-identity", figures.forest(identity, xlabel="similarity of the maps for
 #
 # Similarity of the maps for a probe's own mate and non-mate to the maps for two other people. Low is what a
 # contrastive method should have.
+# ```
+#
+# ```{glue:figure} fig-labels
+# :name: fig-labels
+# :alt: One panel for each network and dataset. For each method a point with a bar, the similarity of its maps to those of a network that was trained on shuffled pairs.
+#
+# Similarity of the maps to those of a network that was trained on shuffled pairs: what the architecture, the images and the training itself
+# put into a map, without any knowledge of who is who.
 # ```
 #
 # ## What the numbers say
@@ -134,15 +156,13 @@ Markdown("\n".join(lines))
 # And for two other people:
 
 # %% tags=["hide-input"]
-lines = []
-for title, methods in identity.items():
-    order = sorted(methods, key=lambda m: methods[m].value)
-    lines.append(
-        f"- {title}, from the most to the least changed: "
-        + ", ".join(f"{style_of(m).label} {methods[m].value:.2f}" for m in order)
-        + "."
-    )
-Markdown("\n".join(lines))
+Markdown(from_most_changed(identity))
+
+# %% [markdown]
+# And for a network that learnt shuffled pairs:
+
+# %% tags=["hide-input"]
+Markdown(from_most_changed(labels))
 
 # %% [markdown]
 # EBP and eEBP never read the non-mate, and the mate only through the weights of one row of the head: what they show is mostly
@@ -153,5 +173,5 @@ Markdown("\n".join(lines))
 #
 # ## What would falsify it
 #
-# - *A method*, if its similarity stayed near 1 to the end of the cascade: it would then not depend on what was learnt.
+# - *A method*, if its similarity stayed near 1 to the end of the cascade, or with shuffled pairs: it would then not depend on what was learnt.
 # - *The check*, if the fixed central blob did not stay at 1: it reads neither network nor image.

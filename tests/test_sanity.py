@@ -54,3 +54,11 @@ def test_identities(triplets):
     net, *images = triplets
     with pytest.raises(ValueError, match="at least 3"):
         sanity.identity_randomisation(net, *(x[:2] for x in images), method="ebp")
+
+
+def test_labels_compare_two_networks(triplets):
+    net, *images = triplets
+    other = networks.build("lcnn9", seed=1, width=0.125, size=32, embedding=16).eval()
+    assert sanity.label_randomisation(net, net, *images, method="ebp").min() > 0.999
+    assert sanity.label_randomisation(net, other, *images, method="center").min() > 0.999
+    assert sanity.label_randomisation(net, other, *images, method="ebp").max() < 0.99

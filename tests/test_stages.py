@@ -192,3 +192,22 @@ def test_prepare_writes_a_set_that_loads(tmp_path):
     quadruplets = Quadruplets.load(tmp_path / "quadruplets.safetensors")
     assert set(quadruplets.subject.tolist()) == set(faces.test.tolist())
     assert faces.record["environment"]["seed"] == 0
+
+
+def test_sanity_asks_network_people_and_labels(played, tmp_path):
+    data = f"--faces {played}/faces.safetensors --quadruplets {played}/quadruplets.safetensors"
+    data += f" --weights {played}/net/weights.safetensors --trials {played}/trials.json"
+    shape = "--network lcnn9 --width 0.125 --size 32 --embedding 4"
+    recipe = "--steps 2 --identities 4 --shuffled"
+    assert run(f"train --faces {played}/faces.safetensors --out {tmp_path}/net {shape} {recipe} {RUN}") == 0
+    line = f"sanity {data} --samples 4 --methods center ebp {RUN}"
+    assert run(f"{line} --out {tmp_path}/plain.safetensors") == 0
+    assert run(f"{line} --shuffled {tmp_path}/net/weights.safetensors --out {tmp_path}/labels.safetensors") == 0
+    plain, _ = read_tensors(tmp_path / "plain.safetensors")
+    found, metadata = read_tensors(tmp_path / "labels.safetensors")
+    assert set(found) - set(plain) == {"center/labels", "ebp/labels"}
+    n = len(found["subject"])
+    assert found["ebp/cascade"].shape == (len(metadata["layers"]), n)
+    assert found["ebp/labels"].shape == found["ebp/identity"].shape == (n,)
+    assert (found["center/labels"] > 0.999).all()
+    assert not (found["ebp/labels"] > 0.999).all()

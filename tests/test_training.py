@@ -198,3 +198,21 @@ def test_rate_rises_then_falls():
 def test_progress_is_silent_without_a_terminal(faces, tmp_path, capsys):
     training.fit(network(), faces, out=tmp_path, **{**TINY, "progress": True})
     assert capsys.readouterr() == ("", "")
+
+
+def test_shuffled_pairs_teach_nothing_about_who_is_who(memory, tmp_path):
+    """The recipe that teaches the true pairs (above) leaves the network guessing, and the last weights are kept."""
+    record = training.fit(
+        network(),
+        memory,
+        out=tmp_path,
+        steps=100,
+        identities=8,
+        lr=2e-3,
+        validate_every=50,
+        shuffled=True,
+        progress=False,
+    )
+    assert record["recipe"]["shuffled"]
+    assert record["best"] == record["validation"][-1]
+    assert record["best"]["rank1"] <= 0.25

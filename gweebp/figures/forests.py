@@ -1,6 +1,6 @@
 """Forest plots: a value and its interval a method, absolute or as a paired difference."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -12,10 +12,16 @@ from gweebp.games.bootstrap import Difference, Estimate
 
 
 @white
-def forest(by_panel: Mapping[str, Mapping[str, Estimate]], *, xlabel: str, columns: int = 2) -> Figure:
+def forest(
+    by_panel: Mapping[str, Mapping[str, Estimate]],
+    *,
+    xlabel: str,
+    columns: int = 2,
+    dots: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+) -> Figure:
     """Value and interval of each method, one panel a network and dataset; a line at the `random` baseline.
 
-    by_panel: title -> method -> Estimate (value, low, high).
+    by_panel: title -> method -> Estimate (value, low, high). dots: title -> method -> the values behind it.
 
     >>> found = {"gweebp": Estimate(0.8, 0.7, 0.9), "random": Estimate(0.5, 0.4, 0.6)}
     >>> [label.get_text() for label in forest({"VGG16": found}, xlabel="area").axes[0].get_yticklabels()]
@@ -28,6 +34,8 @@ def forest(by_panel: Mapping[str, Mapping[str, Estimate]], *, xlabel: str, colum
         for y, name in enumerate(names):
             if name in methods:
                 _interval(ax, y, methods[name], style_of(name).color, style_of(name).marker, filled=True)
+                single = (dots or {}).get(title, {}).get(name, [])
+                ax.plot(single, [y + 0.28] * len(single), "|", color=INK, markersize=7, markeredgewidth=1.4)
         ax.set_title(title)
     label_edges(axes, min(columns, len(axes)), xlabel)
     return figure

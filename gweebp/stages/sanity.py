@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -24,13 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--methods", nargs="+", required=True, help="names in gweebp.METHODS, or of --options")
     parser.add_argument("--options", type=json.loads, default={}, metavar="JSON", help="as of the stage maps")
     parser.add_argument("--samples", type=int, default=16, help="triplets of the hiding game, at most (default: 16)")
+    parser.add_argument("--shuffled", type=Path, metavar="FILE", help="weights of `train --shuffled` (default: none)")
     add_run(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the similarities: "<method>/cascade" (layers, n) and "<method>/identity" (n,); NaN where a map is flat."""
+    """Write the similarities: "<method>/cascade" (layers, n), "<method>/identity" and "<method>/labels" (n,).
+
+    NaN where a map is flat; no labels without a network that learnt shuffled ones.
+    """
     started = time.perf_counter()
-    net = networks.load(options.weights).to(device_of(options), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    device = device_of(options)
+    given = [path for path in (options.weights, options.shuffled) if path]
+    net, *shuffled = (networks.load(path).to(device, memory_format=torch.channels_last) for path in given)  # type: ignore[call-overload]
     trials = load_trials(options)["hiding"]
     images = [as_input(net, x[: options.samples]) for x in (trials.probe, trials.mate, trials.nonmate)]
     results: dict[str, Tensor] = {"subject": trials.subject[: options.samples]}
@@ -42,5 +49,7 @@ def run(options: argparse.Namespace) -> None:
         results[f"{name}/identity"] = sanity.identity_randomisation(
             net, *images, method=method.name, seed=options.seed, **chosen
         )
+        for other in shuffled:
+            results[f"{name}/labels"] = sanity.label_randomisation(net, other, *images, method=method.name, **chosen)
     record = environment(seed=options.seed, started=started)
     files.write_tensors(options.out, results, {"layers": layers, "record": record})

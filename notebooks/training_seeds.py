@@ -1,0 +1,151 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Another training, another winner?
+#
+# A network is one draw: another seed starts from other weights and sees other batches. Would the same methods win if it were trained
+# again?
+#
+# Each network is trained with several seeds on the same faces. Everything after that is done again: the threshold, the trials
+# that qualify, the maps and the games. With $x_k$ a method's figure on training $k$ of $K$, the figure of the method is the mean, and
+# its uncertainty has two sources, the people in the test and the trainings,
+#
+# ```{math}
+# :label: eq-two-levels
+# \bar x = \frac1K \sum_{k=1}^{K} x_k, \qquad
+# \operatorname{Var}(\bar x) \approx \operatorname{Var}_{\text{people}}(\bar x) + \frac{1}{K (K-1)} \sum_{k=1}^{K} (x_k - \bar x)^2 .
+# ```
+#
+# A resample draws people, the same for all trainings, and $K - 1$ of the $K$ trainings with replacement; $K$ of them would make
+# the second term too small by $(K-1)/K$.
+
+# %% tags=["parameters"]
+build = "_build/book"
+profile = "book"
+networks = "vgg16,lcnn9"
+datasets = "synthetic-composite,synthetic-drawn"
+measure = "inpainting-10"  # of the inpainting game; see gweebp.measures.MEASURES
+seeds = 1  # trainings of each network
+reference = "gweebp"  # the method that the others are compared with
+resamples = 2000
+seed = 0
+
+# %% tags=["hide-input"]
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+from myst_nb import glue
+
+from gweebp import figures, measures, replicates, soundness
+from gweebp.figures import style_of
+from gweebp.measures import Drawn
+from gweebp.results import open_runs
+
+# %% [markdown]
+# ## By hand: three trainings
+#
+# Were everybody in the world tested, only the trainings would differ, and {eq}`eq-two-levels` would have its second term alone:
+
+# %%
+x = np.array([0.60, 0.66, 0.75])
+by_hand = x.std(ddof=1) / np.sqrt(len(x))
+drawn = replicates.pooled([Drawn(value, np.full(20_000, value)) for value in x])
+assert abs(drawn.draws.std() - by_hand) < 0.03 * by_hand
+print(f"mean {drawn.value:.3f}, standard error by hand {by_hand:.4f}, of the resamples {drawn.draws.std():.4f}")
+
+# %% [markdown]
+# ## The trainings
+
+# %%
+runs = open_runs(build, datasets, networks)
+rows = {}
+for run in runs:
+    for k, again in enumerate(replicates.trainings(run, seeds)):
+        rows[f"{run.title}, training {k}"] = {
+            "rank-1": measures.shown(soundness.rank_k(again)[1], 2),
+            "τ": f"{again.trials['threshold']:.3f}",
+            "triplets": str(len(again.trials["hiding"]["probe"])),
+            "quadruplets": str(len(again.trials["inpainting"]["qualified"])),
+        }
+pd.DataFrame(rows).T
+
+# %% [markdown]
+# ## The games
+
+# %% tags=["remove-output", "hide-input"]
+options = {"resamples": resamples, "seed": seed}
+NONE = "The inpainting game was not played on this dataset: its people have no doppelgängers."
+found, single = {}, {}
+for game, name in (("hiding", "hiding"), ("inpainting", measure)):
+    found[game] = replicates.pooled_estimates(runs, seeds, name, **options)
+    single[game] = replicates.by_training(runs, seeds, name)
+    label = measures.MEASURES[name].label.partition(": ")[2]
+    drawn = figures.forest(found[game], xlabel=label, dots=single[game]) if found[game] else figures.note(NONE)
+    glue(f"fig-seeds-{game}", drawn)
+glue("seeds", seeds, display=False)
+
+# %% [markdown]
+# ```{glue:figure} fig-seeds-hiding
+# :name: fig-seeds-hiding
+# :alt: One panel for each network and dataset; a point with a bar for each method, its mean area in the hiding game over the trainings, and a small tick for each training.
+#
+# Hiding game: the mean over {glue:text}`seeds` training(s), with 95 % intervals over people and trainings; ticks: single trainings.
+# ```
+#
+# ```{glue:figure} fig-seeds-inpainting
+# :name: fig-seeds-inpainting
+# :alt: One panel for each network and dataset; a point with a bar for each method, its mean figure in the inpainting game over the trainings, and a small tick for each training.
+#
+# Inpainting game: the mean over {glue:text}`seeds` training(s), with 95 % intervals over people and trainings; ticks: single trainings.
+# ```
+#
+# ## What the numbers say
+
+# %% tags=["hide-input"]
+lines = []
+for game, panels in single.items():
+    for title, methods in panels.items():
+        ahead = {m: [a > b for a, b in zip(methods[reference], x)] for m, x in methods.items() if m != reference}
+        always = [style_of(m).label for m, wins in ahead.items() if all(wins)]
+        never = [style_of(m).label for m, wins in ahead.items() if not any(wins)]
+        mixed = [style_of(m).label for m, wins in ahead.items() if any(wins) and not all(wins)]
+        lines.append(
+            f"- {game} game, {title}: {style_of(reference).label} is ahead in every training of {', '.join(always) or 'none'}; "
+            f"in none of {', '.join(never) or 'none'}; in some of {', '.join(mixed) or 'none'}."
+        )
+if seeds == 1:
+    lines.append("\nThe networks of this build were trained once: nothing can be said about the trainings' share.")
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# How much of the uncertainty is the trainings'? The spread of the trainings, as a standard error of their mean, beside the
+# standard error of the mean over both levels, averaged over the methods:
+
+# %% tags=["hide-input"]
+rows = {}
+for game, panels in found.items():
+    for title, methods in panels.items():
+        both = [(e.high - e.low) / (2 * 1.96) for e in methods.values()]
+        own = [np.std(single[game][title][m], ddof=1) / np.sqrt(seeds) if seeds > 1 else np.nan for m in methods]
+        rows[f"{game}, {title}"] = {
+            "trainings": f"{np.mean(own):.3f}" if seeds > 1 else "unknown",
+            "people and trainings": f"{np.mean(both):.3f}",
+        }
+pd.DataFrame(rows).T
+
+# %% [markdown]
+# ## What would falsify it
+#
+# A method that wins *resolved* on one training and loses *resolved* on the next: then the intervals over people alone, which the
+# other chapters show, promise more than they can keep. The claims in the [results](results) are judged on the mean over the
+# trainings.
