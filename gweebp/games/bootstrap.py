@@ -162,8 +162,8 @@ def resampled(
 ) -> Array:
     """The statistic of each resample, (resamples, ...); the same groups and seed draw the same subjects.
 
-    among: the subjects to draw from, (subjects,), where `groups` may lack some; sets drawn from the same are paired, and
-    a resample that has none of `groups` is NaN.
+    among: the subjects to draw from, (subjects,), where `groups` may lack some; sets drawn from the same are paired,
+    and a resample that has none of `groups` is NaN.
 
     >>> resampled(lambda hit, n: (hit / n)[..., 0], (np.ones((3, 1)), np.ones((3, 1))), resamples=2).tolist()
     [1.0, 1.0]
