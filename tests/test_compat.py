@@ -1,0 +1,114 @@
+"""Published networks: the same keys, and the same function of the same weights, as their authors' own code."""
+
+import pytest
+import torch
+from compat import IMAGENET, Oracle, normalised, recipe_b, wave
+
+from gweebp import weights
+from gweebp.preparation.bisenet import BiSeNet
+from gweebp.preparation.pluralistic import Discriminator, Encoder, Generator, complete
+from gweebp.preparation.resnet_generator import PatchGAN, ResnetGenerator
+
+PREPARATION = {
+    "bisenet_face": BiSeNet,
+    "cyclegan_resnet9": ResnetGenerator,
+    "patchgan_n3": PatchGAN,
+    "pluralistic_E": Encoder,
+    "pluralistic_G": Generator,
+    "pluralistic_D": Discriminator,
+}
+
+
+def close(found, expected, relative):
+    error = (found - expected).abs().max().item()
+    assert error <= relative * expected.abs().max().item(), f"off by {error:.2g}"
+
+
+def test_recipe_b():
+    first = [0.10016382159665227, -0.7345444830134511, -0.9850658089853823, 0.6568972584791481, 0.611534203402698]
+    assert recipe_b(5, 0) == pytest.approx(first, abs=1e-15)
+    assert recipe_b(2, 3) == pytest.approx([0.9233286697417498, 0.8595765009522438], abs=1e-15)
+
+
+@pytest.mark.parametrize("name", PREPARATION)
+def test_keys_shapes_and_types(shared, name):
+    oracle = Oracle(shared, name, "pluralistic_celeba" if "pluralistic" in name else "")
+    ours = PREPARATION[name]().state_dict(keep_vars=True)
+    assert {key: tuple(value.shape) for key, value in ours.items()} == oracle.shapes
+    assert {key: str(value.dtype).removeprefix("torch.") for key, value in ours.items()} == oracle.dtypes
+    for group in oracle.info.get("alias_groups", []):
+        assert len({id(ours[key]) for key in group}) == 1
+
+
+def filled(oracle, kind, fill="B"):
+    net = kind().eval()
+    weights.put(net, oracle.weights(fill), "the oracle")
+    return net
+
+
+@pytest.mark.parametrize("fill", ["A", "B"])
+def test_bisenet(shared, fill):
+    oracle = Oracle(shared, "bisenet_face")
+    net = filled(oracle, BiSeNet, fill)
+    x = normalised(wave(3, 512), *IMAGENET)
+    with torch.no_grad():
+        logits = net(x)
+        close(logits[:, :, ::16, ::16], oracle.expected(f"{fill}_logits_stride16_f64"), 1e-4)
+        sure = oracle.expected(f"{fill}_margin_stride4") > 1e-2
+        labels = logits.argmax(1)[0, ::4, ::4]
+        assert torch.equal(labels[sure], oracle.expected(f"{fill}_argmax_stride4").long()[sure])
+        if fill == "B":
+            logits = net.double()(x.double())
+            close(logits[:, :, ::16, ::16], oracle.expected("B_logits_stride16_f64"), 1e-6)
+
+
+@pytest.mark.parametrize(("fill", "size", "stride"), [("A", 128, 1), ("B", 128, 1), ("B", 256, 4)])
+def test_cyclegan(shared, fill, size, stride):
+    oracle = Oracle(shared, "cyclegan_resnet9")
+    net = filled(oracle, ResnetGenerator, fill)
+    x = normalised(wave(3, size), (0.5,) * 3, (0.5,) * 3)
+    expected = oracle.expected(f"{fill}_{size}_out_" + (f"stride{stride}_f64" if stride > 1 else "f64"))
+    with torch.no_grad():
+        # fill A amplifies rounding
+        close(net(x)[:, :, ::stride, ::stride], expected, 2e-3 if fill == "A" else 1e-4)
+        if size == 128:
+            close(net.double()(x.double()), expected, 1e-6)
+
+
+@pytest.mark.parametrize("size", [128, 256])
+@pytest.mark.parametrize("fill", ["A", "B"])
+def test_patchgan(shared, fill, size):
+    oracle = Oracle(shared, "patchgan_n3")
+    net = filled(oracle, PatchGAN, fill)
+    x = normalised(wave(3, size), (0.5,) * 3, (0.5,) * 3)
+    expected = oracle.expected(f"{fill}_{size}_out_f64")
+    with torch.no_grad():
+        close(net(x), expected, 1e-4)
+        close(net.double()(x.double()), expected, 1e-6)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64])
+@pytest.mark.parametrize("fill", ["A", "B"])
+def test_pluralistic(shared, fill, precision):
+    e, g, d = (Oracle(shared, f"pluralistic_{part}", "pluralistic_celeba") for part in "EGD")
+    encoder, generator, critic = (
+        filled(oracle, kind, fill).to(precision) for oracle, kind in ((e, Encoder), (g, Generator), (d, Discriminator))
+    )
+    image = normalised(wave(3, 256), (0.5,) * 3, (0.5,) * 3).to(precision)
+    known = torch.ones(1, 1, 256, 256, dtype=precision)
+    known[..., 64:192, 64:192] = 0
+    noise = torch.sin(0.05 * torch.arange(8192, dtype=torch.float64)).float().reshape(1, 128, 8, 8).to(precision)
+    # fill A amplifies rounding: the authors' own float32 pictures are off by 2.4e-4
+    tolerance = 1e-6 if precision == torch.float64 else {"A": 1e-3, "B": 1e-4}[fill]
+    with torch.no_grad():
+        features, mu, sigma = encoder(known * image)
+        close(mu, e.expected(f"{fill}_mu_f64"), tolerance)
+        close(sigma, e.expected(f"{fill}_sigma_f64"), tolerance)
+        pictures = generator(mu + sigma * noise, features[-1], features[2], known)
+        for picture, (size, stride) in zip(pictures, [(32, 1), (64, 2), (128, 4), (256, 4)], strict=True):
+            expected = g.expected(f"{fill}_G_out{size}_stride{stride}_f64")
+            close(picture[:, :, ::stride, ::stride], expected, tolerance)
+        whole = complete(encoder, generator, image, known, noise)
+        close(whole[:, :, ::4, ::4], g.expected(f"{fill}_composite_stride4_f64"), tolerance)
+        assert torch.equal(whole[..., :64, :], image[..., :64, :])
+        close(critic(whole), d.expected(f"{fill}_D_score_f64"), tolerance)
