@@ -23,6 +23,7 @@ from torch import Tensor
 from gweebp import files, networks
 from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.quadruplets import Quadruplets
+from gweebp.datasets.triplets import hiding_images
 from gweebp.games.inpainting import Outcome
 
 __all__ = ["Games", "Run", "Sanity", "located", "open_runs"]
@@ -152,9 +153,8 @@ class Run:
         """Probe, mate and non-mate of one trial of the hiding game: three uint8 (1, 3, h, w)."""
         chosen = self.trials["hiding"]
         row = _row(sample, len(chosen["probe"]), f"triplets of {self.title}")
-        gallery, test = self.faces.gallery(), self.faces.test
-        probe = self.faces.sketches[test[chosen["probe"][row]]]
-        return probe[None], gallery[chosen["mate"][row]][None], gallery[chosen["nonmate"][row]][None]
+        probe, mate, nonmate, _ = hiding_images(self.faces, {key: [rows[row]] for key, rows in chosen.items()})
+        return probe, mate, nonmate
 
     def quadruplet(self, sample: int) -> Quadruplets:
         """One trial of the inpainting game."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
+from gweebp.datasets.faceset import FaceSet
 from gweebp.verification import distances
 
-__all__ = ["hiding_triplets"]
+__all__ = ["hiding_images", "hiding_triplets"]
 
 
 def hiding_triplets(probe: Tensor, gallery: Tensor, mate_index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -49,3 +52,23 @@ def hiding_triplets(probe: Tensor, gallery: Tensor, mate_index: Tensor) -> tuple
     if len(probe_index) == 0:
         raise ValueError(f"none of {len(d)} probes has its mate at rank 1: train the network longer")
     return probe_index, mate_index[probe_index], nearest.indices[probe_index]
+
+
+def hiding_images(faces: FaceSet, chosen: Mapping[str, Sequence[int]]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The images of chosen triplets, as `hiding_triplets` chose them from the test sketches and the gallery.
+
+    Args:
+        faces: the set that they were chosen from.
+        chosen: "probe", rows of the test subjects; "mate" and "nonmate", rows of `faces.gallery()`.
+
+    Returns:
+        probe, mate, nonmate: uint8 (k, 3, h, w); the subject of each, int64 (k,), an index into `faces.ids`.
+
+    >>> images = torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 3, 2, 2)
+    >>> faces = FaceSet("demo", tuple("abcd"), images, images, torch.tensor([0, 2, 1, 2]))
+    >>> hiding_images(faces, {"probe": [1], "mate": [1], "nonmate": [0]})[3]
+    tensor([3])
+    """
+    probe, mate, nonmate = (torch.as_tensor(chosen[key], dtype=torch.int64) for key in ("probe", "mate", "nonmate"))
+    gallery, subject = faces.gallery(), faces.test[probe]
+    return faces.sketches[subject], gallery[mate], gallery[nonmate], subject

@@ -11,6 +11,7 @@ from torch import Tensor
 from gweebp import files
 from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.quadruplets import Quadruplets
+from gweebp.datasets.triplets import hiding_images
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,7 @@ class Trials:
 def load_trials(options: argparse.Namespace) -> dict[str, Trials]:
     """The trials of each game that has any: "hiding", and "inpainting" where the dataset has quadruplets."""
     chosen = files.read_json(options.trials)
-    faces = FaceSet.load(options.faces.parent)
-    gallery, test = faces.gallery(), faces.test
-    probe, mate, nonmate = (torch.tensor(chosen["hiding"][key]) for key in ("probe", "mate", "nonmate"))
-    trials = {"hiding": Trials(faces.sketches[test[probe]], gallery[mate], gallery[nonmate], test[probe])}
+    trials = {"hiding": Trials(*hiding_images(FaceSet.load(options.faces.parent), chosen["hiding"]))}
     if chosen["inpainting"]["qualified"]:
         four = load_qualified(options)
         trials["inpainting"] = Trials(four.op, four.om, four.in_, four.subject)
