@@ -101,8 +101,13 @@ def coordinates(capture: Capture, size: int) -> tuple[Tensor, Tensor, Tensor]:
     x, y = x - capture.shift_u, y + 0.08 - capture.shift_v
     c, s = torch.cos(capture.roll) / capture.zoom, torch.sin(capture.roll) / capture.zoom
     u, v = c * x + s * y, c * y - s * x
-    depth = (1 - (u / 0.62).square() - ((v - 0.1) / 0.9).square()).clamp(min=0)  # the nose moves most, the ears least
-    return u - capture.yaw * depth, v - capture.pitch * depth, 2 / (size * capture.zoom)
+    near = depth(u, v)
+    return u - capture.yaw * near, v - capture.pitch * near, 2 / (size * capture.zoom)
+
+
+def depth(u: Tensor, v: Tensor) -> Tensor:
+    """How near the camera a point of the head is, 0 (the ears and beyond) to 1: the nose moves most when it turns."""
+    return (1 - (u / 0.62).square() - ((v - 0.1) / 0.9).square()).clamp(min=0)
 
 
 def extent(capture: Capture, size: int, reach: float, top: float, bottom: float) -> tuple[slice, slice]:

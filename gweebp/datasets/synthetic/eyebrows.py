@@ -12,9 +12,21 @@ def _local(c: Canvas) -> tuple[Tensor, Tensor]:
     """Along the brow, 0 inner end to 1 outer end, and down from its middle line, in face units."""
     p = c.p
     along = (c.a - p["brow_gap"]) / p["brow_length"]
-    t = along.clamp(-0.3, 1.3)
-    rise = p["brow_arch"] * (1 - ((t - 0.62) / 0.62).square()) + p["brow_slant"] * p["brow_length"] * (t - 0.5) * 0.6
-    return along, c.v + p["brow_height"] - p["brow_skew"] * c.side + rise
+    return along, c.v + p["brow_height"] - p["brow_skew"] * c.side + _rise(p, along.clamp(-0.3, 1.3))
+
+
+def _rise(p: dict[str, Tensor], t: Tensor) -> Tensor:
+    """Of the middle line over the height of its end."""
+    return p["brow_arch"] * (1 - ((t - 0.62) / 0.62).square()) + p["brow_slant"] * p["brow_length"] * (t - 0.5) * 0.6
+
+
+def points(p: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Landmarks 17 to 26, u and v (n, 10): along the middle line of each brow, left to right."""
+    inwards = torch.linspace(1, 0, 5, dtype=torch.float64)
+    along, side = torch.cat([inwards, inwards.flip(0)]), torch.tensor([-1.0, 1.0]).repeat_interleave(5)
+    u = side * (p["brow_gap"] + along * p["brow_length"])
+    v = p["brow_skew"] * side - p["brow_height"] - _rise(p, along)
+    return u.squeeze(1), v.squeeze(1)
 
 
 BOX = (0.34, -0.38, -0.02)  # reach, top and bottom of all that is drawn here

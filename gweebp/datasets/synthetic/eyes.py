@@ -35,14 +35,25 @@ def window(c: Canvas) -> Tensor:
     return cover(ellipse(out * c.p["eye_width"], down - 0.004, c.p["eye_width"] * 1.35, 0.088), 0.03)
 
 
-def _lids(c: Canvas, out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _lids(p: dict[str, Tensor], out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Heights of the upper lid, lower lid and crease over `out`; (1 − out²) is an almond."""
     arch = 1 - out.square()
     full = arch.clamp(min=-0.6) * (1 + 0.18 * out)
-    upper = -c.p["eye_open"] * full
-    lower = 0.62 * c.p["eye_open"] * arch.clamp(min=-0.6) * (1 + 0.25 * out)
-    crease = -(c.p["eye_open"] * 1.05 + 0.014) * (1 - 0.62 * out.square())
+    upper = -p["eye_open"] * full
+    lower = 0.62 * p["eye_open"] * arch.clamp(min=-0.6) * (1 + 0.25 * out)
+    crease = -(p["eye_open"] * 1.05 + 0.014) * (1 - 0.62 * out.square())
     return upper, lower, crease
+
+
+def points(p: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Landmarks 36 to 47, u and v (n, 12): of each eye, clockwise from its left corner along both lids."""
+    right = torch.tensor([-1, -1 / 3, 1 / 3, 1, 1 / 3, -1 / 3], dtype=torch.float64)
+    out, side = torch.cat([-right, right]), torch.tensor([-1.0, 1.0]).repeat_interleave(6)
+    upper, lower, _ = _lids(p, out)
+    below = torch.tensor([False, False, False, False, True, True]).repeat(2)
+    aside = out * p["eye_width"]
+    v = torch.where(below, lower, upper) + p["eye_height"] * 0.5 * side - p["eye_slant"] * aside
+    return (side * (p["eye_gap"] + aside)).squeeze(1), v.squeeze(1)
 
 
 def draw(c: Canvas) -> None:
@@ -52,7 +63,7 @@ def draw(c: Canvas) -> None:
     area = window(c)
     c.claim("eyes", area)
     out, down = _local(c)
-    upper, lower, crease = _lids(c, out)
+    upper, lower, crease = _lids(p, out)
     near = cover(out.abs() - 1.12, 0.2)
     c.darken(area * 0.10 * bump(out, down + 0.5 * p["eye_open"], 1.3, 0.085))  # the hollow under the brow
     c.darken(area * near * (0.12 + 0.38 * p["eye_crease"]) * ridge(down - crease, 0.013))

@@ -19,10 +19,27 @@ def _local(c: Canvas) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         - p["mouth_skew"] * across.clamp(-1, 1)
         + p["mouth_corners"] * across.square().clamp(max=1.3)
     )
+    upper, lower = _lips(p, across, arch)
+    return across, down, upper, lower
+
+
+def _lips(p: dict[str, Tensor], across: Tensor, arch: Tensor) -> tuple[Tensor, Tensor]:
+    """Heights of the upper and the lower lip; `arch` is 1 − across², not below 0."""
     dip = p["lip_bow"] * (0.34 * ridge(across, 0.3) - 0.16 * ridge(across.abs() - 0.33, 0.33))
     upper = p["lip_upper"] * arch.sqrt() * (0.55 + 0.45 * arch) * (1 - dip)
     lower = p["lip_lower"] * arch.sqrt() * (0.4 + 0.6 * arch)
-    return across, down, upper, lower
+    return upper, lower
+
+
+def points(p: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Landmarks 48 to 67, u and v (n, 20): clockwise around the lips, then along the line between them (it is shut)."""
+    top = torch.tensor([-1, -2 / 3, -1 / 3, 0, 1 / 3, 2 / 3, 1], dtype=torch.float64)
+    inner = torch.tensor([-0.8, -0.4, 0, 0.4, 0.8], dtype=torch.float64)
+    across = torch.cat([top, top[1:-1].flip(0), inner, inner[1:-1].flip(0)])
+    upper, lower = _lips(p, across, 1 - across.square())
+    down = torch.cat([-upper[..., :7], lower[..., 7:12], torch.zeros_like(upper[..., 12:])], dim=2)
+    v = down + p["mouth_height"] + p["mouth_skew"] * across - p["mouth_corners"] * across.square()
+    return (across * p["mouth_width"]).squeeze(1), v.squeeze(1)
 
 
 BOX = (0.30, 0.24, 0.58)  # reach, top and bottom of all that is drawn here

@@ -17,6 +17,15 @@ def _local(c: Canvas) -> tuple[Tensor, Tensor, Tensor]:
     return across, t, half
 
 
+def points(p: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Landmarks 27 to 35, u and v (n, 9): the ridge from root to tip; under it wing, nostril, middle, nostril, wing."""
+    down = torch.tensor([0.0, 1 / 3, 2 / 3, 1.0], dtype=torch.float64) * (p["nose_length"] - 0.035)
+    bend = p["nose_bend"] * (1 - (2 * down / p["nose_length"] - 1).square()).clamp(min=0)
+    across = torch.tensor([-0.8, -0.42, 0.0, 0.42, 0.8], dtype=torch.float64) * p["nose_width"]
+    base = p["nose_length"] + torch.tensor([-0.012, 0.008, 0.015, 0.008, -0.012], dtype=torch.float64)
+    return torch.cat([bend, across], dim=2).squeeze(1), torch.cat([down, base], dim=2).squeeze(1)
+
+
 BOX = (0.26, -0.15, 0.44)  # reach, top and bottom of all that is drawn here
 
 

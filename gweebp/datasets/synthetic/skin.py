@@ -19,14 +19,31 @@ STUBBLE, MOUSTACHE, BEARD, GOATEE = 0.50, 0.62, 0.74, 0.88  # ranges of "beard";
 
 def outline(c: Canvas) -> Tensor:
     """Radial distance to the face's outline: half an ellipse above, a tapered superellipse below."""
-    p = c.p
     y = c.v - _MIDDLE
+    k = _norm(c.p, c.a, y).clamp(min=1e-3)
+    return (c.u.square() + y.square()).sqrt() * (1 - 1 / k)
+
+
+def _norm(p: dict[str, Tensor], a: Tensor, y: Tensor) -> Tensor:
+    """1 on the outline, less inside; `a` to the side of, `y` below the height of the cheekbones."""
     t = (y / (p["chin_height"] - _MIDDLE)).clamp(0, 2)
     taper = 1 - (1 - p["jaw_width"]) * t * t * (3 - 2 * t).clamp(min=0.6)
-    across = c.a / (p["head_width"] * taper)
+    across = a / (p["head_width"] * taper)
     down = torch.where(y > 0, t, y / _TOP)
-    k = superellipse(across, down, 0.05 + 0.45 * p["jaw_square"]).clamp(min=1e-3)
-    return (c.u.square() + y.square()).sqrt() * (1 - 1 / k)
+    return superellipse(across, down, 0.05 + 0.45 * p["jaw_square"])
+
+
+def points(p: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Landmarks 0 to 16, u and v (n, 17): on the outline, from ear over chin to ear, at equal angles."""
+    angle = torch.linspace(torch.pi, 0, 17, dtype=torch.float64)
+    cos, sin = torch.cos(angle), torch.sin(angle).clamp(min=0)
+    low = torch.zeros(len(p["chin_height"]), 1, 17, dtype=torch.float64)
+    high = torch.full_like(low, 1.2)
+    for _ in range(50):  # bisection: the norm grows along every ray
+        radius = (low + high) / 2
+        inside = _norm(p, radius * cos.abs(), radius * sin) < 1
+        low, high = torch.where(inside, radius, low), torch.where(inside, high, radius)
+    return (low * cos).squeeze(1), (low * sin + _MIDDLE).squeeze(1)
 
 
 def relief(c: Canvas) -> Tensor:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from gweebp.datasets.synthetic import capture, draws, parameters, sketches
 from gweebp.datasets.synthetic.capture import Capture
+from gweebp.datasets.synthetic.landmarks import landmarks
 from gweebp.datasets.synthetic.rendering import Rendering, render
 
 KINDS = {"composite": 0.40, "drawn": 0.10}  # kind of sketch -> eyewitness error
@@ -70,14 +71,27 @@ class World:
 
     def sketches(self, identities: Tensor, latents: Tensor, *, masks: bool = False) -> Drawn:
         """Sketches of people who look like `latents`, by the eyewitness or artist of `identities`."""
+        seen, conditions = self._seen(identities, latents)
+        if self.kind == "composite":
+            return self._drawn(seen, conditions, lambda r, c: sketches.composite(r.photo, r.skin), masks=masks)
+        return self._drawn(seen, conditions, lambda r, c: sketches.drawing(r.photo, c.lattice, r.skin), masks=masks)
+
+    def photo_landmarks(self, identities: Tensor, latents: Tensor) -> Tensor:
+        """The 68 landmarks of `photos(identities, latents)`: float64 (n, 68, 2), x and y in pixels."""
+        return landmarks(latents, self._photo_capture(identities), self.size)
+
+    def sketch_landmarks(self, identities: Tensor, latents: Tensor) -> Tensor:
+        """The 68 landmarks of `sketches(identities, latents)`: float64 (n, 68, 2), x and y in pixels."""
+        return landmarks(*self._seen(identities, latents), self.size)
+
+    def _seen(self, identities: Tensor, latents: Tensor) -> tuple[Tensor, Capture]:
+        """What the eyewitness or the artist of `identities` remembers of `latents`, and how the sketch is posed."""
         noise = draws.normal(self.seed, identities, "eyewitness", parameters.COUNT)
         seen = parameters.misremember(latents, noise, self.error)
-        if self.kind == "composite":
-            conditions = capture.sample(self.seed, identities, "sketch", jitter=0.35)
-            conditions = _studio(conditions, lattice=0.3 * conditions.lattice)
-            return self._drawn(seen, conditions, lambda r, c: sketches.composite(r.photo, r.skin), masks=masks)
-        conditions = _studio(self._photo_capture(identities))
-        return self._drawn(seen, conditions, lambda r, c: sketches.drawing(r.photo, c.lattice, r.skin), masks=masks)
+        if self.kind == "drawn":
+            return seen, _studio(self._photo_capture(identities))
+        conditions = capture.sample(self.seed, identities, "sketch", jitter=0.35)
+        return seen, _studio(conditions, lattice=0.3 * conditions.lattice)
 
     def _photo_capture(self, identities: Tensor) -> Capture:
         return capture.sample(self.seed, identities, "photo")
