@@ -42,6 +42,16 @@ def test_without_mate_region_and_empty(quadruplets, tmp_path):
     assert again.op.shape == (0, 3, 5, 4)
 
 
+def test_joined_is_one_after_the_other(quadruplets):
+    first, rest = quadruplets.select(torch.arange(2)), quadruplets.select(torch.arange(2, 6))
+    assert same(Quadruplets.joined([first, rest]), quadruplets)
+    assert Quadruplets.joined([first, replace(rest, mate_region=None)]).mate_region is None
+    with pytest.raises(ValueError, match="no quadruplets to join"):
+        Quadruplets.joined([])
+    with pytest.raises((ValueError, RuntimeError)):
+        Quadruplets.joined([first, replace(rest, **{k: v[..., :3] for k, v in vars(rest).items() if v.dim() > 1})])
+
+
 def test_fields_that_do_not_fit(quadruplets, tmp_path):
     for change, message in [
         ({"ip": quadruplets.ip[:-1]}, r"ip must be torch\.uint8 \(6, 3, 5, 4\), got torch\.uint8 \(5, "),

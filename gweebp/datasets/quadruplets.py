@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,13 +70,28 @@ class Quadruplets:
         """The quadruplets at `index`: int64 (k,) positions, or bool (q,)."""
         return Quadruplets(**{name: tensor[index] for name, tensor in self._tensors().items()})
 
+    @classmethod
+    def joined(cls, several: Sequence[Quadruplets]) -> Quadruplets:
+        """All of several sets, one after the other; mate regions only where every set has them.
+
+        >>> images = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+        >>> region, index = torch.ones(1, 4, 4, dtype=torch.bool), torch.tensor([0])
+        >>> one = Quadruplets(images, images, images, images, region, index, index)
+        >>> len(Quadruplets.joined([one, one]))
+        2
+        """
+        if not several:
+            raise ValueError("no quadruplets to join: expected at least one set")
+        names = set.intersection(*(set(q._tensors()) for q in several))
+        return cls(**{name: torch.cat([getattr(q, name) for q in several]) for name in names})
+
     def counts(self) -> dict[str, int]:
         """Number of quadruplets of each part."""
         return {name: int((self.part == code).sum()) for code, name in enumerate(PARTS)}
 
-    def save(self, path: str | Path) -> None:
-        """Write one safetensors file, atomically."""
-        files.write_tensors(path, self._tensors())
+    def save(self, path: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
+        """Write one safetensors file, atomically; `metadata` rides along."""
+        files.write_tensors(path, self._tensors(), metadata)
 
     @classmethod
     def load(cls, path: str | Path) -> Quadruplets:
