@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gweebp import files
 from gweebp.datasets.quadruplets import PARTS
+from gweebp.preparation import landmarks as lm
 
 __all__ = ["NONE", "dilate", "miou", "polygons", "read_labels"]
 
@@ -27,8 +28,7 @@ _BROW = 0.20  # thickness: the points lie on the middle of the brow
 _EYE, _NOSE, _MOUTH = 0.16, 0.09, 0.05  # margins around the points
 _FOREHEAD = 0.95  # from brows to hairline, in lengths from brows to the nose's base: thirds of a face are about equal
 _HAIR = 0.55  # thickness of the hair above the hairline; beside the face half as much
-_JAW = (0, 16)  # ends of the jaw line, beside the eyes
-_TEMPLES = (2, 14)  # hair beside the face ends at their height
+_TEMPLES = (2, 14)  # points of the jaw: hair beside the face ends at their height
 _FINE = 5  # drawn so many times as large: Pillow's edges are a pixel thick
 
 Points = np.ndarray
@@ -42,8 +42,7 @@ def polygons(landmarks: Tensor, size: int | tuple[int, int]) -> Tensor:
     between this outline and a larger one, above and beside it down to the cheeks. Neck, ears and long hair: no part.
 
     Args:
-        landmarks: (68, 2), x and y in pixels of the image, in iBUG's order: 0-16 jaw, 17-26 brows, 27-35 nose,
-            36-47 eyes, 48-67 mouth. A pixel's centre lies at +0.5.
+        landmarks: (68, 2), x and y in pixels of the image, as in `preparation.landmarks`.
         size: height and width, or both as one number.
 
     Returns:
@@ -54,11 +53,15 @@ def polygons(landmarks: Tensor, size: int | tuple[int, int]) -> Tensor:
 
     >>> polygons(torch.zeros(5, 2), 64)
     Traceback (most recent call last):
-    ValueError: expected 68 finite landmarks (68, 2), got (5, 2)
+    ValueError: landmarks must be (68, 2), got (5, 2)
     """
-    points, (h, w) = _checked(landmarks), (size, size) if isinstance(size, int) else size
-    left, right = points[36:42].mean(0), points[42:48].mean(0)
+    h, w = (size, size) if isinstance(size, int) else size
+    # to Pillow's pixels on the enlarged sheet; there as here their centres are whole numbers
+    points = _FINE * (lm.check(landmarks).numpy() + 0.5) - 0.5
+    left, right = points[lm.LEFT_EYE].mean(0), points[lm.RIGHT_EYE].mean(0)
     d = float(np.linalg.norm(right - left))
+    if d < 1:
+        raise ValueError("both eyes lie in one place: these are no landmarks of a face")
     across = (right - left) / d
     up = np.array([across[1], -across[0]])
     sheet = Image.new("L", (_FINE * w, _FINE * h), NONE)
@@ -66,13 +69,14 @@ def polygons(landmarks: Tensor, size: int | tuple[int, int]) -> Tensor:
     face, hair = _outlines(points, up, d)
     _shape(draw, hair, HAIR)
     _shape(draw, face, SKIN)
-    for start in (17, 22):
-        _stroke(draw, points[start : start + 5], BROWS, _BROW * d)
+    for brow in (lm.LEFT_BROW, lm.RIGHT_BROW):
+        _stroke(draw, points[brow], BROWS, _BROW * d)
+    root = points[lm.BRIDGE][:1]
     for part, group, margin in (
-        (EYES, points[36:42], _EYE),
-        (EYES, points[42:48], _EYE),
-        (NOSE, points[[27, 31, 32, 33, 34, 35]], _NOSE),
-        (MOUTH, points[48:60], _MOUTH),
+        (EYES, points[lm.LEFT_EYE], _EYE),
+        (EYES, points[lm.RIGHT_EYE], _EYE),
+        (NOSE, np.concatenate([root, points[lm.NOSE_BASE]]), _NOSE),
+        (MOUTH, points[lm.MOUTH], _MOUTH),
     ):
         _shape(draw, group, part)
         _stroke(draw, np.concatenate([group, group[:1]]), part, 2 * margin * d)
@@ -80,20 +84,12 @@ def polygons(landmarks: Tensor, size: int | tuple[int, int]) -> Tensor:
     return torch.from_numpy(np.array(sheet)[middle, middle].copy())
 
 
-def _checked(landmarks: Tensor) -> Points:
-    if tuple(landmarks.shape) != (68, 2) or not torch.isfinite(landmarks).all():
-        raise ValueError(f"expected 68 finite landmarks (68, 2), got {tuple(landmarks.shape)}")
-    points = _FINE * landmarks.double().numpy() - 0.5  # to Pillow's pixels, whose centres are whole numbers
-    if np.allclose(points[36:42].mean(0), points[42:48].mean(0)):
-        raise ValueError("both eyes lie in one place: these are no landmarks of a face")
-    return points
-
-
 def _outlines(points: Points, up: Points, d: float) -> tuple[Points, Points]:
     """Outlines of the face and of face and hair, (k, 2) each."""
-    first, last = points[list(_JAW)]
+    first, last = points[lm.JAW][[0, -1]]
     middle, half = (first + last) / 2, (last - first) / 2
-    brows, base = points[17:27].mean(0), points[31:36].mean(0)
+    brows = np.concatenate([points[lm.LEFT_BROW], points[lm.RIGHT_BROW]]).mean(0)
+    base = points[lm.NOSE_BASE].mean(0)
     height = float((brows - middle) @ up + _FOREHEAD * (brows - base) @ up)
     angle = np.linspace(0, np.pi, 40)[:, None]
 
@@ -105,7 +101,7 @@ def _outlines(points: Points, up: Points, d: float) -> tuple[Points, Points]:
     outer = arch(0.5 * _HAIR * d, _HAIR * d)
     temples = points[list(_TEMPLES)]
     drop = temples + np.array([-1.0, 1.0])[:, None] * 0.5 * _HAIR * d * half / np.linalg.norm(half)
-    face = np.concatenate([points[:17], arch(0.0, 0.0)])
+    face = np.concatenate([points[lm.JAW], arch(0.0, 0.0)])
     return face, np.concatenate([outer, drop[:1], temples, drop[1:]])
 
 

@@ -22,7 +22,9 @@ RANKS = (1, 5, 10, 50)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the stage takes."""
     add_inputs(parser, "faces", "quadruplets", "weights", "out")
-    parser.add_argument("--fpr", type=float, required=True, help="false-positive rate that sets the threshold")
+    tau = parser.add_mutually_exclusive_group(required=True)
+    tau.add_argument("--fpr", type=float, help="false-positive rate that sets the threshold")
+    tau.add_argument("--threshold", type=float, help="L2 distance of unit embeddings, such as a published one")
     add_run(parser)
 
 
@@ -36,7 +38,9 @@ def run(options: argparse.Namespace) -> None:
     gallery = verification.embed(net, faces.gallery(), progress=progress())
     mate = torch.arange(len(probe))  # row i of the gallery is test subject i
     genuine, impostor = verification.pairs(probe, gallery, mate)
-    threshold = verification.threshold_at_fpr(impostor, options.fpr)
+    threshold = options.threshold
+    if threshold is None:
+        threshold = verification.threshold_at_fpr(impostor, options.fpr)
     rank = verification.ranks(probe, gallery, mate)
     probes, mates, nonmates = hiding_triplets(probe, gallery, mate)
     result = {
