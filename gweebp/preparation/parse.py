@@ -24,10 +24,10 @@ NONE = 255  # the label of what belongs to no part: background, neck, ears, clot
 HAIR, BROWS, EYES, NOSE, MOUTH, SKIN = range(len(PARTS))
 
 # Lengths are in units of d, the distance between the eyes, where nothing else is said.
-_BROW = 0.20  # thickness: the points lie on the middle of the brow
+_BROW = 0.18  # thickness: the points lie on the middle of the brow
 _EYE, _NOSE, _MOUTH = 0.16, 0.09, 0.05  # margins around the points
-_FOREHEAD = 0.95  # from brows to hairline, in lengths from brows to the nose's base: thirds of a face are about equal
-_HAIR = 0.55  # thickness of the hair above the hairline; beside the face half as much
+_FOREHEAD = 0.80  # from brows to hairline, in lengths from brows to the nose's base (thirds of a face; hair hangs over)
+_HAIR, _BESIDE = 0.65, 0.22  # thickness of the hair above the hairline, and beside the face
 _TEMPLES = (2, 14)  # points of the jaw: hair beside the face ends at their height
 _FINE = 5  # drawn so many times as large: Pillow's edges are a pixel thick
 
@@ -98,9 +98,9 @@ def _outlines(points: Points, up: Points, d: float) -> tuple[Points, Points]:
         aside = half * (1 + wider / np.linalg.norm(half))
         return middle + np.cos(angle) * aside + np.sin(angle) * (height + higher) * up
 
-    outer = arch(0.5 * _HAIR * d, _HAIR * d)
+    outer = arch(_BESIDE * d, _HAIR * d)
     temples = points[list(_TEMPLES)]
-    drop = temples + np.array([-1.0, 1.0])[:, None] * 0.5 * _HAIR * d * half / np.linalg.norm(half)
+    drop = temples + np.array([-1.0, 1.0])[:, None] * _BESIDE * d * half / np.linalg.norm(half)
     face = np.concatenate([points[lm.JAW], arch(0.0, 0.0)])
     return face, np.concatenate([outer, drop[:1], temples, drop[1:]])
 
