@@ -6,7 +6,9 @@ killed at any point leaves either the old file or the new one, never half a file
 
 from __future__ import annotations
 
+import bz2
 import hashlib
+import io
 import json
 import os
 import uuid
@@ -110,7 +112,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_image(path: str | Path) -> Tensor:
-    """Read one image of any 8-bit mode as RGB.
+    """Read one image of any 8-bit mode as RGB, packed with bzip2 (`.ppm.bz2`) or not.
 
     Palette and grey images become RGB, EXIF rotation is applied, transparency is laid over white.
 
@@ -129,7 +131,8 @@ def read_image(path: str | Path) -> Tensor:
     """
     path = _existing(path)
     try:
-        with Image.open(path) as file:
+        packed = path.suffix.lower() == ".bz2"
+        with Image.open(io.BytesIO(bz2.open(path).read()) if packed else path) as file:
             image = ImageOps.exif_transpose(file)
             if image.mode in DEEP_MODES:
                 raise ValueError(f"{path} has pixels of mode {image.mode}: save it as 8-bit RGB or grey")

@@ -45,7 +45,7 @@ def test_pairs_by_name(tmp_path):
     assert faces.photos.shape == faces.sketches.shape == (12, 3, 32, 32)
     assert (faces.sizes["train"], faces.sizes["validation"], faces.sizes["test"]) == (7, 2, 3)
     assert faces.record["sizes"] == {
-        "listed": 12, "read": 12, "skipped": 0, "train": 7, "validation": 2, "test": 3
+        "listed": 12, "read": 12, "skipped": 0, "train": 7, "validation": 2, "test": 3, "distractors": 0
     }  # fmt: skip
     assert faces.record["seed"] == 0
     assert str(tmp_path) not in str(faces.record)
@@ -85,16 +85,16 @@ def test_bad_items_are_skipped_counted_and_listed(tmp_path):
     path = folder / "photos" / "m-004-01.png"
     path.write_bytes(path.read_bytes()[:300])
     (folder / "sketches" / "m-006-01-sz1.png").write_text("no image")
-    Image.new("RGB", (100, 100)).save(folder / "photos" / "m-008-01.png")
+    Image.new("RGB", (100, 120)).save(folder / "photos" / "m-008-01.png")
     (folder / "photos" / "notes.txt").write_text("not an image, and not meant to be")
-    with pytest.warns(UserWarning, match=r"skipped 5 of 12 pairs .*first: m-001-01: it has no photo"):
+    with pytest.warns(UserWarning, match=r"skipped 5 of 12 people .*first: m-001-01: it has no photo"):
         faces = cuhk.load(folder, size=24, seed=0)
     skipped = {item["item"]: item["why"] for item in faces.record["skipped"]}
     assert skipped["m-001-01"] == "it has no photo"
     assert skipped["m-002-01"] == "it has no sketch"
     assert "photos/m-004-01.png can't be read" in skipped["m-004-01"]
     assert "sketches/m-006-01-sz1.png can't be read" in skipped["m-006-01"]
-    assert "100x100 pixels, less than the crop" in skipped["m-008-01"]
+    assert "100x120 pixels: faces are cut out of images of 200x250" in skipped["m-008-01"]
     assert faces.record["sizes"]["read"] == len(faces.ids) == 7
     assert faces.record["sizes"]["skipped"] == len(skipped) == 5
     assert str(tmp_path) not in str(faces.record)
@@ -118,7 +118,9 @@ def test_files_that_pairs_csv_lists_and_that_are_gone_or_changed(tmp_path):
 def test_folders_that_hold_no_set(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere: name the folder that holds photos/"):
         cuhk.load(tmp_path / "nowhere", size=24, seed=0)
-    with pytest.raises(FileNotFoundError, match=r"no folder .*photos: expected photos/ and sketches/, or pairs\.csv"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no folder .*photos: expected photos/ and sketches/, pairs\.csv, or CUHK"
+    ):
         cuhk.load(tmp_path, size=24, seed=0)
     (tmp_path / "photos").mkdir()
     (tmp_path / "sketches").mkdir()
@@ -126,7 +128,7 @@ def test_folders_that_hold_no_set(tmp_path):
         cuhk.load(tmp_path, size=24, seed=0)
     (tmp_path / "photos" / "a.png").write_bytes(b"")
     (tmp_path / "sketches" / "a.png").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"none of 1 pairs .*; first: a: photos/a\.png can't be read"):
+    with pytest.raises(ValueError, match=r"none of 1 people .*; first: a: photos/a\.png can't be read"):
         cuhk.load(tmp_path, size=24, seed=0)
 
 
@@ -174,7 +176,65 @@ def test_two_images_of_one_person(tmp_path):
 )
 def test_options_that_cannot_be(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
-        cuhk.load(tmp_path, **{"size": 24, "seed": 0, **options})
+        cuhk.load(write_set(tmp_path / "set", n=1), **{"size": 24, "seed": 0, **options})
+
+
+def test_the_archives_as_distributed(tmp_path):
+    photo = Image.new("RGB", (200, 250), "blue")
+    for path in (
+        "CUHK_training_cropped_photos/photos/f-005-01.jpg",
+        "CUHK_training_cropped_sketches/sketches/F2-005-01-sz1.jpg",
+        "CUHK_training_sketch/sketch/F2-005-01-sz1.jpg",
+        "CUHK_testing_cropped_photos/photos/m1-001-01.jpg",
+        "CUHK_testing_cropped_sketches/sketches/m1-001-01-sz1.jpg",
+        "CUHK_testing_cropped_photos/photos/f-039-01.jpg",
+        "AR_sketch/sketch/Mp-002-1-sz1.jpg",
+        "notes/f-040-01.jpg",
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        photo.save(tmp_path / path)
+    listing = cuhk.listing(tmp_path)
+    assert [(pair.id, pair.usual) for pair in listing.pairs] == [
+        ("f-005-01", "train"),
+        ("f-039-01", "test"),
+        ("m1-001-01", "test"),
+    ]
+    assert listing.pairs[0].sketch == tmp_path / "CUHK_training_cropped_sketches/sketches/F2-005-01-sz1.jpg"
+    assert listing.pairs[1].sketch is None
+
+
+def test_original_sketches_find_their_photos(tmp_path):
+    for path in ("photos/f-005-01.png", "photos/f2-006-01.png", "sketches/F2-005-01-sz1.png", "sketches/f2-006-01.png"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (200, 250)).save(tmp_path / path)
+    assert [(p.photo.name, p.sketch.name) for p in cuhk.listing(tmp_path).pairs] == [
+        ("f-005-01.png", "F2-005-01-sz1.png"),
+        ("f2-006-01.png", "f2-006-01.png"),  # a name of the user's own stays as it is
+    ]
+
+
+def test_distractors_and_square_images(tmp_path):
+    folder = write_set(tmp_path / "set")
+    for i in range(4):
+        (folder / f"distractors/batch{i % 2}").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (60, 60), (i, 50, 90)).save(folder / f"distractors/batch{i % 2}/{i}.png")
+    (folder / "distractors/batch0/0.png").write_bytes(b"broken")
+    assert list(cuhk.listing(folder).distractors) == ["batch0-0", "batch0-2", "batch1-1", "batch1-3"]
+    with pytest.warns(
+        UserWarning, match=r"skipped 1 of 16 people .*: distractor batch0-0: distractors/batch0/0\.png can't"
+    ):
+        faces = cuhk.load(folder, size=24, seed=0)
+    assert faces.distractors[:, 0, 5, 5].tolist() == [2, 1, 3]  # a square is taken whole
+    assert faces.record["sizes"]["distractors"] == 3
+    assert len(faces.gallery()) == 3 + 3
+    more = tmp_path / "more"
+    more.mkdir()
+    Image.new("RGB", (60, 60)).save(more / "x.jpg")
+    assert list(cuhk.listing(folder).extended(more).distractors)[-1] == "x"
+    with pytest.raises(ValueError, match="has already: "):
+        cuhk.listing(folder).extended(folder / "distractors")
+    with pytest.raises(FileNotFoundError, match="name one that holds photos of other people"):
+        cuhk.listing(folder).extended(tmp_path / "gone")
 
 
 def test_the_real_set(shared):
@@ -183,7 +243,7 @@ def test_the_real_set(shared):
         pytest.skip("the folder shared has no data/cuhk")
     faces = cuhk.load(folder, size=32, seed=0)
     assert faces.record["sizes"] == {
-        "listed": 188, "read": 188, "skipped": 0, "train": 113, "validation": 28, "test": 47
+        "listed": 188, "read": 188, "skipped": 0, "train": 113, "validation": 28, "test": 47, "distractors": 0
     }  # fmt: skip
     usual = cuhk.load(folder, size=32, seed=0, split="usual")
     assert (usual.sizes["train"] + usual.sizes["validation"], usual.sizes["test"]) == (88, 100)

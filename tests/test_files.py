@@ -1,3 +1,4 @@
+import bz2
 import json
 from pathlib import Path
 
@@ -151,3 +152,15 @@ def test_text_is_no_image(tmp_path):
     (tmp_path / "x.png").write_text(json.dumps({"not": "an image"}))
     with pytest.raises(ValueError, match=r"x\.png can't be read as an image"):
         files.read_image(tmp_path / "x.png")
+
+
+def test_images_packed_with_bzip2(tmp_path):
+    pixels = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    Image.fromarray(pixels).save(tmp_path / "face.ppm")
+    packed = tmp_path / "face.ppm.bz2"
+    packed.write_bytes(bz2.compress((tmp_path / "face.ppm").read_bytes()))
+    assert torch.equal(files.read_image(packed), files.read_image(tmp_path / "face.ppm"))
+    for broken in (packed.read_bytes()[:-20], b"BZh9 not really", bz2.compress(b"no image")):
+        packed.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"face\.ppm\.bz2 can't be read as an image"):
+            files.read_image(packed)
