@@ -30,8 +30,10 @@ import torch
 from torch import Tensor, nn
 
 from gweebp import operations
+from gweebp.closed_form import choose_forms
 from gweebp.gain import gain_function, warn_without_gain
 from gweebp.layers import at_least_float32, named_layer, no_autocast, run_from
+from gweebp.nodes import Node, Stream
 from gweebp.operations import Mixing
 from gweebp.paper_code import Released
 from gweebp.triplet import embedded
@@ -44,43 +46,49 @@ class LostMassWarning(UserWarning):
     """A share of the probability met parents without an excitatory child."""
 
 
-def share(op: Mixing, responses: tuple[Tensor, ...], probability: Tensor, positive: Tensor | None) -> list[Tensor]:
+def streams(node: Node) -> list[Stream]:
+    """Which responses excite which parents, through which weights: Eq. (1)-(4) as they stand."""
+    found = []
+    for parent in node.parent_signs:
+        factor: Tensor | float = 1.0  # the parents of the other sign have no probability
+        if len(node.parent_signs) == 2 and node.positive is not None:
+            factor = (node.positive if parent > 0 else ~node.positive).to(node.op.children[0].dtype)
+        for child in node.child_signs:  # a weight excites where its sign is the parent's times the child's
+            with torch.enable_grad():
+                children = [a.clamp(min=0) if child > 0 else a.clamp(max=0) for a in node.responses]
+                excitation = node.op.part(parent * child, *(a.requires_grad_() for a in children))
+            if excitation is not None:
+                found.append(Stream(excitation, children, factor))
+    return found
+
+
+def share(node: Node, probability: Tensor) -> list[Tensor]:
     """Hand the parents' probability to the children of one operation y = W a (+ bias), Eq. (1)-(4).
 
     Args:
-        op: the operation. responses: â of its children, or ã of Eq. (6).
-        probability: P(a_i) of the parents, the shape of y.
-        positive: where y ≥ 0, bias included; None for plain excitation backprop, Eq. (1)-(2).
+        node: the operation, with its children's responses. probability: P(a_i) of the parents, the shape of y.
 
     Returns:
         P(a_j), a tensor for each child, in its shape.
     """
-    children = [torch.zeros_like(a) for a in responses]
-    cases: list[tuple[Tensor, tuple[int, ...]]]
-    if positive is None:  # Eq. (1)-(2): positive responses, positive weights, any parent
-        cases = [(probability, (+1,))]
-    else:  # Eq. (3), positive parents: a⁺ through W⁺, a⁻ through W⁻; Eq. (4), negative parents: the other way round
-        cases = [(probability * positive, (+1, -1)), (probability * ~positive, (-1, +1))]
-    for parents, (sign, *opposite) in cases:
-        if not parents.any():
-            continue
-        streams = [(sign, [a.clamp(min=0) for a in responses])]
-        if opposite and any(bool((a < 0).any()) for a in responses):
-            streams.append((opposite[0], [a.clamp(max=0) for a in responses]))
-        with torch.enable_grad():  # excitation of each parent by each stream; its sum is 1/Z
-            leaves = [[a.requires_grad_() for a in stream] for _, stream in streams]
-            terms = [z for (s, _), stream in zip(streams, leaves) if (z := op.part(s, *stream)) is not None]
-            total = sum(terms[1:], terms[0]) if terms else None
-        if total is None:
-            continue
-        excited = total.abs() > torch.finfo(total.dtype).tiny
-        per_unit = torch.where(excited, parents / torch.where(excited, total, 1), 0)  # P(a_i) Z_i
-        flat = [a for stream in leaves for a in stream]
-        back = torch.autograd.grad(total, flat, per_unit.detach(), allow_unused=True)  # Σ_i w_ij P(a_i) Z_i
-        for k, (a, w) in enumerate(zip(flat, back)):
-            if w is not None:
-                children[k % len(children)] += a.detach() * w
-    return children
+    node.streams = node.streams or streams(node)
+    first, *others = (x.scaled(x.excitation.detach()) for x in node.streams)
+    total: Tensor = sum(others, first)  # 1/Z_i, below 0 for negative parents
+    excited = total.abs() > torch.finfo(total.dtype).tiny
+    s = torch.where(excited, probability / torch.where(excited, total, 1), 0)  # P(a_i) Z_i
+    leaves = [a for x in node.streams for a in x.children]
+    back = torch.autograd.grad(  # Σ_i w_ij P(a_i) Z_i, w of the stream
+        [x.excitation for x in node.streams],
+        leaves,
+        [x.scaled(s) for x in node.streams],
+        retain_graph=True,
+        allow_unused=True,
+    )
+    children = [torch.zeros_like(a) for a in node.op.children]
+    for k, (a, w) in enumerate(zip(leaves, back)):
+        if w is not None:
+            children[k % len(children)] += a.detach() * w
+    return [p.clamp(min=0) for p in children]  # the closed form's rounding may leave less than nothing
 
 
 def rule_function(name: str) -> Rule:
@@ -138,25 +146,24 @@ def mwps(
         if name not in PRIORS:
             raise ValueError(f"towards={name!r} is unknown; expected 'mate' or 'nonmate'")
     mate, nonmate = (at_least_float32(e.detach().clone()) for e in (mate, nonmate))
-    walk, gains = Excitation(net, handed, signed=extended, weighted=weighted), None
+    walk = Excitation(net, handed, signed=extended, weighted=weighted)
+    gains, maps = None, list[Tensor]()
     with torch.inference_mode(False), torch.enable_grad(), no_autocast(probe), walk.released():
         activation, embedding = run_from(net, probe, layer, walk)
-        operations.check_graph(embedding)
-        top, response = head(embedding, mate, nonmate), embedding.detach()
+        scores = walk.mix(head(embedding, mate, nonmate))
+        walk.find_rectified(scores)
         if weighted:
             gains = gain_of(embedding, mate, nonmate)
             if gain == "triplet":
                 warn_without_gain(gains)
-            walk.differentiate(gains, embedding)
-            (response,) = walk.weighted_responses((embedding,))
-        positive = top.plain(embedding.detach()) >= 0 if extended else None
-        maps = []
+            walk.differentiate(gains)
+        if extended and handed is share:
+            choose_forms(walk.nodes)
         for name in towards:
-            prior = torch.zeros_like(embedding[:, :2])
+            prior = torch.zeros_like(scores)
             prior[:, PRIORS[name]] = 1
-            (at_embedding,) = handed(top, (response,), prior, positive)
-            (p,) = torch.autograd.grad(embedding, activation, at_embedding, retain_graph=name != towards[-1])
-            maps.append(p)
+            walk.last = name == towards[-1]
+            maps += torch.autograd.grad(scores, activation, prior, retain_graph=not walk.last)
     if rule == "equations":
         warn_of_loss(maps, gains)
     return maps

@@ -31,22 +31,37 @@ class UnsupportedOperation(NotImplementedError):
     """An operation that mixes neurons and for which no rule is known."""
 
 
+PLUS, MINUS, WHOLE, ABSOLUTE = +1, -1, 0, 2  #: parts of W: W⁺ = max(0, W), W⁻ = min(0, W), W itself, |W|
+
+
 class Mixing:
     """y = W a + bias: one operation of the network that is linear in its children a.
 
     Attributes:
         plain: children → y, as the network called it.
-        part: (sign, *children) → W⁺ a for sign +1, W⁻ a for −1, without bias; None where that part of W is empty.
+        part: (PLUS, MINUS, WHOLE or ABSOLUTE, *children) → W⁺ a, W⁻ a, W a or |W| a, without bias; None where W⁻ is
+            asked for and there is none.
         children: the tensors a that depend on the probe.
+        bias: as it is added to y, or None. non_negative: W⁻ is empty.
     """
 
-    def __init__(self, plain: Callable[..., Tensor], part: Part, *children: Tensor) -> None:
+    def __init__(
+        self, plain: Callable[..., Tensor], part: Part, *children: Tensor, bias: Any = None, non_negative: bool = False
+    ) -> None:
         self.plain, self.part, self.children = plain, part, children
+        self.bias, self.non_negative = bias, non_negative
 
 
 def signed(weight: Tensor, sign: int) -> Tensor:
-    """W⁺ = max(0, W) for sign +1, W⁻ = min(0, W) for −1."""
-    return weight.clamp(min=0) if sign > 0 else weight.clamp(max=0)
+    """A part of W: PLUS, MINUS, WHOLE or ABSOLUTE.
+
+    Example:
+        >>> [signed(torch.tensor([2.0, -3.0]), sign).tolist() for sign in (PLUS, MINUS, WHOLE, ABSOLUTE)]
+        [[2.0, 0.0], [0.0, -3.0], [2.0, -3.0], [2.0, 3.0]]
+    """
+    if sign in (WHOLE, ABSOLUTE):
+        return weight if sign == WHOLE else weight.abs()
+    return weight.clamp(min=0) if sign == PLUS else weight.clamp(max=0)
 
 
 def _positional(names: str) -> Callable[[tuple, dict], tuple[list, dict]]:
@@ -74,7 +89,10 @@ def weighted(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
     if is_tracked(w) or is_tracked(b) or not is_tracked(x):
         return None
     return Mixing(
-        lambda x: func(x, w, b, *rest, **kwargs), lambda sign, x: func(x, signed(w, sign), None, *rest, **kwargs), x
+        lambda x: func(x, w, b, *rest, **kwargs),
+        lambda sign, x: func(x, signed(w, sign), None, *rest, **kwargs),
+        x,
+        bias=None if b is None else b.view(-1, *[1] * (w.ndim - 2)),  # along the channels, or the last axis
     )
 
 
@@ -88,8 +106,8 @@ def product(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
     child = next(i for i in places if is_tracked(flat[i]))
     names = [None] * (len(flat) - len(kwargs)) + list(kwargs)
 
-    def call(x: Tensor, sign: int = 0) -> Tensor:
-        new = [x if i == child else signed(a, sign) if sign and i in places else a for i, a in enumerate(flat)]
+    def call(x: Tensor, sign: int = WHOLE) -> Tensor:
+        new = [x if i == child else signed(a, sign) if i in places else a for i, a in enumerate(flat)]
         return func(*(a for a, n in zip(new, names) if n is None), **{n: a for a, n in zip(new, names) if n})
 
     return Mixing(call, lambda sign, x: call(x, sign), flat[child])
@@ -108,7 +126,10 @@ def biased_product(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
         w = signed(alpha * constant, sign)
         return torch.matmul(x, w) if first else torch.matmul(w, x)
 
-    return Mixing(lambda x: func(bias, *((x, right) if first else (left, x)), **kwargs), part, left if first else right)
+    def plain(x: Tensor) -> Tensor:
+        return func(bias, *((x, right) if first else (left, x)), **kwargs)
+
+    return Mixing(plain, part, left if first else right, bias=kwargs.get("beta", 1) * bias)
 
 
 def average(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
@@ -121,7 +142,11 @@ def average(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
     rest = args[1:]
     if isinstance(x, (list, tuple)):
         return None
-    return Mixing(lambda x: func(x, *rest, **kwargs), lambda sign, x: func(x, *rest, **kwargs) if sign > 0 else None, x)
+
+    def plain(x: Tensor) -> Tensor:
+        return func(x, *rest, **kwargs)
+
+    return Mixing(plain, lambda sign, x: None if sign == MINUS else plain(x), x, non_negative=True)
 
 
 def addition(name: str, args: tuple, kwargs: dict) -> Mixing:
@@ -131,11 +156,13 @@ def addition(name: str, args: tuple, kwargs: dict) -> Mixing:
     weights = (1, alpha if name in ("add", "radd") else -alpha)
 
     def part(sign: int, *children: Tensor) -> Tensor | None:
-        terms = [w * x for w, x in zip(weights, children) if w * sign > 0]
-        return sum(terms[1:], terms[0]) if terms else None
+        parts = {PLUS: [max(w, 0) for w in weights], MINUS: [min(w, 0) for w in weights], WHOLE: weights}
+        kept = parts.get(sign, [abs(w) for w in weights])
+        first, *others = [w * x for w, x in zip(kept, children) if w] or [None]
+        return first if first is None else sum(others, first)
 
     a, b = (x if is_tracked(x) else x.detach().requires_grad_() for x in (a, b))
-    return Mixing(lambda a, b: torch.add(a, b, alpha=weights[1]), part, a, b)
+    return Mixing(lambda a, b: torch.add(a, b, alpha=weights[1]), part, a, b, non_negative=weights[1] >= 0)
 
 
 MIXES: dict[str, Callable[[Any, tuple, dict], Mixing | None]] = {
@@ -217,24 +244,42 @@ def where_called(net: nn.Module) -> str:
     return f"called by {module or type(net).__name__}, {line or 'unknown line'}"
 
 
-def check_graph(embedding: Tensor) -> None:
-    """Raise UnsupportedOperation if an operation between the layer and `embedding` escaped the watch.
+def kind(node: Any) -> str:
+    """What an autograd node is the backward of, as NODES names it."""
+    return re.sub(r"backwards?\d*$", "", node.name().rpartition("::")[2].lower())
 
-    A scripted module, a compiled one or a custom `autograd.Function` runs where a TorchFunctionMode does not see it.
+
+def checked_graph(top: Tensor) -> dict[Any, list[Any]]:
+    """The autograd graph below `top`: each node and those that its output enters.
+
+    Errors: UnsupportedOperation if an operation between the layer and `top` escaped the watch. A scripted module, a
+    compiled one or a custom `autograd.Function` runs where a TorchFunctionMode does not see it.
     """
-    seen, front = set(), [embedding.grad_fn]
+    above: dict[Any, list[Any]] = {top.grad_fn: []}
+    front: list[Any] = [top.grad_fn]
     while front:
         node = front.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        name = re.sub(r"backwards?\d*$", "", node.name().rpartition("::")[2].lower())
-        if name not in NODES:
+        if kind(node) not in NODES:
             raise UnsupportedOperation(
                 f"{node.name()} is in the graph, and excitation backprop did not see its operation: a scripted or "
                 "compiled module, or a custom autograd.Function. Use the plain (eager) module, or a layer above it"
             )
-        front += [parent for parent, _ in node.next_functions]
+        below = [n for n, _ in node.next_functions if n is not None]
+        front += dict.fromkeys(n for n in below if n not in above)
+        for n in below:
+            above.setdefault(n, []).append(node)
+    return above
+
+
+def rectified(node: Any, above: dict[Any, list[Any]]) -> bool:
+    """Whether each way up from the autograd node `node` meets a ReLU, with maxima and copies at most before it.
+
+    No negative output of it has probability then: a ReLU hands none down, and what lies between moves values only.
+    """
+    moved = NODES - {"_mix", "_pass"}
+    return bool(above[node]) and all(
+        kind(n) == "relu" or (kind(n) in moved and rectified(n, above)) for n in above[node]
+    )
 
 
 def unsupported(func: Any, net: nn.Module) -> UnsupportedOperation:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from gweebp.gain import weight_by_gradient
+from gweebp.nodes import Node
 from gweebp.operations import Mixing
 
 _VIEWS = ("View", "Reshape", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "T", "Alias", "Clone")
@@ -72,17 +73,15 @@ class Released:
         """Keep ∂G/∂y of an operation, of largest absolute value 1 a sample: streams are normalised in the end."""
         self.gradients[op] = gradient / per_sample(gradient.abs().flatten(1).amax(1), gradient)
 
-    def __call__(
-        self, op: Mixing, responses: tuple[Tensor, ...], probability: Tensor, positive: Tensor | None
-    ) -> list[Tensor]:
+    def __call__(self, node: Node, probability: Tensor) -> list[Tensor]:
         """P(a_j) of the children of one operation, a tensor for each, every stream that is not empty of sum 1 a sample.
 
-        Args: as of `gweebp.excitation.share`; where `positive` is None, the one stream of Eq. (1)-(2).
+        Args: as of `gweebp.excitation.share`; where `node.positive` is None, the one stream of Eq. (1)-(2).
         """
+        op, responses, positive = node.op, node.responses, node.positive
         if not self.head:
             self.head.add(op)
         self.followed.update(found for child in op.children if (found := producer(child)) is not None)
-        responses = tuple(a.detach() for a in responses)
         sides = [(+1, (+1, -1)), (-1, (-1, +1))] if positive is not None else [(+1, (+1,))]
         children = [torch.zeros_like(a) for a in responses]
         for parent_sign, weight_signs in sides:

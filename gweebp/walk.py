@@ -18,34 +18,40 @@ from torch import Tensor, nn
 from gweebp import operations
 from gweebp.gain import weight_by_gradient
 from gweebp.layers import PlainMode, is_tracked, mapped, tensors_in
+from gweebp.nodes import Node
 from gweebp.operations import Mixing
 
-Rule = Callable[[Mixing, tuple[Tensor, ...], Tensor, Tensor | None], list[Tensor]]
+Rule = Callable[[Node, Tensor], list[Tensor]]
 
 
 class _Mix(torch.autograd.Function):
     """An operation y = W a + bias: backward is ∂G/∂a in the walk's gradient phase, the rule in the other."""
 
     @staticmethod
-    def forward(ctx: Any, walk: Excitation, op: Mixing, index: int, *children: Tensor) -> Tensor:
-        with torch.set_grad_enabled(walk.weighted):
-            inner = tuple(c.detach().requires_grad_(walk.weighted) for c in children)
-            y = op.plain(*inner)
-        ctx.walk, ctx.op, ctx.index, ctx.inner, ctx.y = walk, op, index, inner, y if walk.weighted else None
+    def forward(ctx: Any, walk: Excitation, node: Node, *children: Tensor) -> Tensor:
+        asked = walk.weighted or walk.signed
+        with torch.set_grad_enabled(asked):
+            inner = tuple(c.detach().requires_grad_(asked) for c in children)
+            y = node.op.plain(*inner)
+        if asked:
+            node.inner, node.y, node.version = inner, y, y._version
+        node.positive = y.detach() >= 0 if walk.signed else None
+        ctx.walk, ctx.node, ctx.op = walk, node, node.op
         ctx.save_for_backward(*children)
-        ctx.positive = y.detach() >= 0 if walk.signed else None
         return y.detach()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        if ctx.walk.gradients is None and ctx.walk.weighted:
-            if ctx.walk.note_gradient is not None:
-                ctx.walk.note_gradient(ctx.op, grad)
-            return (None, None, None, *torch.autograd.grad(ctx.y, ctx.inner, grad, retain_graph=True))
-        responses = ctx.saved_tensors
-        if ctx.walk.weighted:
-            responses = ctx.walk.weighted_responses(ctx.walk.nodes[ctx.index])
-        return (None, None, None, *ctx.walk.rule(ctx.op, responses, grad, ctx.positive))
+        walk, node = ctx.walk, ctx.node
+        if walk.gradients is None and walk.weighted:
+            if walk.note_gradient is not None:
+                walk.note_gradient(node.op, grad)
+            return (None, None, *torch.autograd.grad(node.y, node.inner, grad, retain_graph=True))
+        _ = ctx.saved_tensors  # raises where the network has overwritten them
+        found = walk.rule(node, grad)
+        if walk.last:
+            node.streams = None
+        return (None, None, *found)
 
 
 class _Pass(torch.autograd.Function):
@@ -71,19 +77,19 @@ class Excitation(PlainMode):
     """Watches a forward pass and gives each operation on responses its rule (see operations.py).
 
     Attributes:
-        rule: (operation, responses, probability of the parents, where they are positive) → probability of the children.
-            One with a method `note_gradient` is first told ∂G/∂y of each operation, where weighted.
-        signed: whether the rule asks for the parents' signs. weighted: responses are weighted by Eq. (6).
-        nodes: the children of each mixing operation, in the order of the calls (kept only where weighted).
+        rule: (node, probability of its parents) → probability of its children. One with a method `note_gradient` is
+            first told ∂G/∂y of each operation, where weighted.
+        signed: whether the rule asks for the signs of parents. weighted: responses are weighted by Eq. (6).
+        nodes: the mixing operations, in the order of the calls. last: no other prior follows.
         copies: id of a tensor that only rearranges responses → (itself, function, arguments, its place in the output).
         gradients: id → ∂G/∂a of each response that is no copy; None as long as the walk is in its gradient phase.
     """
 
     def __init__(self, net: nn.Module, rule: Rule, *, signed: bool, weighted: bool) -> None:
         super().__init__()
-        self.net, self.rule, self.signed, self.weighted = net, rule, signed, weighted
+        self.net, self.rule, self.signed, self.weighted, self.last = net, rule, signed, weighted, True
         self.note_gradient = getattr(rule, "note_gradient", None)
-        self.nodes: list[tuple[Tensor, ...]] = []
+        self.nodes: list[Node] = []
         self.copies: dict[int, tuple[Tensor, Any, tuple, dict, int | None]] = {}
         self.gradients: dict[int, Tensor | None] | None = None
         self.scales: list[Tensor] = []
@@ -126,14 +132,25 @@ class Excitation(PlainMode):
         _, _, args, kwargs, _ = self.copies[id(x)]
         return [o for a in tensors_in((args, kwargs)) if is_tracked(a) for o in self.originals(a)]
 
-    def differentiate(self, gains: Tensor, embedding: Tensor) -> None:
+    def find_rectified(self, top: Tensor) -> None:
+        """Check the graph below `top`, the walk's start, and tell each node whether it is rectified."""
+        above = operations.checked_graph(top)
+        for n in above:
+            if operations.kind(n) == "_mix":
+                n.node.rectified = operations.rectified(n, above)
+
+    def differentiate(self, gains: Tensor) -> None:
         """The gradient phase: ∂G/∂a of every response that a rule needs."""
-        needed = {id(o): o for node in [(embedding,), *self.nodes] for child in node for o in self.originals(child)}
+        needed = {id(o): o for node in self.nodes for child in node.op.children for o in self.originals(child)}
         found = torch.autograd.grad(gains.sum(), list(needed.values()), retain_graph=True, allow_unused=True)
         self.gradients = dict(zip(needed, found))
+        for node in self.nodes:  # the graph from a to y has served
+            node.inner, node.y = (), None
 
-    def weighted_responses(self, children: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """ã of Eq. (6) of one node's children, all divided by one power of two: no share changes, none underflows."""
+    def responses(self, children: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Of one node's children: â, or ã of Eq. (6) over one power of two: no share changes, none underflows."""
+        if not self.weighted:
+            return children
 
         def weighted(x: Tensor) -> Tensor:
             if not is_tracked(x):
@@ -177,13 +194,12 @@ class Excitation(PlainMode):
         """Whether `x` is a normaliser: a norm of responses, clamped or shifted perhaps."""
         return any(x is s for s in self.scales)
 
-    def mix(self, op: Mixing | None, func: Any) -> Tensor:
+    def mix(self, op: Mixing | None, func: Any = None) -> Tensor:
         """Run an operation that mixes neurons as a node of the walk."""
         if op is None:
             raise operations.unsupported(func, self.net)
-        if self.weighted:
-            self.nodes.append(op.children)
-        return _Mix.apply(self, op, len(self.nodes) - 1, *op.children)
+        self.nodes.append(Node(op, lambda: self.responses(op.children)))
+        return _Mix.apply(self, self.nodes[-1], *op.children)
 
     def passes(self, func: Any, name: str, args: tuple, kwargs: dict[str, Any]) -> Tensor:
         """Run an operation with one child a parent; the other operands must be constants or normalisers."""
