@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from chapters import shows_results
-from profiles import ProfileError, load
+from profiles import ProfileError, load, offered, trainings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -52,10 +52,14 @@ def locked(build: Path) -> None:
 
 
 def tidy(profile: dict) -> None:
-    """Remove maps and outcomes of groups that the profile has no more: chapters read all groups that they find."""
+    """Remove results that the profile asks for no more: chapters read all groups and further trainings they find."""
     build = ROOT / "_build" / profile["profile"]
     for path in [*build.glob("maps/*/*/*.safetensors"), *build.glob("games/*/*/*.safetensors")]:
         if path.stem not in profile["maps"]["groups"]:
+            path.unlink()
+    for path in build.glob("trials/*/*.json"):
+        network, replicate = trainings(profile).get(path.stem, ("", 0))
+        if not network or (replicate and path.parent.name not in profile["replicates"]["datasets"]):
             path.unlink()
 
 
@@ -66,12 +70,10 @@ def chapter(profile: dict, name: str, given: list[str]) -> int:
     if source.is_file() and shows_results(name) and not (ROOT / build / "games").is_dir():
         raise ProfileError(f"{build} holds no results yet: run `make book PROFILE={profile['profile']}` first")
     out = f"{build}/reruns/{name}.ipynb"
-    offered = {"build": build, "profile": profile["profile"]}
-    offered |= {"networks": ",".join(profile["networks"]), "datasets": ",".join(profile["report"])}
-    own = profile["chapters"].get(name, {})
+    values = offered(profile, build) | profile["chapters"].get(name, {})
     command = [sys.executable, "book/execute.py", f"notebooks/{name}.py", "--out", out]
     command += ["--threads", str(profile["threads"]), "--parameter", *given]
-    command += ["--offer", *(f"{key}={value}" for key, value in (offered | own).items())]
+    command += ["--offer", *(f"{key}={value}" for key, value in values.items())]
     failed = subprocess.run(command, cwd=ROOT).returncode
     if not failed:
         print(f"executed: {out} (open it in Jupyter)")

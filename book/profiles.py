@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from gweebp.replicates import name_of
 
 FOLDER = Path(__file__).with_name("profiles")
 # the entries below these are named by the profile; each must have the keys that the reference's entries have
@@ -50,6 +52,19 @@ def read(name: str) -> dict[str, Any]:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ProfileError(f"no profile {name!r}{hint} There are: {', '.join(known)}; or name a YAML file of your own")
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def trainings(profile: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
+    """Every training that a profile asks for: its name -> the network, and how far its seed is from the profile's."""
+    again = profile["replicates"]
+    further = {name_of(net, k): (net, k) for net in again["networks"] for k in range(1, again["seeds"])}
+    return {network: (network, 0) for network in profile["networks"]} | further
+
+
+def offered(profile: Mapping[str, Any], build: str) -> dict[str, str]:
+    """What chapters are told of the profile that they are built with, where they have such a parameter."""
+    shown = {"networks": ",".join(profile["networks"]), "datasets": ",".join(profile["report"])}
+    return {"build": build, "profile": profile["profile"], "seeds": str(profile["replicates"]["seeds"])} | shown
 
 
 def differences(profile: Any, reference: Any, place: str = "") -> Iterator[str]:
@@ -96,6 +111,8 @@ def _check_names(profile: dict[str, Any], name: str) -> None:
     used += [
         (f"training/{dataset}", net, profile["training"].get(dataset, {})) for dataset in datasets for net in networks
     ]
+    again = {"networks": networks, "datasets": profile["report"], "groups": profile["maps"]["groups"]}
+    used += [(f"replicates/{key}", one, among) for key, among in again.items() for one in profile["replicates"][key]]
     for place, wanted, among in used:
         if wanted not in among:
             raise ProfileError(

@@ -32,8 +32,9 @@ def name_of(network: str, replicate: int) -> str:
 
 @cache  # one object a run: what it has read serves everyone
 def trainings(run: Run, seeds: int) -> tuple[Run, ...]:
-    """The run and its further trainings, `seeds` in all."""
-    return (run, *(Run(run.build, run.dataset, name_of(run.network, k)) for k in range(1, seeds)))
+    """The run and its further trainings, `seeds` in all; fewer where the build was told to make fewer of this run."""
+    further = [Run(run.build, run.dataset, name_of(run.network, k)) for k in range(1, seeds)]
+    return (run, *(r for r in further if r.trials_file.is_file()))
 
 
 def pooled(found: Sequence[Drawn], seed: int = 0) -> Drawn:

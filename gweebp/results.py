@@ -134,7 +134,12 @@ class Run:
     @cached_property
     def trials(self) -> dict[str, Any]:
         """What the verification found, and the trials it chose."""
-        return files.read_json(self.build / "trials" / self.dataset / f"{self.network}.json")
+        return files.read_json(self.trials_file)
+
+    @property
+    def trials_file(self) -> Path:
+        """Where the verification wrote what it found: a run that has it was made."""
+        return self.build / "trials" / self.dataset / f"{self.network}.json"
 
     @cached_property
     def games(self) -> Games:
@@ -181,7 +186,7 @@ def open_runs(build: str | Path, datasets: str, networks: str) -> list[Run]:
     if not runs:
         raise ValueError(f"datasets={datasets!r} and networks={networks!r} name nothing to show")
     for run in runs:
-        if not (build / "trials" / run.dataset / f"{run.network}.json").is_file():
+        if not run.trials_file.is_file():
             raise FileNotFoundError(
                 f"no results of {run.network} on {run.dataset} in {build}: "
                 f"compute them with `make book PROFILE={build.name}`"

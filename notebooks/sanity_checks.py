@@ -111,7 +111,7 @@ def from_most_changed(found):
 identity = {r.title: means(r, r.sanity.identity) for r in runs}
 labels = {r.title: means(r, r.sanity.labels) for r in runs}
 glue("fig-identity", figures.forest(identity, xlabel="similarity of the maps for two other people"))
-glue("fig-labels", figures.forest(labels, xlabel="similarity of the maps of a network that learnt shuffled pairs"))
+glue("fig-labels", figures.forest(labels, xlabel="similarity of the maps after shuffled pairs"))
 
 # %% [markdown]
 # ```{glue:figure} fig-cascade

@@ -16,7 +16,7 @@
 # A network is one draw: another seed starts from other weights and sees other batches. Would the same methods win if it were trained
 # again?
 #
-# Each network is trained with several seeds on the same faces. Everything after that is done again: the threshold, the trials
+# Networks are trained with several seeds on the same faces, as many as the profile pays for. Everything after that is done again: the threshold, the trials
 # that qualify, the maps and the games. With $x_k$ a method's figure on training $k$ of $K$, the figure of the method is the mean, and
 # its uncertainty has two sources, the people in the test and the trainings,
 #
@@ -35,7 +35,7 @@ profile = "book"
 networks = "vgg16,lcnn9"
 datasets = "synthetic-composite,synthetic-drawn"
 measure = "inpainting-10"  # of the inpainting game; see gweebp.measures.MEASURES
-seeds = 1  # trainings of each network
+seeds = 1  # trainings of a network, at most
 reference = "gweebp"  # the method that the others are compared with
 resamples = 2000
 seed = 0
@@ -68,15 +68,17 @@ print(f"mean {drawn.value:.3f}, standard error by hand {by_hand:.4f}, of the res
 
 # %%
 runs = open_runs(build, datasets, networks)
-rows = {}
-for run in runs:
-    for k, again in enumerate(replicates.trainings(run, seeds)):
-        rows[f"{run.title}, training {k}"] = {
-            "rank-1": measures.shown(soundness.rank_k(again)[1], 2),
-            "τ": f"{again.trials['threshold']:.3f}",
-            "triplets": str(len(again.trials["hiding"]["probe"])),
-            "quadruplets": str(len(again.trials["inpainting"]["qualified"])),
-        }
+count = {run.title: len(replicates.trainings(run, seeds)) for run in runs}
+rows = {
+    f"{run.title}, training {k}": {
+        "rank-1": measures.shown(soundness.rank_k(again)[1], 2),
+        "τ": f"{again.trials['threshold']:.3f}",
+        "triplets": str(len(again.trials["hiding"]["probe"])),
+        "quadruplets": str(len(again.trials["inpainting"]["qualified"])),
+    }
+    for run in runs
+    for k, again in enumerate(replicates.trainings(run, seeds))
+}
 pd.DataFrame(rows).T
 
 # %% [markdown]
@@ -92,21 +94,20 @@ for game, name in (("hiding", "hiding"), ("inpainting", measure)):
     label = measures.MEASURES[name].label.partition(": ")[2]
     drawn = figures.forest(found[game], xlabel=label, dots=single[game]) if found[game] else figures.note(NONE)
     glue(f"fig-seeds-{game}", drawn)
-glue("seeds", seeds, display=False)
 
 # %% [markdown]
 # ```{glue:figure} fig-seeds-hiding
 # :name: fig-seeds-hiding
 # :alt: One panel for each network and dataset; a point with a bar for each method, its mean area in the hiding game over the trainings, and a small tick for each training.
 #
-# Hiding game: the mean over {glue:text}`seeds` training(s), with 95 % intervals over people and trainings; ticks: single trainings.
+# Hiding game: the mean over the trainings, with 95 % intervals over people and trainings; ticks: single trainings.
 # ```
 #
 # ```{glue:figure} fig-seeds-inpainting
 # :name: fig-seeds-inpainting
 # :alt: One panel for each network and dataset; a point with a bar for each method, its mean figure in the inpainting game over the trainings, and a small tick for each training.
 #
-# Inpainting game: the mean over {glue:text}`seeds` training(s), with 95 % intervals over people and trainings; ticks: single trainings.
+# Inpainting game: the mean over the trainings, with 95 % intervals over people and trainings; ticks: single trainings.
 # ```
 #
 # ## What the numbers say
@@ -115,33 +116,36 @@ glue("seeds", seeds, display=False)
 lines = []
 for game, panels in single.items():
     for title, methods in panels.items():
+        if count[title] == 1:
+            continue
         ahead = {m: [a > b for a, b in zip(methods[reference], x)] for m, x in methods.items() if m != reference}
         always = [style_of(m).label for m, wins in ahead.items() if all(wins)]
         never = [style_of(m).label for m, wins in ahead.items() if not any(wins)]
         mixed = [style_of(m).label for m, wins in ahead.items() if any(wins) and not all(wins)]
         lines.append(
-            f"- {game} game, {title}: {style_of(reference).label} is ahead in every training of {', '.join(always) or 'none'}; "
-            f"in none of {', '.join(never) or 'none'}; in some of {', '.join(mixed) or 'none'}."
+            f"- {game} game, {title}: {style_of(reference).label} is ahead in every one of {count[title]} trainings of "
+            f"{', '.join(always) or 'none'}; in none of {', '.join(never) or 'none'}; in some of {', '.join(mixed) or 'none'}."
         )
-if seeds == 1:
-    lines.append("\nThe networks of this build were trained once: nothing can be said about the trainings' share.")
+once = [title for title, trainings in count.items() if trainings == 1]
+if once:
+    lines.append(f"- Trained once in this build, so nothing can be said about the trainings' share: {'; '.join(once)}.")
 Markdown("\n".join(lines))
 
 # %% [markdown]
 # How much of the uncertainty is the trainings'? The spread of the trainings, as a standard error of their mean, beside the
-# standard error of the mean over both levels, averaged over the methods:
+# standard error of the mean over both levels (a quarter of the interval's width), averaged over the methods:
 
 # %% tags=["hide-input"]
-rows = {}
-for game, panels in found.items():
-    for title, methods in panels.items():
-        both = [(e.high - e.low) / (2 * 1.96) for e in methods.values()]
-        own = [np.std(single[game][title][m], ddof=1) / np.sqrt(seeds) if seeds > 1 else np.nan for m in methods]
-        rows[f"{game}, {title}"] = {
-            "trainings": f"{np.mean(own):.3f}" if seeds > 1 else "unknown",
-            "people and trainings": f"{np.mean(both):.3f}",
-        }
-pd.DataFrame(rows).T
+rows = {
+    f"{game}, {title}": {
+        "trainings": f"{np.mean([np.std(x, ddof=1) / np.sqrt(len(x)) for x in single[game][title].values()]):.3f}",
+        "people and trainings": f"{np.mean([(e.high - e.low) / 4 for e in methods.values()]):.3f}",
+    }
+    for game, panels in found.items()
+    for title, methods in panels.items()
+    if count[title] > 1
+}
+pd.DataFrame(rows).T if rows else Markdown("*Every network of this build was trained once.*")
 
 # %% [markdown]
 # ## What would falsify it

@@ -72,6 +72,10 @@ def test_no_branch_on_a_profile_anywhere():
             lambda p: p["datasets"]["synthetic-drawn"].update(pretrain="nobody"),
             "pretrain lacks or names an unknown 'nobody'",
         ),
+        (
+            lambda p: p["replicates"]["networks"].append("vgg19"),
+            "replicates/networks lacks or names an unknown 'vgg19'",
+        ),
     ],
 )
 def test_a_broken_profile_says_what_is_wrong(change, message, tmp_path):
@@ -88,7 +92,7 @@ def test_a_profile_of_ones_own_may_name_its_datasets(tmp_path):
     def rename(profile):
         for key in ("datasets", "training"):
             profile[key]["mine"] = profile[key].pop("synthetic-drawn")
-        profile["report"] = ["mine"]
+        profile["report"] = profile["replicates"]["datasets"] = ["mine"]
 
     assert load(written(tmp_path, rename))["profile"] == "mine"
 
@@ -118,3 +122,18 @@ def test_a_group_that_the_profile_has_no_more_leaves_no_results(tmp_path, monkey
         (folder / f"{name}.safetensors").touch()
     tidy(load("smoke"))
     assert [path.stem for path in folder.iterdir()] == [group]
+
+
+def test_trainings_that_the_profile_has_no_more_leave_no_trials(tmp_path, monkeypatch):
+    monkeypatch.setattr("build.ROOT", tmp_path)
+    profile = load("smoke")
+    profile["replicates"] |= {"networks": ["lcnn9"], "datasets": ["synthetic-drawn"], "seeds": 2}
+    kept = ["synthetic-composite/lcnn9", "synthetic-drawn/lcnn9", "synthetic-drawn/lcnn9-seed1"]
+    gone = ["synthetic-drawn/lcnn9-seed2", "synthetic-drawn/vgg16-seed1", "synthetic-composite/lcnn9-seed1"]
+    for name in (*kept, *gone):
+        path = tmp_path / f"_build/smoke/trials/{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    tidy(profile)
+    found = [path.relative_to(tmp_path / "_build/smoke/trials").with_suffix("") for path in tmp_path.rglob("*.json")]
+    assert sorted(path.as_posix() for path in found) == sorted(kept)

@@ -95,6 +95,9 @@ def test_a_verdict_needs_all_trainings(monkeypatch):
 def test_further_trainings_are_found_by_name(tmp_path):
     from gweebp.results import Run
 
+    (tmp_path / "trials/cuhk").mkdir(parents=True)
+    for name in ("lcnn9", "lcnn9-seed2", "lcnn9-seed3"):
+        (tmp_path / f"trials/cuhk/{name}.json").write_text("{}")
     own = replicates.trainings(Run(tmp_path, "cuhk", "lcnn9"), 3)
-    assert [r.network for r in own] == ["lcnn9", "lcnn9-seed1", "lcnn9-seed2"]
-    assert own[2].title == "LCNN9 (seed 2), CUHK"
+    assert [r.network for r in own] == ["lcnn9", "lcnn9-seed2"]  # neither what is missing nor what is beyond `seeds`
+    assert own[1].title == "LCNN9 (seed 2), CUHK"
