@@ -1,0 +1,132 @@
+"""The inpainting game on doppelgängers that somebody invents, beside the synthetic world's exact ones.
+
+Real faces have no exact doppelgängers: their parts are found by a parser and replaced by an inpainter. In the synthetic
+world both kinds can be made of the same people, with the very same masks, so that the game's verdict on the methods can
+be compared: the inpainter is all that differs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gweebp.datasets.quadruplets import Quadruplets, qualified
+from gweebp.datasets.synthetic import World
+from gweebp.games import inpainting
+from gweebp.games.agreement import kendall
+from gweebp.games.bootstrap import Estimate
+from gweebp.games.inpainting import Outcome
+from gweebp.measures import find
+from gweebp.networks import as_input
+from gweebp.preparation.parse import NONE
+from gweebp.preparation.quadruplets import Fill, Translate, exchange
+from gweebp.results import Games, Run
+from gweebp.saliency import explain
+from gweebp.verification import embed
+
+__all__ = ["Played", "agreement", "exact", "invented", "labels_of", "play"]
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """Candidates of one kind, the four distances of each, which of them qualify, and the game on those.
+
+    distances: name -> (q,), as in `soundness.conditions`. kept: bool (q,). games: of the inpainting game only.
+    """
+
+    candidates: Quadruplets
+    distances: dict[str, Tensor]
+    kept: Tensor
+    games: Games
+
+
+def labels_of(run: Run, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Exact label maps of people of a synthetic run: photos, sketches, uint8 (n, h, w) each.
+
+    Args:
+        run: on a synthetic dataset.
+        rows: int64 (n,), into its faces.
+
+    Raises:
+        ValueError: the people are real, and nobody knows their parts exactly.
+    """
+    faces = run.faces
+    if "world" not in faces.record:
+        raise ValueError(f"{run.dataset} is no synthetic set: the parts of its faces are not known exactly")
+    world = World(**faces.record["world"])
+    people = torch.tensor([int(faces.ids[row].removeprefix("person-")) for row in rows.tolist()])
+    latents = world.people(people)
+    masks = (draw(people, latents, masks=True).masks for draw in (world.photos, world.sketches))
+    photo, sketch = (m.to(torch.uint8).argmax(1).to(torch.uint8).masked_fill(~m.any(1), NONE) for m in masks)
+    return photo, sketch
+
+
+def exact(run: Run, rows: Tensor) -> Quadruplets:
+    """The candidates of the run itself: the world's own doppelgängers of these people."""
+    return run.candidates.select(torch.isin(run.candidates.subject, rows))
+
+
+def invented(run: Run, rows: Tensor, fill: Fill, *, translate: Translate | None = None, seed: int = 0) -> Quadruplets:
+    """Candidates of the same people and parts, made by `preparation.quadruplets.exchange`."""
+    photo, sketch = labels_of(run, rows)
+    faces = run.faces
+    made = exchange(faces.photos[rows], faces.sketches[rows], photo, sketch, rows, fill, translate=translate, seed=seed)
+    return made.quadruplets
+
+
+def play(run: Run, candidates: Quadruplets, methods: Sequence[str], *, steps: int = 21, seed: int = 0) -> Played:
+    """Choose by Eq. (7)-(8) at the run's own threshold, explain and play.
+
+    Args:
+        run: gives network and threshold.
+        candidates: quadruplets of its people.
+        methods: names in gweebp.METHODS, with their defaults.
+        steps: points of the curve.
+        seed: of methods and game.
+    """
+    net = run.net
+    op, om, ip, in_ = (embed(net, getattr(candidates, name)) for name in ("op", "om", "ip", "in_"))
+    pairs = {"d(OP, OM)": (op, om), "d(OP, IN)": (op, in_), "d(IP, IN)": (ip, in_), "d(IP, OM)": (ip, om)}
+    distances = {name: (a - b).norm(dim=1) for name, (a, b) in pairs.items()}
+    threshold = run.trials["threshold"]
+    kept = qualified(*distances.values(), threshold=threshold, allow_none=True)  # type: ignore[misc]
+    four = candidates.select(kept)
+    outcomes: dict[str, Outcome] = {}
+    if len(four):
+        op, om, ip, in_ = (as_input(net, images) for images in (four.op, four.om, four.ip, four.in_))
+        for method in methods:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # flat maps and the like: the stage `maps` records them
+                maps = torch.cat([_explained(run, four, part, method) for part in torch.arange(len(four)).split(16)])
+            outcomes[method] = inpainting.play(net, op, om, ip, in_, four.region, maps, steps=steps, seed=seed)
+    nobody = torch.zeros(0, dtype=torch.int64)
+    return Played(candidates, distances, kept, Games({}, nobody, outcomes, four.subject, four.part))
+
+
+def _explained(run: Run, four: Quadruplets, rows: Tensor, method: str) -> Tensor:
+    probe, mate, nonmate = (as_input(run.net, images[rows]) for images in (four.op, four.om, four.in_))
+    return explain(run.net, probe, mate, nonmate, method=method)
+
+
+def agreement(first: Played, second: Played, measure: str, *, resamples: int = 2000, seed: int = 0) -> Estimate | None:
+    """Kendall's tau-b between the figures that two kinds of game give the methods; None where one was not played.
+
+    The same people are drawn on both sides; their quadruplets need not be the same.
+    """
+    m = find(measure)
+    if not (first.games.inpainting and second.games.inpainting):
+        return None
+    people = torch.cat([first.games.inpainting_subject, second.games.inpainting_subject]).unique().numpy()
+    sides = [
+        {name: m.draw(p.games, name, resamples=resamples, seed=seed, among=people) for name in p.games.inpainting}
+        for p in (first, second)
+    ]
+    # a resample may have drawn nobody of one side
+    there = np.all([np.isfinite(found.draws) for side in sides for found in side.values()], axis=0)
+    one, two = ({name: (found.value, found.draws[there]) for name, found in side.items()} for side in sides)
+    return kendall(one, two)
