@@ -55,10 +55,10 @@ golden: setup
 	@$(PYTHON) book/build.py --profile smoke
 	$(PYTHON) tests/make_golden.py
 
-# newest versions that suit one another, on every Python from 3.11 on Linux and macOS; read the diff before committing it
+# newest versions that suit one another, on every Python from 3.11 on Linux and macOS, with hashes; read the diff before committing it
 lock: setup
 	$(PYTHON) -m uv pip compile --universal --python-version 3.11 --custom-compile-command "make lock" \
-		--annotation-style line --all-extras --upgrade pyproject.toml --output-file requirements.txt
+		--generate-hashes --all-extras --upgrade pyproject.toml --output-file requirements.txt
 
 clean:
 	rm -rf _build book/chapters .snakemake

@@ -1,8 +1,9 @@
-"""Sphinx extension: the banner that names the profile, and pages that ask no other server for anything."""
+"""Sphinx extension: the banner that names the profile, pages that ask no other server for anything, small repairs."""
 
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.connect("config-inited", show_banner)
     app.connect("config-inited", without_thebe)
+    app.connect("html-page-context", mend)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -34,3 +36,27 @@ def without_thebe(app: Sphinx, config: Config) -> None:
             if listener.handler.__module__.startswith("sphinx_thebe"):
                 app.disconnect(listener.id)
     app.registry.css_files[:] = [entry for entry in app.registry.css_files if "thebe" not in entry[0]]
+
+
+CELL = re.compile(r"<td>[^<]*</td>")
+INTERVAL = re.compile(r" \[([^\s,\]]+), ([^\s\]]+)\]")
+
+
+def mend(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: object) -> None:
+    """What other packages' HTML lacks: see `mended`."""
+    if "body" in context:
+        context["body"] = mended(context["body"])
+
+
+def mended(html: str) -> str:
+    """A list that isn't one by its roles loses them, formulas may be scrolled by key, an interval stays on one line.
+
+    The theme lets whoever reads by keyboard scroll each box of the class that is given to formulas here.
+
+    >>> mended('<div role="list" class="citation-list"><td>0.5 [0.4, 0.6]</td>')
+    '<div class="citation-list"><td>0.5&nbsp;[0.4,&nbsp;0.6]</td>'
+    """
+    html = html.replace(' role="list" class="citation-list"', ' class="citation-list"')
+    html = html.replace(' role="doc-biblioentry"', "")
+    html = html.replace('<div class="math ', '<div class="math pst-scrollable-table-container ')
+    return CELL.sub(lambda cell: INTERVAL.sub(r"&nbsp;[\1,&nbsp;\2]", cell[0]), html)

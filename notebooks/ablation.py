@@ -29,17 +29,15 @@
 # goes to the children that pushed it down, those with a negative weight.
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
-network = "lcnn9"  # of the example
-dataset = ""  # of the example; empty: the first of `datasets`
-sample = 0
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+network = "lcnn9"  # the network of the example
+dataset = ""  # the dataset of the example; empty: the first of `datasets`
+sample = 0  # which quadruplet is the example, from 0
 margin = 0.05  # a smaller difference of an area is not noticeable
-resamples = 2000
-seed = 0
-
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the bootstrap
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 from myst_nb import glue

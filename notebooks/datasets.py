@@ -38,14 +38,12 @@
 # the task hard. A *doppelgänger* is the same $z$ with the latents of one part exchanged for another person's.
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
-people = 6  # on the contact sheet
-sample = 0  # which test subject's doppelgängers
-error = 0.45  # of the eyewitness in the worked example
-
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+people = 6  # how many people the contact sheet shows
+sample = 0  # whose doppelgängers: a test subject, from 0
+error = 0.45  # ε of the eyewitness in the worked example, 0 to 1
 # %% tags=["hide-input"]
 import pandas as pd
 import torch

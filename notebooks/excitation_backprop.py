@@ -27,9 +27,8 @@
 # rule.
 
 # %% tags=["parameters"]
-seed = 0
+seed = 0  # of the random weights and images
 size = 64  # side of the images that the real architecture reads, in pixels
-
 # %% tags=["hide-input"]
 import numpy as np
 import torch

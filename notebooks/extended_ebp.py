@@ -24,10 +24,9 @@
 # What is a negative response worth to the decision, and how much of the excitation does EBP not see?
 
 # %% tags=["parameters"]
-seed = 0
+seed = 0  # of the random weights and images
 size = 64  # side of the images that the two architectures read, in pixels
 triplets = 4  # random images to average over
-
 # %% tags=["hide-input"]
 from itertools import pairwise
 

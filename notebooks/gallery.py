@@ -21,12 +21,10 @@
 # map against the swapped region. The *typical* case is the trial nearest to the median, the *worst* the lowest.
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
 by = "gweebp"  # the method whose scores choose the cases
-
 # %% tags=["hide-input"]
 from IPython.display import Markdown, display
 

@@ -21,10 +21,9 @@
 # probability is shared out, and so needs one walk where the contrastive methods subtract two.
 
 # %% tags=["parameters"]
-seed = 0
+seed = 0  # of the random weights and images
 size = 64  # side of the images that the architecture reads, in pixels
 triplets = 8  # random triplets to average over
-
 # %% tags=["hide-input"]
 import warnings
 

@@ -33,18 +33,16 @@
 # non-mate: all of it could be hidden and some probes would still be "matched".
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
-network = "lcnn9"  # of the example
-dataset = ""  # of the example; empty: the first of `datasets`
-sample = 0
-method = "gweebp"
-steps = 41
-resamples = 2000
-seed = 0
-
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+network = "lcnn9"  # the network of the example
+dataset = ""  # the dataset of the example; empty: the first of `datasets`
+sample = 0  # which triplet is the example, from 0
+method = "gweebp"  # the method of the example
+steps = 41  # shares hidden in the example, 0 and 1 among them
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the bootstrap and of ties in a map
 # %% tags=["hide-input"]
 import numpy as np
 import pandas as pd

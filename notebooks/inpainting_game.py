@@ -43,18 +43,16 @@
 # has a high SR at a low FAR.
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
-network = "lcnn9"  # of the example
-dataset = ""  # of the example; empty: the first of `datasets`
-sample = 0
-method = "gweebp"
-steps = 101
-resamples = 2000
-seed = 0
-
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+network = "lcnn9"  # the network of the example
+dataset = ""  # the dataset of the example; empty: the first of `datasets`
+sample = 0  # which quadruplet is the example, from 0
+method = "gweebp"  # the method of the example
+steps = 101  # mask sizes in the example, the empty and the full one among them
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the bootstrap and of ties in a map
 # %% tags=["hide-input"]
 import numpy as np
 import pandas as pd

@@ -21,15 +21,13 @@
 # inpainting game whose true region is known. Fewer masks are always the first of more, so a line here is one experiment that goes on.
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
 samples = 6  # quadruplets of each run
-masks = "25,50,100,200"
-resamples = 2000
-seed = 0
-
+masks = "25,50,100,200"  # numbers of masks, ascending, separated by commas
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the masks
 # %% tags=["hide-input"]
 import numpy as np
 import torch

@@ -28,14 +28,12 @@
 # be switched by itself. The rule agrees with the outputs of the code itself to rounding (tested).
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
 samples = 12  # triplets of each run whose maps are compared
-resamples = 2000
-seed = 0
-
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the bootstrap
 # %% tags=["hide-input"]
 import warnings
 

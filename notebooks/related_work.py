@@ -21,11 +21,10 @@
 # not that one"; the others answer "why this one".
 
 # %% tags=["parameters"]
-network = "lcnn9"
-width = 0.125
-size = 64
-seed = 0
-
+network = "lcnn9"  # the network whose maps are counted
+width = 0.125  # its width, as a share of the published one
+size = 64  # side of its images, in pixels
+seed = 0  # of its random weights
 # %% tags=["hide-input"]
 import pandas as pd
 import torch

@@ -37,15 +37,14 @@
 # tested here**. The rule was written before the results, and is a tested module, `gweebp/claims.py`.
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
-measure = "inpainting-10"  # decides the inpainting game; see gweebp.measures.MEASURES
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+measure = "inpainting-10"  # decides the inpainting game; see `gweebp.measures.MEASURES`
 margin = 0.05  # a smaller difference is not noticeable, a wide one is at least this
-alpha = 0.05
-resamples = 2000  # at least; more where there are many comparisons
-seed = 0
+alpha = 0.05  # level of the tests, after correction
+resamples = 2000  # bootstrap resamples, at least; more where there are many comparisons
+seed = 0  # of the bootstrap
 seeds = 1  # trainings of each network
 
 # %% tags=["hide-input"]

@@ -30,17 +30,15 @@
 # the two have nothing in common. A changed network may prefer the non-mate: then the map of *its* choice is taken.
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
-network = "lcnn9"  # of the example
-dataset = ""  # of the example; empty: the first of `datasets`
-method = "gweebp"  # of the example
-samples = 3  # of the example
-resamples = 2000
-seed = 0
-
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+network = "lcnn9"  # the network of the example
+dataset = ""  # the dataset of the example; empty: the first of `datasets`
+method = "gweebp"  # the method of the example
+samples = 3  # how many quadruplets the example shows
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the bootstrap
 # %% tags=["hide-input"]
 import pandas as pd
 import torch

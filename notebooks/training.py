@@ -29,15 +29,13 @@
 # sketch and one photo of each of its people. The weights that validate best are kept.
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
-network = "lcnn9"  # of the example
-dataset = ""  # of the example; empty: the first of `datasets`
-sample = 0  # test sketch of the example
-matches = 5  # of the gallery to show
-
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+network = "lcnn9"  # the network of the example
+dataset = ""  # the dataset of the example; empty: the first of `datasets`
+sample = 0  # which test sketch is the example, from 0
+matches = 5  # how many of the gallery to show
 # %% tags=["hide-input"]
 import pandas as pd
 import torch

@@ -38,14 +38,12 @@
 # which is 1 where both rank the methods alike, 0 where they have nothing to do with each other.
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
-score = "precision"  # of truth: energy, pointing or precision
-resamples = 2000
-seed = 0
-
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+score = "precision"  # the score of truth: energy, pointing or precision
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the bootstrap
 # %% tags=["hide-input"]
 import pandas as pd
 import torch

@@ -21,7 +21,7 @@ FAINT = "#d9d9d9"
 PAIR = ("#0072B2", "#D55E00")  # two things compared that are not methods
 
 RC: dict[Any, Any] = {
-    "figure.facecolor": "white", "savefig.facecolor": "white", "axes.facecolor": "white", "figure.dpi": 120,
+    "figure.facecolor": "white", "savefig.facecolor": "white", "axes.facecolor": "white", "figure.dpi": 192,
     "figure.edgecolor": "white", "savefig.transparent": False,
     "font.size": 10.5, "axes.titlesize": 10.5, "axes.labelsize": 10.5, "xtick.labelsize": 10, "ytick.labelsize": 10,
     "legend.fontsize": 10, "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"],
