@@ -58,7 +58,8 @@ golden: setup
 # newest versions that suit one another, on every Python from 3.11 on Linux and macOS, with hashes; read the diff before committing it
 lock: setup
 	$(PYTHON) -m uv pip compile --universal --python-version 3.11 --custom-compile-command "make lock" \
-		--generate-hashes --all-extras --upgrade pyproject.toml --output-file requirements.txt
+		--generate-hashes $(foreach extra,figures book inpaint test setup,--extra $(extra)) --upgrade \
+		pyproject.toml --output-file requirements.txt
 
 clean:
 	rm -rf _build book/chapters .snakemake

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import torch
 
-from gweebp.datasets import cuhk, synthetic
+from gweebp.datasets import reading, synthetic
 from gweebp.datasets.faceset import FaceSet
+from gweebp.datasets.layouts import LAYOUTS, listing
 from gweebp.datasets.quadruplets import Quadruplets
 from gweebp.record import environment
 from gweebp.stages.common import add_run, device_of
 
 SYNTHETIC = ("composite", "drawn")
-KINDS = (*SYNTHETIC, "pairs")
+KINDS = (*SYNTHETIC, *LAYOUTS)
 COUNTS = {
     "subjects": "people with a photo and a sketch, a quarter of them for the test",
     "pretraining": "training subjects on top of these",
@@ -30,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--dataset", required=True, help="name of the set, for records and captions")
     parser.add_argument("--kind", choices=KINDS, required=True, help="synthetic sketches, or pairs read from --folder")
-    parser.add_argument("--folder", type=Path, help="photo-sketch pairs, laid out like CUHK's")
+    parser.add_argument("--folder", type=Path, help="photo-sketch pairs, laid out as --kind says")
+    parser.add_argument(
+        "--distractors-from", type=Path, metavar="FOLDER", help="photos of other people, for the gallery"
+    )
     parser.add_argument("--size", type=int, required=True, help="side of the images in pixels")
     synthetic_set = parser.add_argument_group("synthetic sets")
     for name, text in COUNTS.items():
@@ -55,7 +59,9 @@ def _faces(options: argparse.Namespace) -> FaceSet:
     if options.kind not in SYNTHETIC:
         if options.folder is None:
             raise ValueError(f"--kind {options.kind} reads a folder of photo-sketch pairs: name it with --folder")
-        return cuhk.load(options.folder, size=options.size, seed=options.seed)
+        return reading.read(listing(options.kind, options.folder, options.distractors_from), options.size, options.seed)
+    if options.folder or options.distractors_from:
+        raise ValueError(f"--kind {options.kind} is drawn: leave out --folder and --distractors-from")
     counts = {name: getattr(options, name) for name in COUNTS}
     return synthetic.faceset(options.kind, size=options.size, seed=options.seed, error=options.error, **counts)
 
