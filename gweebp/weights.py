@@ -80,7 +80,17 @@ def put(net: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None
     }
     same: dict[int, Tensor] = {id(expected[key]): given[key] for key in expected if key in given}
     given |= {key: same[id(tensor)] for key, tensor in expected.items() if id(tensor) in same and key not in given}
-    kind = type(net).__name__
+    check(expected, given, path, type(net).__name__)
+    net.load_state_dict(given)
+
+
+def check(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], path: str | Path, kind: str) -> None:
+    """Raise ValueError, naming `path` and the first wrong key, unless `given` has the keys and shapes of `expected`.
+
+    >>> check({"bias": torch.ones(2)}, {}, "net.pth", "Linear")
+    Traceback (most recent call last):
+    ValueError: net.pth: bias is missing; the file holds 0 tensors, such as nothing
+    """
     for wrong, text in (
         ([key for key in expected if key not in given], "is missing"),
         ([key for key in given if key not in expected], f"is unknown to this {kind}"),
@@ -88,13 +98,12 @@ def put(net: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None
         if wrong:
             more = f" (the first of {len(wrong)})" if len(wrong) > 1 else ""
             known = next(iter(given), "nothing")
-            raise ValueError(f"{path}: {wrong[0]} {text}{more}; the file holds {len(weights)} tensors, such as {known}")
+            raise ValueError(f"{path}: {wrong[0]} {text}{more}; the file holds {len(given)} tensors, such as {known}")
     for key, tensor in expected.items():
         if tensor.shape != given[key].shape:
             raise ValueError(
                 f"{path}: {key} has shape {tuple(given[key].shape)}, but this {kind} expects {tuple(tensor.shape)}"
             )
-    net.load_state_dict(given)
 
 
 def save(net: nn.Module, path: str | Path, record: Mapping[str, Any] | None = None) -> None:

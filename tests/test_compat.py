@@ -1,10 +1,14 @@
 """Published networks: the same keys, and the same function of the same weights, as their authors' own code."""
 
+import numpy as np
 import pytest
 import torch
 from compat import IMAGENET, Oracle, normalised, recipe_b, wave
+from PIL import Image
 
-from gweebp import weights
+from gweebp import networks, verification, weights
+from gweebp.datasets import cuhk
+from gweebp.networks import checkpoints
 from gweebp.preparation.bisenet import BiSeNet
 from gweebp.preparation.pluralistic import Discriminator, Encoder, Generator, complete
 from gweebp.preparation.resnet_generator import PatchGAN, ResnetGenerator
@@ -112,3 +116,92 @@ def test_pluralistic(shared, fill, precision):
         close(whole[:, :, ::4, ::4], g.expected(f"{fill}_composite_stride4_f64"), tolerance)
         assert torch.equal(whole[..., :64, :], image[..., :64, :])
         close(critic(whole), d.expected(f"{fill}_D_score_f64"), tolerance)
+
+
+EMBEDDING = {
+    "lightcnn9": ("lcnn9", "state_dict", "module."),
+    "lcnn9_tri": ("lcnn9", "model_state_dict", ""),
+    "vgg_tri_2": ("vgg16", "model_state_dict", ""),
+    "vgg_face_dag": ("vgg16", None, ""),
+    "mobilefacenet_foamliu": ("mobilefacenet", None, ""),
+}
+
+
+@pytest.mark.parametrize("name", EMBEDDING)
+def test_published_checkpoint_in_our_network(shared, tmp_path, name):
+    network, container, prefix = EMBEDDING[name]
+    oracle = Oracle(shared, name)
+    published = oracle.weights()
+    content = {prefix + key: value for key, value in published.items()}
+    torch.save({container: content, "epoch": 3} if container else content, tmp_path / "published.pth")
+    del content
+    net = networks.load(tmp_path / "published.pth")
+    assert net.config["network"] == network and not net.training
+    x = wave(net.channels, net.size)
+    mean, std = (torch.as_tensor(v, dtype=torch.float64).expand(net.channels).tolist() for v in (net.mean, net.std))
+    x = normalised(x, mean, std)
+    expected = oracle.expected("B_out_f64").reshape(1, -1)
+    with torch.no_grad():
+        embedding = net(x)
+        if name == "vgg_face_dag":  # its classifier, which is left out, reads our embedding
+            assert embedding.shape == (1, 4096)
+            logits = embedding @ published["fc8.weight"].T + published["fc8.bias"]
+            close(logits, expected, 1e-4)
+            return  # twice 1.2 GB for the same in float64
+        close(embedding, expected, 1e-4)
+        close(net.double()(x.double()), expected, 1e-6)
+
+
+@pytest.mark.parametrize("name", EMBEDDING)
+def test_keys_of_the_embedding_networks(shared, name):
+    """Every published key has a place in our network, of the published shape, or belongs to the classifier."""
+    oracle = Oracle(shared, name)
+    empty = {key: torch.empty(shape, device="meta") for key, shape in oracle.shapes.items()}
+    kind = checkpoints.KINDS[checkpoints.recognise(empty)]
+    with torch.device("meta"):
+        ours = kind.build(**kind.options).state_dict()
+    names = {checkpoints._theirs(key, kind.modules): tensor for key, tensor in ours.items()}
+    dropped = {key for key in empty if key.rpartition(".")[0] in kind.classifier}
+    assert names.keys() == empty.keys() - dropped
+    for key, tensor in names.items():
+        assert tensor.numel() == empty[key].numel()
+        assert str(tensor.dtype) == "torch." + oracle.dtypes[key]
+        assert tuple(tensor.shape) == oracle.shapes[key][: tensor.dim()]
+
+
+@pytest.fixture(scope="module")
+def mobilefacenet(shared):
+    path = shared / "weights" / "mobilefacenet.pt"
+    if not path.is_file():
+        pytest.skip("no ../shared/weights/mobilefacenet.pt")
+    return networks.load(path)
+
+
+def small(path, box, size):
+    """A crop by Pillow's own resizing, as the oracles' input was made: uint8 (3, size, size)."""
+    image = Image.open(path).convert("RGB").crop(box).resize((size, size), Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def test_mobilefacenet_on_real_faces(shared, mobilefacenet):
+    stored = Oracle(shared, "mobilefacenet_foamliu").arrays
+    box = tuple(int(x) for x in stored["real_crop_box_left_top_right_bottom"])
+    for kind in ("photo", "sketch"):
+        paths = [shared / "data" / "cuhk" / str(name) for name in stored[f"real_{kind}_files"]]
+        images = torch.stack([small(path, box, 112) for path in paths])
+        x = networks.as_input(mobilefacenet, images)
+        assert torch.allclose(
+            x.flatten(1)[:, :32].double(), torch.from_numpy(stored[f"real_{kind}_input_first32"]), atol=1e-5
+        )
+        with torch.no_grad():
+            embedding = mobilefacenet(x)
+        close(embedding.norm(dim=1), torch.from_numpy(stored[f"real_{kind}_norm"]), 1e-4)
+        close(verification.unit(embedding), torch.from_numpy(stored[f"real_{kind}_emb_f64"]), 1e-4)
+
+
+def test_mobilefacenet_matches_real_sketches(shared, mobilefacenet):
+    faces = cuhk.load(shared / "data" / "cuhk", size=112, seed=0)
+    probe, gallery = (verification.embed(mobilefacenet, x, progress=False) for x in (faces.sketches, faces.photos))
+    rank = verification.ranks(probe, gallery, torch.arange(len(probe)))
+    assert verification.rank_k(rank, 1) == pytest.approx(0.676, abs=0.005)
+    assert verification.rank_k(rank, 5) == pytest.approx(0.89, abs=0.01)

@@ -8,14 +8,16 @@ from typing import Any
 
 import torch
 
-from gweebp import files
+from gweebp import weights
+from gweebp.networks import checkpoints
 from gweebp.networks.embedding import EmbeddingNetwork, as_input
 from gweebp.networks.light_cnn import lcnn9
+from gweebp.networks.mobilefacenet import mobilefacenet
 from gweebp.networks.vgg import vgg16
 
-__all__ = ["NETWORKS", "EmbeddingNetwork", "as_input", "build", "lcnn9", "load", "save", "vgg16"]
+__all__ = ["NETWORKS", "EmbeddingNetwork", "as_input", "build", "lcnn9", "load", "mobilefacenet", "save", "vgg16"]
 
-NETWORKS: dict[str, Callable[..., EmbeddingNetwork]] = {"vgg16": vgg16, "lcnn9": lcnn9}
+NETWORKS: dict[str, Callable[..., EmbeddingNetwork]] = {"vgg16": vgg16, "lcnn9": lcnn9, "mobilefacenet": mobilefacenet}
 
 
 def build(network: str, *, seed: int | None = None, **options: Any) -> EmbeddingNetwork:
@@ -33,7 +35,7 @@ def build(network: str, *, seed: int | None = None, **options: Any) -> Embedding
     64
     >>> build("resnet")
     Traceback (most recent call last):
-    ValueError: unknown network 'resnet'; known: lcnn9, vgg16
+    ValueError: unknown network 'resnet'; known: lcnn9, mobilefacenet, vgg16
     """
     if network not in NETWORKS:
         raise ValueError(f"unknown network {network!r}; known: {', '.join(sorted(NETWORKS))}")
@@ -48,16 +50,15 @@ def save(net: EmbeddingNetwork, path: str | Path, record: dict[str, Any] | None 
 
     Raises ValueError, and writes nothing, when a weight is NaN or infinite.
     """
-    _check_finite(net.state_dict(), path)
-    files.write_tensors(path, net.state_dict(), {"config": net.config, "record": record or {}})
+    weights.save(net, path, record)
 
 
 def load(path: str | Path) -> EmbeddingNetwork:
-    """Read a network that `save` wrote, in eval mode, on the CPU.
+    """Read a network that `save` wrote, or a published checkpoint (`checkpoints`), in eval mode, on the CPU.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the file is corrupt, has no architecture in it, or weights that do not fit it or are NaN.
+        ValueError: the file is corrupt, of no known network, or has weights that do not fit it or are NaN.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "weights.safetensors"
@@ -65,22 +66,15 @@ def load(path: str | Path) -> EmbeddingNetwork:
     >>> load(path).config["size"]
     64
     """
-    weights, metadata = files.read_tensors(path)
+    given, metadata = weights.read(path)
     config = metadata.get("config")
     if not isinstance(config, dict) or "network" not in config:
-        raise ValueError(f"{path} holds weights but no network; expected a file written by networks.save")
-    _check_finite(weights, path)
+        return checkpoints.from_weights(given, path)
     # JSON has no tuples
     options: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     try:
         net = build(**options)
-        net.load_state_dict(weights)
+        net.load_state_dict(given)
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"the weights in {path} do not fit the network it names, {config}: {error}") from error
     return net.eval()
-
-
-def _check_finite(weights: dict[str, torch.Tensor], path: str | Path) -> None:
-    bad = [name for name, weight in weights.items() if not torch.isfinite(weight).all()]
-    if bad:
-        raise ValueError(f"NaN or infinite weights in {', '.join(bad)} ({path}): training diverged, or the file is bad")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from typing import Any
 
 from torch import nn
 
@@ -32,6 +33,7 @@ def vgg16(
     channels: int = 3,
     embedding: int = 1024,
     *,
+    hidden: int = 0,
     mean: PerChannel = 0.5,
     std: PerChannel = 0.25,
 ) -> EmbeddingNetwork:
@@ -42,6 +44,8 @@ def vgg16(
         size: input height and width, at least 32; pools round down, so a multiple of 32 loses no border.
         channels: 1 (grey) or 3 (RGB).
         embedding: dimensions of the output.
+        hidden: units of a fully connected layer between pool5 and the embedding, both with ReLU, as in VGG-Face: its
+            descriptor has hidden=4096, embedding=4096. 0: the paper's network, without either.
         mean, std: of the input normalisation, for images in 0..1.
 
     >>> net = vgg16(width=0.125, size=64, embedding=32)
@@ -57,13 +61,26 @@ def vgg16(
             layers[f"relu{block}_{i}"] = nn.ReLU()
             depth = scaled(full, width)
         layers[f"pool{block}"] = nn.MaxPool2d(2)
-    fc = nn.Linear(depth * (size // 32) ** 2, embedding)
+    flat = depth * (size // 32) ** 2
     for layer in layers.values():
         if isinstance(layer, nn.Conv2d):
             # He initialisation: without batch norm, 13 layers of any other scale do not train from scratch
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    nn.init.normal_(fc.weight, std=math.sqrt(1 / fc.in_features))
-    nn.init.zeros_(fc.bias)
-    config = {"network": "vgg16", "width": width, "size": size, "channels": channels, "embedding": embedding}
-    return VGG16(nn.Sequential(layers), nn.Sequential(OrderedDict(fc=fc)), {**config, "mean": mean, "std": std})
+    head: OrderedDict[str, nn.Module] = OrderedDict(fc=nn.Linear(flat, embedding))
+    if hidden:
+        first, second = nn.Linear(flat, hidden), nn.Linear(hidden, embedding)
+        head = OrderedDict(fc6=first, relu6=nn.ReLU(), fc7=second, relu7=nn.ReLU())
+    for layer in head.values():
+        if isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=math.sqrt(1 / layer.in_features))
+            nn.init.zeros_(layer.bias)
+    config: dict[str, Any] = {
+        "network": "vgg16",
+        "width": width,
+        "size": size,
+        "channels": channels,
+        "embedding": embedding,
+    }
+    config |= {"mean": mean, "std": std} | ({"hidden": hidden} if hidden else {})
+    return VGG16(nn.Sequential(layers), nn.Sequential(head), config)
