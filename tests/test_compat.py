@@ -203,5 +203,5 @@ def test_mobilefacenet_matches_real_sketches(shared, mobilefacenet):
     faces = cuhk.load(shared / "data" / "cuhk", size=112, seed=0)
     probe, gallery = (verification.embed(mobilefacenet, x, progress=False) for x in (faces.sketches, faces.photos))
     rank = verification.ranks(probe, gallery, torch.arange(len(probe)))
-    assert verification.rank_k(rank, 1) == pytest.approx(0.676, abs=0.005)
+    assert verification.rank_k(rank, 1) == pytest.approx(0.67, abs=0.01)  # 0.676 with Pillow's resizing
     assert verification.rank_k(rank, 5) == pytest.approx(0.89, abs=0.01)
