@@ -29,7 +29,9 @@ from gweebp.results import Games, Run
 from gweebp.saliency import explain
 from gweebp.verification import embed
 
-__all__ = ["Played", "agreement", "exact", "invented", "labels_of", "play"]
+__all__ = ["Played", "agreement", "exact", "invented", "labels_of", "play", "summary"]
+
+NEAR = ("d(OP, OM)", "d(IP, IN)")  # distances that must not exceed τ; the others must
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +108,22 @@ def play(run: Run, candidates: Quadruplets, methods: Sequence[str], *, steps: in
             outcomes[method] = inpainting.play(net, op, om, ip, in_, four.region, maps, steps=steps, seed=seed)
     nobody = torch.zeros(0, dtype=torch.int64)
     return Played(candidates, distances, kept, Games({}, nobody, outcomes, four.subject, four.part))
+
+
+def summary(played: Played, threshold: float) -> dict[str, str]:
+    """What became of the candidates, as text: how many, how many satisfy each condition at the threshold, and all four.
+
+    >>> nobody = Games({}, torch.zeros(0), {}, torch.zeros(0), torch.zeros(0))
+    >>> d = {"d(OP, OM)": torch.tensor([0.1, 0.9])}
+    >>> summary(Played(None, d, torch.tensor([True, False]), nobody), threshold=0.5)
+    {'candidates': '2', 'd(OP, OM) ≤ τ': '50%', 'qualify': '1 (50%)'}
+    """
+    conditions = {
+        name: (d <= threshold, "≤") if name in NEAR else (d > threshold, ">") for name, d in played.distances.items()
+    }
+    count, kept = len(played.kept), int(played.kept.sum())
+    shares = {f"{name} {sign} τ": f"{hold.float().mean():.0%}" for name, (hold, sign) in conditions.items()}
+    return {"candidates": str(count)} | shares | {"qualify": f"{kept} ({kept / max(count, 1):.0%})"}
 
 
 def _explained(run: Run, four: Quadruplets, rows: Tensor, method: str) -> Tensor:

@@ -21,12 +21,15 @@ FACE = np.random.default_rng(0).integers(0, 256, (3, 20, 16), dtype=np.uint8)
 MAP = np.random.default_rng(1).random((5, 4))
 REGION = np.pad(np.ones((6, 6), dtype=bool), ((0, 14), (5, 5)))
 STEPS = np.arange(50)
+LABELS = np.full((20, 16), 255, dtype=np.uint8)
+LABELS[:6], LABELS[6:9, 4:12] = 0, 2
 
 FIGURES = {
     "grid": lambda: figures.image_grid([FACE] * 5, list("abcde"), columns=3, rows=["one", "two"]),
     "overlay": lambda: figures.map_on_image(FACE, MAP, "gweEBP", REGION),
     "triplet": lambda: figures.triplet(FACE, FACE, FACE, dict.fromkeys(METHODS, MAP)),
     "quadruplet": lambda: figures.quadruplet(FACE, FACE, FACE, FACE, REGION, {"gweebp": MAP, "mine": MAP}),
+    "parts": lambda: figures.parts([FACE] * 3, [None, LABELS, LABELS], list("abc"), rows=["photo"], columns=3),
     "curves": lambda: figures.curves(
         {p: dict.fromkeys(METHODS, LINE) for p in PANELS}, xlabel="false alarm rate (FAR)", ylabel="success rate"
     ),
@@ -172,6 +175,18 @@ def test_map_and_region_lie_on_their_pixels():
     outline = np.concatenate([p.vertices for c in axes.collections for p in c.get_paths()])
     np.testing.assert_allclose(outline.min(0), [5, 0], atol=0.01)  # REGION: columns 5..11, rows 0..6
     np.testing.assert_allclose(outline.max(0), [11, 6], atol=0.01)
+
+
+def test_parts_are_painted_where_they_are():
+    figure = figures.parts([FACE, FACE], [None, LABELS])
+    plain, painted = (np.asarray(axes.images[0].get_array()) for axes in figure.axes)
+    changed = np.abs(plain - painted).max(2) > 1e-6
+    assert np.array_equal(changed, LABELS != 255)
+    (key,) = figure.legends
+    legend = {text.get_text(): patch for text, patch in zip(key.get_texts(), key.get_patches(), strict=True)}
+    mix = 0.4 * plain[LABELS == 0] + 0.6 * np.array(to_rgb(legend["hair"].get_facecolor()))
+    np.testing.assert_allclose(painted[LABELS == 0], mix)
+    assert len({patch.get_facecolor() for patch in legend.values()}) == 6
 
 
 def test_zero_map_draws_nothing_on_the_image():

@@ -124,12 +124,9 @@ def test_training_learns_and_is_repeatable():
 def test_the_parser_we_ship_beats_polygons_on_people_it_never_saw(look):
     """Polygons get the exact landmarks; the parser looks at the picture only."""
     assert SHIPPED.stat().st_size < 5e6
-    people, size, seed = torch.arange(6), 128, 4321
-    images, true = training.faces(look, len(people), size, seed)
-    kind = look if look in KINDS else "composite"
-    world = World(kind, size, seed, KINDS[kind])
-    where = world.photo_landmarks if look == "photo" else world.sketch_landmarks
-    plain = torch.stack([polygons(points, size) for points in where(people, world.people(people))])
+    chosen = {"people": 6, "size": 128, "seed": 4321}
+    images, true = training.faces(look, **chosen)
+    plain = torch.stack([polygons(points, 128) for points in training.points(look, **chosen)])
     bar, found = miou(plain, true), miou(Parser.load(SHIPPED).labels(images), true)
     assert found["mean"] > max(0.75, bar["mean"] + 0.05)
     assert all(found[part] > 0.4 for part in PARTS)

@@ -9,14 +9,10 @@ from gweebp import files, networks, verdict
 from gweebp.datasets import PARTS, synthetic
 from gweebp.games import inpainting
 from gweebp.networks import as_input
-from gweebp.preparation.inpaint import fill
+from gweebp.preparation.quadruplets import filler
 from gweebp.results import Run
 
 METHODS = ["random", "center", "ebp", "gweebp"]
-
-
-def mean(images, masks, seeds):
-    return fill(images, masks, "mean")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +36,7 @@ def run(tmp_path_factory) -> Run:
 
 def test_exact_and_invented_are_of_the_same_people(run):
     rows = run.faces.test[:3]
-    exact, made = verdict.exact(run, rows), verdict.invented(run, rows, mean)
+    exact, made = verdict.exact(run, rows), verdict.invented(run, rows, filler("mean"))
     assert len(exact) == 3 * len(PARTS)
     assert set(made.subject.tolist()) == set(rows.tolist()) == set(exact.subject.tolist())
     where = {(s, p): i for i, (s, p) in enumerate(zip(exact.subject.tolist(), exact.part.tolist(), strict=True))}
@@ -97,6 +93,6 @@ def test_real_people_have_no_exact_parts(run, tmp_path):
     del faces.record["world"]
     try:
         with pytest.raises(ValueError, match="synthetic-drawn is no synthetic set"):
-            verdict.invented(run, faces.test, mean)
+            verdict.invented(run, faces.test, filler("mean"))
     finally:
         run.__dict__.pop("faces")

@@ -11,6 +11,7 @@ with extra("figures"):
     from gweebp.figures.forests import differences, forest
     from gweebp.figures.heatmaps import conditions, heatmap, note
     from gweebp.figures.neurons import neurons
+    from gweebp.figures.parts import parts
     from gweebp.figures.pictures import image_grid, map_on_image, quadruplet, triplet
     from gweebp.figures.style import METHOD_STYLES, MethodStyle, style_of
 
@@ -31,6 +32,7 @@ __all__ = [
     "map_on_image",
     "neurons",
     "note",
+    "parts",
     "quadruplet",
     "roc",
     "style_of",

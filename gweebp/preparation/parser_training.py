@@ -24,7 +24,7 @@ from gweebp.preparation.parse import NONE, miou
 from gweebp.preparation.parser import Parser, normalised
 from gweebp.record import environment
 
-__all__ = ["LOOKS", "evaluate", "faces", "fit"]
+__all__ = ["LOOKS", "evaluate", "faces", "fit", "points", "varied"]
 
 LOOKS = ("photo", *KINDS)  # photos, composites, drawings
 _RARE = (1.0, 2.0, 2.0, 1.5, 1.5, 1.0, 1.0)  # weight of each part's pixels, and of none: small parts count more
@@ -47,13 +47,27 @@ def faces(look: str, people: int, size: int, seed: int) -> tuple[Tensor, Tensor]
     >>> images.shape, labels.shape
     (torch.Size([2, 3, 32, 32]), torch.Size([2, 32, 32]))
     """
-    kind = look if look in KINDS else "composite"
-    world = World(kind, size, seed, KINDS[kind])
-    identities = torch.arange(people)
+    world, identities = _world(look, size, seed), torch.arange(people)
     draw = world.photos if look == "photo" else world.sketches
     drawn = draw(identities, world.people(identities), masks=True)
     none = ~drawn.masks.any(1)
     return drawn.images, drawn.masks.to(torch.uint8).argmax(1).to(torch.uint8).masked_fill(none, NONE)
+
+
+def points(look: str, people: int, size: int, seed: int) -> Tensor:
+    """The landmarks of `faces(look, people, size, seed)`: float64 (n, 68, 2), for `parse.polygons`.
+
+    >>> points("photo", 2, 32, seed=0).shape
+    torch.Size([2, 68, 2])
+    """
+    world, identities = _world(look, size, seed), torch.arange(people)
+    found = world.photo_landmarks if look == "photo" else world.sketch_landmarks
+    return found(identities, world.people(identities))
+
+
+def _world(look: str, size: int, seed: int) -> World:
+    kind = look if look in KINDS else "composite"
+    return World(kind, size, seed, KINDS[kind])
 
 
 def fit(

@@ -20,10 +20,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gweebp.datasets.quadruplets import PARTS, Quadruplets
+from gweebp.preparation import inpaint
+from gweebp.preparation.inpaint import Completion
 from gweebp.preparation.parse import dilate
 from gweebp.preparation.seams import blend
 
-__all__ = ["MARGIN", "Fill", "Made", "Translate", "exchange"]
+__all__ = ["MARGIN", "Fill", "Made", "Translate", "exchange", "filler"]
 
 MARGIN = 0.02  # of the image's height: a part's soft edge, its lashes and shadows, belong to what is replaced
 _LEAST = 4  # pixels of a part that is worth replacing
@@ -104,6 +106,15 @@ def exchange(
                 why = "it came out as it was" if shown else "photo or sketch show no such part, or nothing else"
                 skipped.append({"item": f"{int(subject[i])} {part}", "why": why})
     return Made(Quadruplets(*(torch.cat(column) for column in zip(*found, strict=True))), skipped)
+
+
+def filler(method: str | Completion) -> Fill:
+    """`inpaint.fill` by one method, as `exchange` asks for it.
+
+    >>> filler("mean")(torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.eye(4, dtype=torch.bool)[None], [0]).shape
+    torch.Size([1, 3, 4, 4])
+    """
+    return lambda images, masks, seeds: inpaint.fill(images, masks, method, seed=seeds)
 
 
 def _masks(labels: Tensor, codes: Tensor, grow: int) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ from gweebp.datasets.quadruplets import PARTS, Quadruplets
 from gweebp.preparation import inpaint
 from gweebp.preparation.manifest import Manifest
 from gweebp.preparation.parse import read_labels
-from gweebp.preparation.quadruplets import MARGIN, Fill, exchange
+from gweebp.preparation.quadruplets import MARGIN, exchange, filler
 from gweebp.record import environment
 from gweebp.stages.common import add_run, device_of
 
@@ -90,12 +90,8 @@ def _one(options: argparse.Namespace, faces: FaceSet, row: int, maps: list[Path]
     labels = [_labels(path, options.size)[None] for path in maps]
     photo, sketch, subject = faces.photos[row][None], faces.sketches[row][None], torch.tensor([row])
     chosen = {"parts": options.parts, "margin": options.margin, "seed": options.seed}
-    made = exchange(photo, sketch, labels[0], labels[1], subject, _filling(options), **chosen)
+    made = exchange(photo, sketch, labels[0], labels[1], subject, filler(options.fill), **chosen)
     made.quadruplets.save(path, {"skipped": made.skipped})
-
-
-def _filling(options: argparse.Namespace) -> Fill:
-    return lambda images, masks, seeds: inpaint.fill(images, masks, options.fill, seed=seeds)
 
 
 def _labels(path: Path, size: int) -> Tensor:
