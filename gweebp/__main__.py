@@ -1,4 +1,10 @@
-"""The stages of the book that judges saliency maps of face networks, from faces to game results.
+"""Which regions of a probe made a face network choose its mate; and the book that puts such maps to the test.
+
+For images of your own:
+
+    explain   one annotated picture and one sentence for a probe, its mate and a non-mate, or for a table of them
+
+The book's stages, from faces to game results:
 
     prepare   `prepare faces`: a set of faces and the candidate quadruplets of the inpainting game; its other steps
               make aligned faces and quadruplets from photos and sketches
@@ -9,7 +15,8 @@
     sanity    how similar maps stay when the network, or the question, is made random
 
 `gweebp COMMAND --help` lists what a command takes. Every file is written whole or not at all, with a record of how it
-was made. Exit status: 0 done, 1 something could not be used (one line on standard error says what), 2 a wrong call.
+was made. Exit status: 0 done; 1 something could not be used, and standard error says what; 2 a wrong call; 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -20,7 +27,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-STAGES = ("prepare", "train", "verify", "maps", "play", "sanity")
+STAGES = ("explain", "prepare", "train", "verify", "maps", "play", "sanity")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = f"{named} {options.step}" if "step" in options else named
         print(f"error: {command}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted: every file that was written is whole", file=sys.stderr)
+        return 130
 
 
 def _parser(named: str) -> argparse.ArgumentParser:
