@@ -1,0 +1,111 @@
+"""The translator: sizes and kinds of images, the critics' pool, and a training that goes on where it was."""
+
+import pytest
+import torch
+from torch import nn
+
+from gweebp import weights
+from gweebp.preparation import cyclegan, cyclegan_training, practice
+from gweebp.preparation.cyclegan import translate
+from gweebp.preparation.cyclegan_training import Recipe, fit, pooled
+from gweebp.preparation.resnet_generator import ResnetGenerator
+
+TINY = {"steps": 4, "pool": 2}
+
+
+class Negative(nn.Module):
+    def forward(self, x):
+        return -x
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return practice.draw(3, 32)
+
+
+def test_translation_keeps_range_size_and_order(faces):
+    negative = translate(Negative(), faces.photos, batch=2)
+    assert torch.equal(negative, 255 - faces.photos)
+    odd = faces.photos[:, :, :30, :27]
+    assert translate(Negative(), odd).shape == odd.shape
+    assert (translate(Negative(), odd).float().mean() - (255 - odd.float()).mean()).abs() < 1
+    assert translate(Negative(), faces.photos, size=64).shape == faces.photos.shape
+    assert translate(Negative(), faces.photos[:0]).shape == (0, 3, 32, 32)
+    with pytest.raises(TypeError, match=r"uint8 in 0\.\.255"):
+        translate(Negative(), faces.photos.float())
+    with pytest.raises(ValueError, match="multiple of 4, got 30"):
+        translate(Negative(), faces.photos, size=30)
+
+
+def test_each_direction_has_its_generator(faces):
+    net = cyclegan.build(0.125, 1, 32, seed=0).train()
+    photos = translate(net.to_photo, faces.sketches)
+    assert torch.equal(net.photos(faces.sketches), photos)
+    assert not torch.equal(net.sketches(faces.sketches), photos)
+    assert net.training
+
+
+def test_the_pool_shows_critics_older_fakes():
+    generator, pool, shown = torch.Generator().manual_seed(0), torch.zeros(0, 1, 1, 1), []
+    for number in range(200):
+        pool, seen = pooled(pool, torch.full((1, 1, 1, 1), float(number)), 5, generator)
+        shown.append(int(seen))
+        assert len(pool) == min(5, number + 1)
+    old = [number - s for number, s in enumerate(shown)]
+    assert old[:5] == [0] * 5
+    assert min(old) == 0
+    assert 0.35 < sum(age > 0 for age in old) / 200 < 0.65
+    assert len(set(shown)) == 200 - sum(number not in shown for number in range(200))
+
+
+def test_training_that_was_interrupted_ends_as_one_that_was_not(faces, tmp_path, monkeypatch):
+    def train(seed, **options):
+        net = cyclegan.build(0.125, 1, 32, seed=seed)
+        fit(net, faces.sketches, faces.photos, out=tmp_path / "net.safetensors", progress=False, **TINY, **options)
+        return net
+
+    whole, snapshot = train(0), tmp_path / "snapshot.safetensors"
+    steps, original = [], cyclegan_training._Stepper.step
+
+    def step(self, *arguments):
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        steps.append(1)
+        return original(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cyclegan_training._Stepper, "step", step)
+        patch.setattr(cyclegan_training, "SAVE_EVERY", 2)
+        with pytest.raises(KeyboardInterrupt):
+            train(0, snapshot=snapshot)
+    again = train(1, snapshot=snapshot)  # the snapshot decides, not the weights
+    for key, tensor in whole.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[key], tensor, msg=key)
+    loaded = cyclegan.load(tmp_path / "net.safetensors")
+    assert loaded.config == {"width": 0.125, "blocks": 1, "size": 32}
+    assert torch.equal(loaded.photos(faces.sketches), again.photos(faces.sketches))
+
+
+def test_training_learns_another_tone(faces, tmp_path):
+    """Two kinds that differ in tone alone: each generator must find the other's."""
+    bright, dark = 155 + faces.photos // 3, faces.photos // 3
+    net = cyclegan.build(0.125, 0, 32, seed=0)
+    recipe = {"steps": 60, "lr": 2e-3, "batch": 2, "identity": 0.0}
+    record = fit(net, bright, dark, out=tmp_path / "net.safetensors", progress=False, **recipe)
+    assert net.photos(bright).float().mean() < 100 < net.sketches(dark).float().mean()
+    assert set(record["losses"]) == {"adversarial", "cycle", "identity", "critics"}
+
+
+def test_published_generators_load_and_others_do_not(tmp_path):
+    net = ResnetGenerator(0.125, 3)
+    torch.save(net.state_dict(), tmp_path / "latest_net_G_A.pth")
+    loaded = cyclegan.published(tmp_path / "latest_net_G_A.pth")
+    assert loaded.config == {"width": 0.125, "blocks": 3}
+    assert not loaded.training
+    weights.save(cyclegan.build(0.125, 1, 32), tmp_path / "ours.safetensors")
+    with pytest.raises(ValueError, match="no generator of CycleGAN"):
+        cyclegan.published(tmp_path / "ours.safetensors")
+    with pytest.raises(ValueError, match="pool must be positive"):
+        Recipe(pool=0)
+    with pytest.raises(ValueError, match=r"expected photos \(n, 3, 32, 32\), n > 0"):
+        fit(cyclegan.build(0.125, 1, 32), torch.zeros(1, 3, 32, 32), torch.zeros(0, 3, 32, 32), out=tmp_path / "x")
