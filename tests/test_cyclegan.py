@@ -5,12 +5,10 @@ import torch
 from torch import nn
 
 from gweebp import weights
-from gweebp.preparation import cyclegan, cyclegan_training, practice
+from gweebp.preparation import cyclegan, cyclegan_training, parser_training
 from gweebp.preparation.cyclegan import translate
 from gweebp.preparation.cyclegan_training import Recipe, fit, pooled
 from gweebp.preparation.resnet_generator import ResnetGenerator
-
-TINY = {"steps": 4, "pool": 2}
 
 
 class Negative(nn.Module):
@@ -20,28 +18,29 @@ class Negative(nn.Module):
 
 @pytest.fixture(scope="module")
 def faces():
-    return practice.draw(3, 32)
+    """Sketches and photos, uint8 (3, 3, 32, 32) each."""
+    return tuple(parser_training.faces(look, 3, 32, seed=7)[0] for look in ("drawn", "photo"))
 
 
 def test_translation_keeps_range_size_and_order(faces):
-    negative = translate(Negative(), faces.photos, batch=2)
-    assert torch.equal(negative, 255 - faces.photos)
-    odd = faces.photos[:, :, :30, :27]
+    negative = translate(Negative(), faces[1], batch=2)
+    assert torch.equal(negative, 255 - faces[1])
+    odd = faces[1][:, :, :30, :27]
     assert translate(Negative(), odd).shape == odd.shape
     assert (translate(Negative(), odd).float().mean() - (255 - odd.float()).mean()).abs() < 1
-    assert translate(Negative(), faces.photos, size=64).shape == faces.photos.shape
-    assert translate(Negative(), faces.photos[:0]).shape == (0, 3, 32, 32)
+    assert translate(Negative(), faces[1], size=64).shape == faces[1].shape
+    assert translate(Negative(), faces[1][:0]).shape == (0, 3, 32, 32)
     with pytest.raises(TypeError, match=r"uint8 in 0\.\.255"):
-        translate(Negative(), faces.photos.float())
+        translate(Negative(), faces[1].float())
     with pytest.raises(ValueError, match="multiple of 4, got 30"):
-        translate(Negative(), faces.photos, size=30)
+        translate(Negative(), faces[1], size=30)
 
 
 def test_each_direction_has_its_generator(faces):
     net = cyclegan.build(0.125, 1, 32, seed=0).train()
-    photos = translate(net.to_photo, faces.sketches)
-    assert torch.equal(net.photos(faces.sketches), photos)
-    assert not torch.equal(net.sketches(faces.sketches), photos)
+    photos = translate(net.to_photo, faces[0])
+    assert torch.equal(net.photos(faces[0]), photos)
+    assert not torch.equal(net.sketches(faces[0]), photos)
     assert net.training
 
 
@@ -58,19 +57,21 @@ def test_the_pool_shows_critics_older_fakes():
     assert len(set(shown)) == 200 - sum(number not in shown for number in range(200))
 
 
-def test_training_that_was_interrupted_ends_as_one_that_was_not(faces, tmp_path, monkeypatch):
+def test_training_taken_up_again_ends_as_one_that_never_stopped(faces, tmp_path, monkeypatch):
+    """The pool of fakes, the optimisers and the draws go on where they were."""
+
     def train(seed, **options):
-        net = cyclegan.build(0.125, 1, 32, seed=seed)
-        fit(net, faces.sketches, faces.photos, out=tmp_path / "net.safetensors", progress=False, **TINY, **options)
+        net = cyclegan.build(0.125, 0, 32, seed=seed)
+        fit(net, *faces, out=tmp_path / "net.safetensors", steps=4, pool=2, progress=False, **options)
         return net
 
-    whole, snapshot = train(0), tmp_path / "snapshot.safetensors"
-    steps, original = [], cyclegan_training._Stepper.step
+    whole, snapshot, original = train(0), tmp_path / "snapshot.safetensors", cyclegan_training._Stepper.step
+    done = []
 
     def step(self, *arguments):
-        if len(steps) == 3:
+        if len(done) == 3:
             raise KeyboardInterrupt
-        steps.append(1)
+        done.append(1)
         return original(self, *arguments)
 
     with monkeypatch.context() as patch:
@@ -82,13 +83,13 @@ def test_training_that_was_interrupted_ends_as_one_that_was_not(faces, tmp_path,
     for key, tensor in whole.state_dict().items():
         torch.testing.assert_close(again.state_dict()[key], tensor, msg=key)
     loaded = cyclegan.load(tmp_path / "net.safetensors")
-    assert loaded.config == {"width": 0.125, "blocks": 1, "size": 32}
-    assert torch.equal(loaded.photos(faces.sketches), again.photos(faces.sketches))
+    assert loaded.config == {"width": 0.125, "blocks": 0, "size": 32}
+    assert torch.equal(loaded.photos(faces[0]), again.photos(faces[0]))
 
 
 def test_training_learns_another_tone(faces, tmp_path):
     """Two kinds that differ in tone alone: each generator must find the other's."""
-    bright, dark = 155 + faces.photos // 3, faces.photos // 3
+    bright, dark = 155 + faces[1] // 3, faces[1] // 3
     net = cyclegan.build(0.125, 0, 32, seed=0)
     recipe = {"steps": 60, "lr": 2e-3, "batch": 2, "identity": 0.0}
     record = fit(net, bright, dark, out=tmp_path / "net.safetensors", progress=False, **recipe)

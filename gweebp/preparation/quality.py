@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gweebp.networks.embedding import ITU_R_601
+from gweebp.grey import luma
 from gweebp.verification import embed, rank_k, ranks
 
 __all__ = ["appearance", "hole_error", "identity_change", "rank1"]
@@ -47,8 +47,7 @@ def appearance(images: Tensor, cells: int = 24) -> Tensor:
     >>> appearance(torch.randint(256, (2, 3, 48, 48), dtype=torch.uint8)).shape
     torch.Size([2, 576])
     """
-    grey = (images.float() * torch.tensor(ITU_R_601).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    small = F.interpolate(grey, size=(cells, cells), mode="bilinear", antialias=True).flatten(1)
+    small = F.interpolate(luma(images.float()), size=(cells, cells), mode="bilinear", antialias=True).flatten(1)
     return F.normalize(small - small.mean(1, keepdim=True))
 
 
