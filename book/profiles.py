@@ -16,6 +16,7 @@ FOLDER = Path(__file__).with_name("profiles")
 NAMED = ("datasets", "networks", "training", "training/*", "maps/*")
 FREE = ("maps/options", "chapters")  # the names and values below are checked by the method or the chapter itself
 REFERENCE = "book"
+DRAWN = ("composite", "drawn")  # kinds of datasets that read no folder of the user's
 
 
 class ProfileError(Exception):
@@ -30,14 +31,14 @@ def load(name: str, data: str = "") -> dict[str, Any]:
     if wrong:
         raise ProfileError(f"profile {name}: " + "; ".join(wrong))
     _check_names(profile, name)
-    readers = [dataset for dataset in profile["datasets"].values() if dataset["kind"] == "pairs"]
+    readers = [dataset for dataset in profile["datasets"].values() if dataset["kind"] not in DRAWN]
     if data and not readers:
         raise ProfileError(f"profile {name} reads no data of yours: leave out DATA={data}, or use PROFILE=cuhk")
     for dataset in readers:
         dataset["folder"] = data or dataset["folder"]
         if not Path(dataset["folder"]).is_dir():
             raise ProfileError(
-                f"profile {name} reads photo-sketch pairs, and {dataset['folder']} is not a folder: "
+                f"profile {name} reads photos and sketches, and {dataset['folder']} is not a folder: "
                 "put them there, or say where they are with DATA=folder"
             )
     return profile | {"profile": Path(name).stem}

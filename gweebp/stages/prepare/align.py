@@ -51,8 +51,8 @@ def run(options: argparse.Namespace) -> None:
     """Write photos/, sketches/, distractors/, pairs.csv, landmarks.csv and manifest.json into the folder `out`."""
     started = time.perf_counter()
     found = listing(options.kind, options.folder, options.distractors_from)
-    given = options.folder / options.landmarks  # an absolute path stays as it is
-    given = given if given.is_file() else options.landmarks
+    inside = options.folder / options.landmarks  # an absolute path stays as it is
+    given = options.landmarks if options.landmarks.is_file() and not inside.is_file() else inside
     finder: Points | Predictor = Predictor(given) if given.suffix == ".dat" else landmarks.read(given)
     parameters = {"kind": options.kind, "size": options.size, "frame": options.frame}
     parameters["predictor"] = files.sha256(given) if isinstance(finder, Predictor) else None
