@@ -17,6 +17,7 @@ __all__ = ["STAGES", "Ran", "collect", "seconds_by_stage", "summary", "versions"
 
 #: stage -> pattern of its records below a build, and where in the file the record is; in the order of the pipeline
 STAGES = {
+    "align": ("aligned/*/manifest.json", "align/environment"),
     "prepare": ("data/*/record.json", "environment"),
     "train": ("networks/*/*/record.json", "environment"),
     "verify": ("trials/*/*.json", "record"),
@@ -123,7 +124,7 @@ def seconds_by_stage(records: Sequence[Ran]) -> dict[str, float]:
 
 def _made(path: Path) -> str:
     """What a run made, without the folder of its stage: "synthetic-drawn/vgg16" of networks/.../record.json."""
-    return "/".join(part for part in path.with_suffix("").parts[1:] if part != "record")
+    return "/".join(part for part in path.with_suffix("").parts[1:] if part not in ("record", "manifest"))
 
 
 def _read(path: Path, place: str) -> Iterator[dict[str, Any]]:
@@ -133,6 +134,7 @@ def _read(path: Path, place: str) -> Iterator[dict[str, Any]]:
     else:
         with safe_open(path, framework="pt") as file:  # the metadata only: maps are large
             content = json.loads((file.metadata() or {}).get(files.METADATA, "{}"))
-    record = content.get(place) if place else content
-    if isinstance(record, dict):
-        yield record
+    for key in place.split("/") if place else []:
+        content = content.get(key, {})
+    if isinstance(content, dict) and content:
+        yield content

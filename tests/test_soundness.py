@@ -84,19 +84,20 @@ def test_a_set_without_paper_and_targets_says_less():
 def test_records_of_every_stage_are_found_in_the_order_of_the_pipeline(tmp_path):
     record = {"commit": "0123456789abcdef", "seconds": 60.0, "peak_memory_mib": 100.0, "seed": 0, "threads": 1}
     files.write_json(tmp_path / "data/d/record.json", {"environment": record})
+    files.write_json(tmp_path / "aligned/d/manifest.json", {"parse": {}, "align": {"environment": record}})
     files.write_json(tmp_path / "networks/d/n/record.json", {"environment": record | {"seconds": 120.0}})
     files.write_json(tmp_path / "trials/d/n.json", {"record": record})
     files.write_json(tmp_path / "chapters/results.json", record | {"commit": "0123456789abcdef-dirty", "seed": None})
     for folder in ("maps", "games"):
         files.write_tensors(tmp_path / folder / "d/n/all.safetensors", {"x": torch.zeros(1)}, {"record": record})
     found = provenance.collect(tmp_path)
-    assert [r.stage for r in found] == ["prepare", "train", "verify", "maps", "play", "chapter"]
-    assert found[1].what == "d/n"
-    assert found[1].row()["seconds"] == "120.0"
-    assert found[5].row()["commit"] == "01234567-dirty"
-    assert found[5].row()["seed"] == ""
+    assert [r.stage for r in found] == ["align", "prepare", "train", "verify", "maps", "play", "chapter"]
+    assert [r.what for r in found[:3]] == ["d", "d", "d/n"]
+    assert found[2].row()["seconds"] == "120.0"
+    assert found[6].row()["commit"] == "01234567-dirty"
+    assert found[6].row()["seed"] == ""
     lines = provenance.summary(found)
-    assert lines[0] == "6 runs took 7.0 minutes in all, the longest 2.0 (train d/n)."
+    assert lines[0] == "7 runs took 8.0 minutes in all, the longest 2.0 (train d/n)."
     assert "Commit: 0123456789abcdef, 0123456789abcdef-dirty (the runs differ)." in lines
     assert "CPU threads: 1." in lines
     assert "Device: not recorded." in lines
