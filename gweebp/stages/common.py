@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -35,6 +37,23 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random (default: 0)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; they change float results (default: 1)")
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="auto is the best there is (default: cpu)")
+
+
+def add_recipe(parser: argparse.ArgumentParser, kind: type) -> None:
+    """Add one option for each field of a dataclass with defaults, but its seed; its docstring says what they are."""
+    text = (kind.__doc__ or "").partition("Attributes:\n")[2].partition(">>>")[0]
+    group = parser.add_argument_group("recipe", text)
+    for field in fields(kind):
+        flag = "--" + field.name.replace("_", "-")
+        if isinstance(field.default, bool):
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default)
+        elif field.name != "seed":
+            group.add_argument(flag, type=type(field.default), default=field.default, metavar="X")
+
+
+def recipe_of(options: argparse.Namespace, kind: type) -> dict[str, Any]:
+    """What the command line says of the fields of `kind`, its seed included."""
+    return {field.name: getattr(options, field.name) for field in fields(kind)}
 
 
 def add_inputs(parser: argparse.ArgumentParser, *names: str) -> None:

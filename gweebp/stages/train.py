@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
 from pathlib import Path
 
 from gweebp import networks
 from gweebp.datasets.faceset import FaceSet
 from gweebp.recipe import Recipe
-from gweebp.stages.common import add_inputs, add_run, device_of, progress
+from gweebp.stages.common import add_inputs, add_recipe, add_run, device_of, progress, recipe_of
 from gweebp.training import fit
 
 
@@ -22,15 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", type=float, default=1.0, help="of every layer, times the paper's (default: 1)")
     parser.add_argument("--size", type=int, required=True, help="side of the input image in pixels")
     parser.add_argument("--embedding", type=int, required=True, help="components of the embedding")
-    recipe = parser.add_argument_group(
-        "recipe", (Recipe.__doc__ or "").partition("Attributes:\n")[2].partition(">>>")[0]
-    )
-    for field in fields(Recipe):
-        flag = "--" + field.name.replace("_", "-")
-        if isinstance(field.default, bool):
-            recipe.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default)
-        elif field.name != "seed":
-            recipe.add_argument(flag, type=type(field.default), default=field.default, metavar="X")
+    add_recipe(parser, Recipe)
     add_run(parser)
 
 
@@ -40,5 +31,5 @@ def run(options: argparse.Namespace) -> None:
     faces = FaceSet.load(options.faces.parent)
     shape = {"width": options.width, "size": options.size, "embedding": options.embedding}
     net = networks.build(options.network, seed=options.seed, **shape)
-    recipe = {field.name: getattr(options, field.name) for field in fields(Recipe)}
+    recipe = recipe_of(options, Recipe)
     fit(net, faces, out=options.out, init=options.init, device=device, progress=progress(), **recipe)
