@@ -11,7 +11,7 @@ from dataclasses import dataclass
 __all__ = ["METHODS", "REPORTED", "STANDS_FOR", "TARGETS", "Reported", "Target", "reported"]
 
 #: our dataset -> the paper's
-STANDS_FOR = {"synthetic-composite": "UoM-SGFS", "synthetic-drawn": "CUHK", "cuhk": "CUHK"}
+STANDS_FOR = {"synthetic-composite": "UoM-SGFS", "synthetic-drawn": "CUHK", "cuhk": "CUHK", "uom-sgfs": "UoM-SGFS"}
 
 #: the methods that the paper compares in its Figures 1-4
 METHODS = ("gradcam", "ebp", "cebp", "tcebp", "pairwisesim", "xface", "corrrise", "gweebp")

@@ -28,7 +28,7 @@ from gweebp.games.inpainting import Outcome
 
 __all__ = ["Games", "Run", "Sanity", "located", "open_runs"]
 
-NAMES = {"vgg16": "VGG16", "lcnn9": "LCNN9", "mobilefacenet": "MobileFaceNet", "cuhk": "CUHK"}
+NAMES = {"vgg16": "VGG16", "lcnn9": "LCNN9", "mobilefacenet": "MobileFaceNet", "cuhk": "CUHK", "uom-sgfs": "UoM-SGFS"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -112,7 +112,7 @@ def test_no_path_of_the_user_is_written(stage, tmp_path):
 
 def test_originals_are_not_written_to(stage):
     for out in (stage.source, stage.source / "deep" / "er", stage.source / ".." / "raw"):
-        with pytest.raises(ValueError, match="holds your originals: name another folder"):
+        with pytest.raises(ValueError, match="where your originals are: name another folder"):
             Manifest(out, "x", source=stage.source, parameters={})
     stage.run()
     Manifest(stage.out / "parts", "x", source=stage.out, parameters={})  # prepared data are nobody's originals

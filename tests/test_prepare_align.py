@@ -137,7 +137,7 @@ def test_input_that_cannot_be(folder, capsys):
     assert run(folder, given="gone.dat") == 1
     assert "expected dlib's shape_predictor" in capsys.readouterr().err
     assert run(folder, f"--out {folder}/raw/out") == 1
-    assert "holds your originals" in capsys.readouterr().err
+    assert "where your originals are" in capsys.readouterr().err
 
 
 class FakeDlib:

@@ -43,7 +43,7 @@ class Manifest:
     Args:
         folder: where the stage writes.
         stage: its name, the section's.
-        source: the folder that it reads; the user's originals are never written to.
+        source: the folder that it reads; the user's originals are never written to. None: it reads none.
         parameters: all that decides the outputs beside the inputs, ready for JSON. Where they differ from those of the
             last run, everything is made again.
 
@@ -64,13 +64,14 @@ class Manifest:
     ((True, {'made': 1, 'kept': 0, 'skipped': 0}), False, True)
     """
 
-    def __init__(self, folder: str | Path, stage: str, *, source: str | Path, parameters: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: str | Path, stage: str, *, source: str | Path | None, parameters: Mapping[str, Any]
+    ) -> None:
         self.folder, self.stage = Path(folder), stage
-        source = Path(source)
-        inside = self.folder.resolve().is_relative_to(source.resolve())
-        if inside and not (source / MANIFEST).is_file():
-            raise ValueError(f"{folder} lies in {source}, which holds your originals: name another folder with --out")
-        self.source, self.parameters = source, dict(parameters)
+        self.source, self.parameters = None if source is None else Path(source), dict(parameters)
+        inside = self.source is not None and self.folder.resolve().is_relative_to(self.source.resolve())
+        if self.source and inside and not (self.source / MANIFEST).is_file():
+            raise ValueError(f"{folder} lies in {source}, where your originals are: name another folder with --out")
         previous = self._all().get(stage, {})
         self._before: dict[str, Any] = previous.get("items", {})
         self._same = previous.get("parameters") == self.parameters
@@ -106,7 +107,9 @@ class Manifest:
 
     def skip(self, item: str, why: Exception | str) -> None:
         """Record that `item` can't be made. The source's path is taken out of the reason: a manifest may be shown."""
-        self._skipped.append({"item": item, "why": str(why).replace(f"{self.source}/", "")})
+        self._skipped.append(
+            {"item": item, "why": str(why).replace(f"{self.source}/", "") if self.source else str(why)}
+        )
 
     def finish(self, **record: Any) -> dict[str, Any]:
         """Write the section, remove outputs of items that are no more, and warn of what was skipped.
@@ -136,12 +139,13 @@ class Manifest:
         total = len(self._items) + len(self._skipped)
         first = "; ".join(f"{s['item']}: {s['why']}" for s in self._skipped[:3])
         if not self._items:
-            raise ValueError(f"none of {total} items of {self.source} can be used; first: {first}")
+            raise ValueError(f"none of {total} items of {self.source or self.stage} can be used; first: {first}")
         listed = self.folder / MANIFEST
         warnings.warn(f"skipped {len(self._skipped)} of {total} items, see {listed}; first: {first}", stacklevel=3)
 
     def _section(self, items: Mapping[str, Any]) -> dict[str, Any]:
-        return {"source": self.source.resolve().name, "parameters": self.parameters, "items": dict(items)}
+        source = self.source.resolve().name if self.source else None
+        return {"source": source, "parameters": self.parameters, "items": dict(items)}
 
     def _write(self, section: dict[str, Any]) -> None:
         files.write_json(self.folder / MANIFEST, self._all() | {self.stage: section})

@@ -8,9 +8,17 @@ from __future__ import annotations
 import argparse
 
 from gweebp.stages.common import add_table
-from gweebp.stages.prepare import align, faces, layout, learn, parse, quadruplets
+from gweebp.stages.prepare import align, draw, faces, layout, learn, parse, quadruplets
 
-STEPS = {"faces": faces, "align": align, "parse": parse, "quadruplets": quadruplets, "layout": layout, "learn": learn}
+STEPS = {
+    "faces": faces,
+    "draw": draw,
+    "align": align,
+    "parse": parse,
+    "quadruplets": quadruplets,
+    "layout": layout,
+    "learn": learn,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
