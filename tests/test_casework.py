@@ -14,8 +14,12 @@ import gweebp
 from gweebp import networks
 from gweebp.__main__ import main
 from gweebp.casework import LIMITS, Case, Examiner, Explanation, explained, pictures, read_table, run_table
+from gweebp.casework.alignment import Aligner
 from gweebp.casework.examiner import write
 from gweebp.networks import as_input
+from gweebp.preparation import landmarks
+from gweebp.preparation.align import align
+from gweebp.preparation.landmarks import LEFT_EYE, MOUTH, RIGHT_EYE
 from gweebp.verification import embed
 
 SIZE = 32
@@ -192,6 +196,8 @@ BAD = {
     "layer": (TRIPLET + " --layer features.pool9", "no layer 'features.pool9'"),
     "trials": (TRIPLET + " --trials {0}/empty.json", "holds no threshold"),
     "plugin": (TRIPLET + " --plugin {0}/broken.py", "broken.py can't be run: ZeroDivisionError"),
+    "two thresholds": (TRIPLET + " --threshold 1 --trials {0}/empty.json", "give one"),
+    "no landmarks": (TRIPLET + " --landmarks {0}/empty.json", "lacks the columns"),
     "format": (TRIPLET + " --out {0}/out.docx", "docx"),
 }
 
@@ -249,6 +255,47 @@ def test_without_a_nonmate_the_nearest_of_the_gallery_is_taken(folder, net, face
     assert found.nonmate.name == f"{int(d.argmin()) + 1}.png" and found.from_gallery
     assert found.explanation.nonmate_distance == pytest.approx(d.min().item(), abs=1e-6)
     assert any("broken.png" in note for note in found.explanation.notes)
+
+
+@pytest.fixture
+def landmarks68():
+    """Landmarks of a face that fills an image of 32 pixels: only the centres of eyes and mouth matter."""
+    points = torch.rand(68, 2, generator=torch.manual_seed(0)) * 2
+    points[LEFT_EYE] += torch.tensor([9.0, 12.0])
+    points[RIGHT_EYE] += torch.tensor([20.0, 13.0])
+    points[MOUTH] += torch.tensor([15.0, 24.0])
+    return points.double()
+
+
+def test_landmarks_align_every_image_of_a_case(folder, net, landmarks68):
+    names = ("probe", "mate", "nonmate", *"12345")
+    landmarks.write(folder / "landmarks.csv", {("photo", name): landmarks68 + i for i, name in enumerate(names)})
+    aligner = Aligner(folder / "landmarks.csv", SIZE)
+    listed = landmarks.read(folder / "landmarks.csv")
+    wanted, _ = align(pictures.read(folder / "mate.png").pixels, listed["photo", "mate"], SIZE)
+    assert torch.equal(aligner(folder / "mate.png").pixels, wanted)
+    line = "{0}/probe.png {0}/mate.png --gallery {0}/others --landmarks {0}/landmarks.csv --json {0}/out.json"
+    assert command(folder, line) == 0
+    document = json.loads((folder / "out.json").read_text())
+    examiner = Examiner(net, gallery=folder / "others", read=aligner)
+    found = examiner.examine(Case(folder / "probe.png", (folder / "mate.png",)))
+    assert document["distances"]["mate"] == pytest.approx(found.explanation.mate_distance)
+    assert document["inputs"]["frame"] == "head" and len(document["inputs"]["landmarks_sha256"]) == 64
+    assert torch.equal(found.mates[0].pixels, wanted)
+
+
+def test_an_image_without_landmarks_is_not_taken_as_it_is(folder, landmarks68):
+    table = {("photo", "a"): landmarks68, ("sketch", "a"): landmarks68 + 1, ("photo", "b"): landmarks68 + 500}
+    landmarks.write(folder / "landmarks.csv", table)
+    aligner = Aligner(folder / "landmarks.csv", SIZE)
+    for name in ("a", "b", "a-sz1", "photos/a", "sketches/a"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / f"{name}.png").write_bytes((folder / "mate.png").read_bytes())
+    assert torch.equal(aligner(folder / "a-sz1.png").pixels, aligner(folder / "sketches/a.png").pixels)
+    assert not torch.equal(aligner(folder / "photos/a.png").pixels, aligner(folder / "sketches/a.png").pixels)
+    for name, message in {"a": "as photo and as sketch", "b": "lie outside", "mate": "no landmarks of mate"}.items():
+        with pytest.raises(ValueError, match=rf"{name}\.png can't be aligned.*{message}"):
+            aligner(folder / f"{name}.png")
 
 
 def test_a_plugin_brings_a_method(folder, capsys):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gweebp.excitation import LostMassWarning
 from gweebp.gallery import template
 from gweebp.networks import EmbeddingNetwork, as_input
 from gweebp.saliency import explain, find_method
@@ -148,9 +149,15 @@ def explained(
             warnings.simplefilter("always")
             maps = explain(net, as_input(net, probe[None]), *others, method=method, layer=layer, **options)
         saliency = maps[0].cpu() if maps.sum() > 0 else None
-        notes = tuple(str(w.message) for w in caught)
+        notes = tuple(_plain(w.message) for w in caught)
     name = str(getattr(net, "config", {}).get("network", type(net).__name__))
     return Explanation(saliency, near, far, threshold, name, method, notes)
+
+
+def _plain(warning: Warning | str) -> str:
+    """A warning for the reader of one case, who knows nothing of batches."""
+    text = str(warning).partition(", at batch")[0]
+    return f"Not all of it is on the map: {text}." if isinstance(warning, LostMassWarning) else text
 
 
 def _first_line(method: str) -> str:

@@ -18,54 +18,74 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gweebp import files, networks
 from gweebp.casework import Case, Examiner, pictures, read_table, run_table
+from gweebp.casework.alignment import Aligner
 from gweebp.casework.examiner import write
+from gweebp.casework.pictures import Picture
 from gweebp.extras import extra
 from gweebp.plugins import load_plugin
+from gweebp.preparation.align import FRAMES
 from gweebp.record import environment
 from gweebp.saliency import check_options, find_method
 from gweebp.stages.common import add_run, device_of, progress
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Options as JSON; argparse shows the error."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError(f'{text!r} is no JSON object, such as {{"gain": "cosine"}}')
+    return found
+
+
+FILE: dict[str, Any] = {"type": Path, "metavar": "FILE"}
+FOLDER: dict[str, Any] = {"type": Path, "metavar": "FOLDER"}
+
+GROUPS: dict[str, dict[str, dict[str, Any]]] = {
+    "the case": {
+        "--mate": FILE | {"dest": "mates", "action": "append", "default": [], "help": "a further image of the mate"},
+        "--gallery": FOLDER | {"help": "images of other people, where no non-mate is named"},
+        "--batch": {"type": Path, "metavar": "CSV", "help": "a table of cases instead of one"},
+        "--landmarks": FILE | {"help": "align all images: a CSV (id, kind, x0, y0, ..., y67), or dlib's model (.dat)"},
+        "--frame": {"choices": FRAMES, "default": "head", "help": "align the whole head, or the face (default: head)"},
+    },
+    "the network": {
+        "--weights": FILE | {"required": True, "help": "of `gweebp train`, or a published checkpoint"},
+        "--network": {"metavar": "NAME", "help": f"what they must be of: {', '.join(sorted(networks.NETWORKS))}"},
+    },
+    "its decision": {
+        "--threshold": {"type": float, "metavar": "T", "help": "accept up to this L2 distance (unit embeddings), 0..2"},
+        "--trials": FILE | {"help": "take the threshold from the JSON of `gweebp verify`"},
+    },
+    "the map": {
+        "--method": {"default": "gweebp", "help": "a name in gweebp.METHODS (default: gweebp)"},
+        "--options": {"type": json_object, "default": {}, "metavar": "JSON", "help": 'of it: {"gain": "cosine"}'},
+        "--layer": {"help": "that carries the map (default: the network's own)"},
+        "--plugin": FILE | {"help": "a Python file that registers a method or a network"},
+    },
+    "what is written": {
+        "--out": FILE | {"help": "the picture (.png, .jpg, .pdf, .svg); with --batch a folder"},
+        "--json": FILE | {"help": "all numbers, the map, and how it was made"},
+    },
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     for name in ("probe", "mate", "nonmate"):
         parser.add_argument(name, nargs="?", type=Path, metavar=name.upper(), help=f"image of the {name}")
-    case = parser.add_argument_group("the case")
-    case.add_argument("--mate", dest="mates", action="append", type=Path, default=[], metavar="FILE",
-                      help="a further image of the mate; may be repeated")  # fmt: skip
-    case.add_argument(
-        "--gallery", type=Path, metavar="FOLDER", help="images of other people, where no non-mate is named"
-    )
-    case.add_argument("--batch", type=Path, metavar="CSV", help="a table of cases instead of one")
-    network = parser.add_argument_group("the network")
-    network.add_argument("--weights", type=Path, required=True, metavar="FILE", help="of `gweebp train`")
-    network.add_argument("--network", choices=sorted(networks.NETWORKS), help="what the weights must be of")
-    decision = parser.add_argument_group("its decision").add_mutually_exclusive_group()
-    decision.add_argument(
-        "--threshold", type=float, metavar="T", help="accept up to this L2 distance of unit embeddings, 0..2"
-    )
-    decision.add_argument(
-        "--trials", type=Path, metavar="FILE", help="take the threshold from the JSON of `gweebp verify`"
-    )
-    method = parser.add_argument_group("the map")
-    method.add_argument("--method", default="gweebp", help="a name in gweebp.METHODS (default: gweebp)")
-    method.add_argument(
-        "--options", type=json.loads, default={}, metavar="JSON", help='of the method: {"gain": "cosine"}'
-    )
-    method.add_argument("--layer", help="that carries the map (default: the network's own)")
-    method.add_argument(
-        "--plugin", type=Path, metavar="FILE", help="a Python file that registers a method or a network"
-    )
-    out = parser.add_argument_group("what is written")
-    out.add_argument(
-        "--out", type=Path, metavar="FILE", help="the picture (.png, .jpg, .pdf, .svg); with --batch a folder"
-    )
-    out.add_argument("--json", type=Path, metavar="FILE", help="all numbers, the map, and how it was made")
+    for title, flags in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for flag, options in flags.items():
+            group.add_argument(flag, **options)
     add_run(parser)
 
 
@@ -92,6 +112,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Say what is missing, or too much, before anything is read."""
+    if options.threshold is not None and options.trials is not None:
+        raise ValueError("--threshold and --trials both name a threshold: give one")
     if options.batch is not None:
         if options.probe or options.mates or options.json:
             raise ValueError("--batch names all cases: leave out PROBE, MATE, NONMATE, --mate and --json")
@@ -129,8 +151,12 @@ def _examiner(options: argparse.Namespace) -> tuple[Examiner, dict[str, Any]]:
         "layer": options.layer,
         "threshold": _threshold(options, known),
     }
+    read: Callable[[Path], Picture] = pictures.read
+    if options.landmarks is not None:
+        read = Aligner(options.landmarks, net.size, options.frame)
+        settings |= {"landmarks_sha256": files.sha256(options.landmarks), "frame": options.frame}
     given = {key: settings[key] for key in ("method", "layer", "threshold")} | chosen
-    return Examiner(net.to(device), given, options.gallery, pictures.read), settings
+    return Examiner(net.to(device), given, options.gallery, read), settings
 
 
 def _threshold(options: argparse.Namespace, network: str) -> float | None:
