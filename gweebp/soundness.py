@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from gweebp.datasets.quadruplets import Quadruplets
 from gweebp.games.bootstrap import Estimate
 from gweebp.measures import shown
 from gweebp.paper import TARGETS, reported
 from gweebp.results import Run
 from gweebp.verification import embed
 
-__all__ = ["beside_the_paper", "checks", "conditions", "rank_k", "sentence", "wilson"]
+__all__ = ["beside_the_paper", "checks", "conditions", "distances", "rank_k", "sentence", "wilson"]
 
 Z = 1.959964  # of 95 %
 
@@ -108,6 +109,11 @@ def conditions(run: Run) -> tuple[dict[str, Tensor], Tensor]:
     kept[run.trials["inpainting"]["qualified"]] = True
     if count == 0:
         return {}, kept
-    op, om, ip, in_ = (embed(run.net, getattr(run.candidates, name)) for name in ("op", "om", "ip", "in_"))
-    pairs = {"d(OP, OM)": (op, om), "d(IP, IN)": (ip, in_), "d(OP, IN)": (op, in_), "d(IP, OM)": (ip, om)}
-    return {name: (a - b).norm(dim=1) for name, (a, b) in pairs.items()}, kept
+    return distances(run.net, run.candidates), kept
+
+
+def distances(net: nn.Module, four: Quadruplets) -> dict[str, Tensor]:
+    """The four distances of Eq. (7)-(8), (q,) each, in the order of `quadruplets.qualified`: near, far, near, far."""
+    op, om, ip, in_ = (embed(net, getattr(four, name)) for name in ("op", "om", "ip", "in_"))
+    pairs = {"d(OP, OM)": (op, om), "d(OP, IN)": (op, in_), "d(IP, IN)": (ip, in_), "d(IP, OM)": (ip, om)}
+    return {name: (a - b).norm(dim=1) for name, (a, b) in pairs.items()}

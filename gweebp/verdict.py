@@ -27,7 +27,7 @@ from gweebp.preparation.parse import NONE
 from gweebp.preparation.quadruplets import Fill, Translate, exchange
 from gweebp.results import Games, Run
 from gweebp.saliency import explain
-from gweebp.verification import embed
+from gweebp.soundness import distances
 
 __all__ = ["Played", "agreement", "exact", "invented", "labels_of", "play", "summary"]
 
@@ -38,7 +38,7 @@ NEAR = ("d(OP, OM)", "d(IP, IN)")  # distances that must not exceed τ; the othe
 class Played:
     """Candidates of one kind, the four distances of each, which of them qualify, and the game on those.
 
-    distances: name -> (q,), as in `soundness.conditions`. kept: bool (q,). games: of the inpainting game only.
+    distances: name -> (q,), as in `soundness.distances`. kept: bool (q,). games: of the inpainting game only.
     """
 
     candidates: Quadruplets
@@ -92,11 +92,9 @@ def play(run: Run, candidates: Quadruplets, methods: Sequence[str], *, steps: in
         seed: of methods and game.
     """
     net = run.net
-    op, om, ip, in_ = (embed(net, getattr(candidates, name)) for name in ("op", "om", "ip", "in_"))
-    pairs = {"d(OP, OM)": (op, om), "d(OP, IN)": (op, in_), "d(IP, IN)": (ip, in_), "d(IP, OM)": (ip, om)}
-    distances = {name: (a - b).norm(dim=1) for name, (a, b) in pairs.items()}
-    threshold = run.trials["threshold"]
-    kept = qualified(*distances.values(), threshold=threshold, allow_none=True)  # type: ignore[misc]
+    d = distances(net, candidates)
+    op_om, op_in, ip_in, ip_om = d.values()
+    kept = qualified(op_om, op_in, ip_in, ip_om, run.trials["threshold"], allow_none=True)
     four = candidates.select(kept)
     outcomes: dict[str, Outcome] = {}
     if len(four):
@@ -107,7 +105,7 @@ def play(run: Run, candidates: Quadruplets, methods: Sequence[str], *, steps: in
                 maps = torch.cat([_explained(run, four, part, method) for part in torch.arange(len(four)).split(16)])
             outcomes[method] = inpainting.play(net, op, om, ip, in_, four.region, maps, steps=steps, seed=seed)
     nobody = torch.zeros(0, dtype=torch.int64)
-    return Played(candidates, distances, kept, Games({}, nobody, outcomes, four.subject, four.part))
+    return Played(candidates, d, kept, Games({}, nobody, outcomes, four.subject, four.part))
 
 
 def summary(played: Played, threshold: float) -> dict[str, str]:

@@ -8,14 +8,15 @@ import torch
 
 from gweebp import files, networks
 from gweebp.__main__ import main
-from gweebp.datasets import PARTS, FaceSet, Quadruplets
+from gweebp.datasets import PARTS, FaceSet, Quadruplets, inpainting_game
 from gweebp.datasets.synthetic import World
+from gweebp.networks.checkpoints import KINDS
 from gweebp.preparation import landmarks
 from gweebp.preparation.bisenet import BiSeNet
 from gweebp.preparation.manifest import MANIFEST
 from gweebp.preparation.parse import dilate, polygons, read_labels
 from gweebp.preparation.parser import Parser
-from gweebp.verification import embed
+from gweebp.soundness import distances
 
 RUN = "--seed 0 --threads 1 --device cpu"
 PEOPLE, SIZE = 8, 48
@@ -54,6 +55,15 @@ def made(folder) -> Path:
     flags = f"--dataset demo --fill mean --layout {folder.parent}/authors"
     assert run(f"prepare quadruplets --folder {folder} {labels} --out {out} {flags} {RUN}") == 0
     return out
+
+
+def separating(net: networks.EmbeddingNetwork, four: Quadruplets) -> tuple[int, float]:
+    """A quadruplet, and a threshold at which it qualifies for sure."""
+    d = distances(net, four)
+    near = torch.maximum(d["d(OP, OM)"], d["d(IP, IN)"])
+    far = torch.minimum(d["d(OP, IN)"], d["d(IP, OM)"])
+    best = int((far - near).argmax())
+    return best, ((near + far) / 2)[best].item()
 
 
 def test_label_maps_are_the_polygons_of_each_image(folder):
@@ -141,11 +151,7 @@ def test_the_games_are_played_on_what_the_layout_gives_back(folder, made):
         assert torch.equal(getattr(four, name), getattr(read, name)), name
     net = networks.build("lcnn9", seed=0, width=0.125, size=32, embedding=16)
     networks.save(net, out / "weights.safetensors")
-    e = {name: embed(net, getattr(read, name)) for name in ("op", "om", "ip", "in_")}
-    near = torch.maximum((e["op"] - e["om"]).norm(dim=1), (e["ip"] - e["in_"]).norm(dim=1))
-    far = torch.minimum((e["op"] - e["in_"]).norm(dim=1), (e["ip"] - e["om"]).norm(dim=1))
-    best = int((far - near).argmax())
-    tau = ((near + far) / 2)[best].item()
+    best, tau = separating(net, read)
     data = f"--faces {out}/faces.safetensors --quadruplets {out}/quadruplets.safetensors"
     data += f" --weights {out}/weights.safetensors"
     assert run(f"verify {data} --out {out}/trials.json --threshold {tau} {RUN}") == 0
@@ -158,6 +164,29 @@ def test_the_games_are_played_on_what_the_layout_gives_back(folder, made):
     games, _ = files.read_tensors(out / "games.safetensors")
     assert games["inpainting/center/success"].shape == (len(trials["inpainting"]["qualified"]), 5)
     assert games["inpainting/center/success"][:, -1].all()  # IP itself is nearer to IN
+
+
+def test_the_authors_data_and_a_published_checkpoint_run_unchanged(made, tmp_path):
+    """Their layout and their key names: nothing is converted by hand."""
+    four, ids = Quadruplets.load(made / "quadruplets.safetensors"), FaceSet.load(made).ids
+    four = four.select(four.part == PARTS.index("skin"))
+    inpainting_game.write(tmp_path, "demo", "lcnn9", four, ids)
+    published = KINDS["lcnn9_tri"]
+    theirs = {ours: name for name, ours in published.modules.items()}
+    state = {}
+    for key, value in networks.build("lcnn9", seed=0).state_dict().items():
+        module, _, kind = key.rpartition(".")
+        state[f"{theirs[module]}.{kind}"] = value
+    state |= {"fc2.weight": torch.zeros(2, 256)}
+    torch.save({"model_state_dict": state}, tmp_path / "lcnn9.pth")
+    assert run(f"prepare layout --root {tmp_path} --dataset demo --network lcnn9 --out {tmp_path} {RUN}") == 0
+    data = f"--faces {tmp_path}/faces.safetensors --quadruplets {tmp_path}/quadruplets.safetensors"
+    command = f"verify {data} --weights {tmp_path}/lcnn9.pth --out {tmp_path}/trials.json {RUN}"
+    best, tau = separating(networks.load(tmp_path / "lcnn9.pth"), four)
+    assert run(f"{command} --threshold {tau}") == 0
+    trials = files.read_json(tmp_path / "trials.json")
+    assert trials["network"] == "lcnn9"
+    assert best in trials["inpainting"]["qualified"]
 
 
 @pytest.mark.parametrize(
