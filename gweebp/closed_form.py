@@ -57,7 +57,7 @@ def choose_forms(nodes: list[Node]) -> None:
     for node, (child, parent) in zip(nodes, torch.stack([negative(n) for n in nodes]).tolist()):
         node.child_signs = (+1, -1) if child else (+1,)
         node.parent_signs = (+1, -1) if parent and not node.rectified else (+1,)
-    mixed = [n for n in nodes if len(n.child_signs) == len(n.parent_signs) == 2 and not n.op.non_negative]
+    mixed = [n for n in nodes if len(n.parent_signs) == 2 and not n.op.non_negative]
     if mixed:
         forms, inexact = zip(*map(closed_form, mixed))
         for node, streams, bad in zip(mixed, forms, torch.stack(inexact).tolist()):

@@ -17,6 +17,7 @@ concatenation) stays one neuron, and each of its copies a connection.
 
 Way. `share` is the rule for one operation. walk.py watches one ordinary forward pass of the unmodified network and
 makes `share` the backward of each operation that mixes neurons: one call of `torch.autograd.grad` walks the network.
+Where signs are mixed, closed_form.py has Eq. (3)-(4) in half the products.
 
 Assumes: the embedding of a sample does not depend on the rest of its batch. Mass that meets a parent without an
 excitatory child, or that leaves through a path around the layer, is lost; LostMassWarning reports it.
@@ -53,7 +54,8 @@ def streams(node: Node) -> list[Stream]:
         factor: Tensor | float = 1.0  # the parents of the other sign have no probability
         if len(node.parent_signs) == 2 and node.positive is not None:
             factor = (node.positive if parent > 0 else ~node.positive).to(node.op.children[0].dtype)
-        for child in node.child_signs:  # a weight excites where its sign is the parent's times the child's
+        # Eq. (1), (3): a⁺ excites through W⁺, a⁻ through W⁻; Eq. (4), negative parents: the other way round
+        for child in node.child_signs:
             with torch.enable_grad():
                 children = [a.clamp(min=0) if child > 0 else a.clamp(max=0) for a in node.responses]
                 excitation = node.op.part(parent * child, *(a.requires_grad_() for a in children))
@@ -73,9 +75,8 @@ def share(node: Node, probability: Tensor) -> list[Tensor]:
     """
     node.streams = node.streams or streams(node)
     first, *others = (x.scaled(x.excitation.detach()) for x in node.streams)
-    total: Tensor = sum(others, first)  # 1/Z_i, below 0 for negative parents
-    excited = total.abs() > torch.finfo(total.dtype).tiny
-    s = torch.where(excited, probability / torch.where(excited, total, 1), 0)  # P(a_i) Z_i
+    total: Tensor = sum(others, first)  # 1/Z_i = Σ_k w_ik a_k over the excitatory children; below 0 in Eq. (4)
+    s = (probability / total).masked_fill_(total.abs() <= torch.finfo(total.dtype).tiny, 0)  # P(a_i) Z_i
     leaves = [a for x in node.streams for a in x.children]
     back = torch.autograd.grad(  # Σ_i w_ij P(a_i) Z_i, w of the stream
         [x.excitation for x in node.streams],
@@ -84,11 +85,13 @@ def share(node: Node, probability: Tensor) -> list[Tensor]:
         retain_graph=True,
         allow_unused=True,
     )
-    children = [torch.zeros_like(a) for a in node.op.children]
+    children: list[Tensor | None] = [None] * len(node.op.children)
     for k, (a, w) in enumerate(zip(leaves, back)):
         if w is not None:
-            children[k % len(children)] += a.detach() * w
-    return [p.clamp(min=0) for p in children]  # the closed form's rounding may leave less than nothing
+            j, p = k % len(children), a.detach() * w
+            children[j] = p if (sofar := children[j]) is None else sofar.add_(p)
+    # the closed form's rounding may leave less than nothing
+    return [torch.zeros_like(a) if p is None else p.clamp_(min=0) for p, a in zip(children, node.op.children)]
 
 
 def rule_function(name: str) -> Rule:

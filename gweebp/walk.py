@@ -163,8 +163,9 @@ class Excitation(PlainMode):
             return torch.zeros_like(x) if gradient is None else weight_by_gradient(x.detach(), gradient)
 
         found = [weighted(x) for x in children]
-        exponent = torch.frexp(torch.stack([a.abs().amax() for a in found]).amax()).exponent
-        return tuple(torch.ldexp(a, -exponent) for a in found)
+        largest = torch.stack([a.abs().amax() for a in found]).amax()
+        power = torch.ldexp(torch.ones_like(largest), -torch.frexp(largest).exponent)
+        return tuple(a * power for a in found)
 
     @contextlib.contextmanager
     def released(self) -> Iterator[None]:
