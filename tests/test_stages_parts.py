@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from gweebp import files, networks
+from gweebp import files, networks, weights
 from gweebp.__main__ import main
 from gweebp.datasets import PARTS, FaceSet, Quadruplets, inpainting_game
 from gweebp.datasets.synthetic import World
 from gweebp.networks.checkpoints import KINDS
-from gweebp.preparation import landmarks
+from gweebp.preparation import cyclegan, inpainter, landmarks
 from gweebp.preparation.bisenet import BiSeNet
 from gweebp.preparation.manifest import MANIFEST
 from gweebp.preparation.parse import dilate, polygons, read_labels
 from gweebp.preparation.parser import Parser
+from gweebp.preparation.seams import blend
 from gweebp.soundness import distances
 
 RUN = "--seed 0 --threads 1 --device cpu"
@@ -128,6 +129,41 @@ def test_quadruplets_of_the_test_people(folder, made):
     assert str(folder.parent) not in str(faces.record)
 
 
+def test_the_drawings_route_with_networks(folder, tmp_path):
+    """A small inpainter and a small translator, untrained: IP takes its part from the translated IN."""
+    weights.save(inpainter.build(width=0.125, size=64), tmp_path / "inpainter.safetensors")
+    net = cyclegan.build(width=0.125, blocks=1, size=32)
+    weights.save(net, tmp_path / "translator.safetensors")
+    given = f"--labels {folder.parent}/labels --parts nose mouth --dataset demo {RUN}"
+    who = f"--fill {tmp_path}/inpainter.safetensors --translate {tmp_path}/translator.safetensors"
+    assert run(f"prepare quadruplets --folder {folder} --out {tmp_path}/out {given} {who}") == 0
+    four = Quadruplets.load(tmp_path / "out/quadruplets.safetensors")
+    assert four.part.tolist() == [3, 4] * 2
+    assert not torch.equal(four.in_[0], four.om[0])
+    for i in range(len(four)):
+        fake = net.sketches(four.in_[i][None])[0]
+        assert torch.equal(four.ip[i], blend(four.op[i], fake, four.region[i]))
+    before = [path.stat().st_mtime_ns for path in sorted((tmp_path / "out/people").iterdir())]
+    assert run(f"prepare quadruplets --folder {folder} --out {tmp_path}/out {given} {who}") == 0
+    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "out/people").iterdir())] == before
+    weights.save(inpainter.build(width=0.125, size=64, seed=1), tmp_path / "inpainter.safetensors")
+    assert run(f"prepare quadruplets --folder {folder} --out {tmp_path}/out {given} {who}") == 0
+    again = Quadruplets.load(tmp_path / "out/quadruplets.safetensors")
+    assert not torch.equal(again.in_, four.in_)  # other weights, other quadruplets
+
+
+def test_sketches_can_be_parsed_as_photos(folder, tmp_path):
+    parser = Parser(BiSeNet(classes=7, width=0.125), size=64)
+    parser.save(tmp_path / "parser.safetensors")
+    net = cyclegan.build(width=0.125, blocks=1, size=32)
+    weights.save(net, tmp_path / "translator.safetensors")
+    how = f"--parser {tmp_path}/parser.safetensors --translate {tmp_path}/translator.safetensors"
+    assert run(f"prepare parse --folder {folder} --out {tmp_path}/out {how} {RUN}") == 0
+    sketch, photo = (files.read_image(folder / kind / "p1.png")[None] for kind in ("sketches", "photos"))
+    assert torch.equal(read_labels(tmp_path / "out/parts/sketch/p1.png"), parser.labels(net.photos(sketch))[0])
+    assert torch.equal(read_labels(tmp_path / "out/parts/photo/p1.png"), parser.labels(photo)[0])
+
+
 def test_what_is_done_is_not_done_again(folder, made):
     people = sorted((made / "people").iterdir())
     assert len(people) == 2
@@ -197,6 +233,10 @@ def test_the_authors_data_and_a_published_checkpoint_run_unchanged(made, tmp_pat
         ("parse --folder {1} --out {0}/x --parser {0}/gone.pth", "parse: no file .*gone.pth"),
         ("quadruplets --folder {0}/none --out {0}/x --dataset d", r"quadruplets: no photos/\*\.png in"),
         ("quadruplets --folder {1} --out {0}/x --dataset d", "quadruplets: none of 2 items .*no file .*parts/photo"),
+        (
+            "quadruplets --folder {1} --out {0}/x --dataset d --fill nobody",
+            "--fill nobody is neither a file nor one of",
+        ),
         ("layout --root {0} --dataset d --network n --out {0}/x", "layout: no folder .*unpack the data"),
     ],
 )

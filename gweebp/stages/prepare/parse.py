@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from gweebp import files
 from gweebp.preparation import landmarks
@@ -18,9 +21,12 @@ from gweebp.preparation.manifest import Manifest
 from gweebp.preparation.parse import polygons
 from gweebp.preparation.parser import Parser
 from gweebp.record import environment
-from gweebp.stages.common import add_run, device_of
+from gweebp.stages.common import add_run, device_of, progress
+from gweebp.stages.prepare import tools
 
 FOLDERS = {"photo": "photos", "sketch": "sketches"}  # kind -> folder; distractors play no inpainting game
+
+Look = Callable[[str, Tensor, Tensor | None], Tensor]  # kind, image, landmarks -> label map
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--parser", type=Path, metavar="FILE", help="weights of a parser")
     how.add_argument("--landmarks", type=Path, metavar="FILE", help="(default: landmarks.csv of the folder)")
+    parser.add_argument(
+        "--translate",
+        type=Path,
+        metavar="FILE",
+        help=f"with --parser, sketches are looked at as photos; {tools.TRANSLATE}",
+    )
     add_run(parser)
 
 
@@ -40,23 +52,16 @@ def run(options: argparse.Namespace) -> None:
     found = [(kind, path) for kind, name in FOLDERS.items() for path in sorted((options.folder / name).glob("*.png"))]
     if not found:
         raise FileNotFoundError(f"no photos/*.png and sketches/*.png in {options.folder}: name one of `prepare align`")
-    parser = None if options.parser is None else Parser.load(options.parser)
-    if parser:
-        parser.net.to(device)
-        how, points = {"parser": files.sha256(options.parser)}, {}
-    else:
-        how, points = {"by": "landmarks"}, landmarks.read(options.landmarks or options.folder / landmarks.LANDMARKS)
+    points = {} if options.parser else landmarks.read(options.landmarks or options.folder / landmarks.LANDMARKS)
+    look, how = _by_parser(options, device) if options.parser else (_polygons, {"by": "landmarks"})
     manifest = Manifest(options.out, "parse", source=options.folder, parameters=how)
-    for kind, path in found:
-        item, out = f"{kind} {path.stem}", options.out / "parts" / kind / f"{path.stem}.png"
-        mine = points.get((kind, path.stem))
-        inputs: dict[str, Path | str] = {"image": path}
-        if mine is not None:
-            inputs["landmarks"] = landmarks.digest(mine)
+    for kind, path in tqdm(found, desc="parse", disable=not progress()):
+        item, out, mine = f"{kind} {path.stem}", options.out / "parts" / kind / path.name, points.get((kind, path.stem))
+        inputs = {"image": path} | ({} if mine is None else {"landmarks": landmarks.digest(mine)})
         if manifest.has(item, inputs):
             continue
         try:
-            files.write_image(out, _labels(files.read_image(path), parser, mine))
+            files.write_image(out, look(kind, files.read_image(path), mine))
         except (OSError, ValueError) as error:
             manifest.skip(item, error)
         else:
@@ -64,9 +69,21 @@ def run(options: argparse.Namespace) -> None:
     manifest.finish(environment=environment(seed=options.seed, started=started, device=device))
 
 
-def _labels(image: Tensor, parser: Parser | None, points: Tensor | None) -> Tensor:
-    if parser:
-        return parser.labels(image[None])[0]
+def _polygons(kind: str, image: Tensor, points: Tensor | None) -> Tensor:
     if points is None:
         raise ValueError("it has no landmarks")
     return polygons(points, (image.shape[1], image.shape[2]))
+
+
+def _by_parser(options: argparse.Namespace, device: torch.device) -> tuple[Look, dict[str, str]]:
+    """The parser, and what decides its labels."""
+    parser = Parser.load(options.parser)
+    parser.net.to(device)
+    translate = tools.translator(options.translate, "photos", device) if options.translate else None
+
+    def look(kind: str, image: Tensor, points: Tensor | None) -> Tensor:
+        seen = translate(image[None]) if translate and kind == "sketch" else image[None]
+        return parser.labels(seen)[0]
+
+    drawn = {"translate": tools.digest(options.translate)} if options.translate else {}
+    return look, {"parser": files.sha256(options.parser)} | drawn

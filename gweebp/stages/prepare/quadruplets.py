@@ -10,6 +10,7 @@ import argparse
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,12 +20,12 @@ from gweebp import files
 from gweebp.datasets import cuhk, inpainting_game
 from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.quadruplets import PARTS, Quadruplets
-from gweebp.preparation import inpaint
 from gweebp.preparation.manifest import Manifest
 from gweebp.preparation.parse import read_labels
-from gweebp.preparation.quadruplets import MARGIN, exchange, filler
+from gweebp.preparation.quadruplets import MARGIN, Fill, Translate, exchange, filler
 from gweebp.record import environment
 from gweebp.stages.common import add_run, device_of
+from gweebp.stages.prepare import tools
 
 KINDS = {"photo": "photos", "sketch": "sketches"}  # kind -> folder
 
@@ -35,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=Path, metavar="FOLDER", help="the folder with parts/ (default: --folder)")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--dataset", required=True, help="name of the set, for records and captions")
-    parser.add_argument("--fill", choices=inpaint.PLAIN, default="telea", help="who invents (default: telea)")
+    parser.add_argument("--fill", default="telea", metavar="WHO", help=f"{tools.FILL} (default: telea)")
+    parser.add_argument(
+        "--translate", type=Path, metavar="FILE", help=f"sketches get parts of translated photos; {tools.TRANSLATE}"
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(default: all)")
     parser.add_argument(
         "--margin", type=float, default=MARGIN, help=f"around a part, in image heights (default: {MARGIN})"
@@ -49,10 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write quadruplets.safetensors, faces.safetensors and record.json into the folder `out`."""
     started = time.perf_counter()
-    device_of(options)
+    device = device_of(options)
     options.size = options.size or _side(options.folder)
     faces = cuhk.load(options.folder, options.size, options.seed, crop=None, split=options.split)
-    quadruplets, section = _exchanged(options, faces)
+    quadruplets, section = _exchanged(options, faces, device)
     if options.layout:
         inpainting_game.write(options.layout, options.dataset, "candidates", quadruplets, faces.ids)
     quadruplets.save(options.out / "quadruplets.safetensors")
@@ -61,37 +65,41 @@ def run(options: argparse.Namespace) -> None:
     replace(faces, name=options.dataset, record=record).save(options.out)
 
 
-def _exchanged(options: argparse.Namespace, faces: FaceSet) -> tuple[Quadruplets, dict]:
+def _exchanged(options: argparse.Namespace, faces: FaceSet, device: torch.device) -> tuple[Quadruplets, dict[str, Any]]:
     """All candidates, and the manifest's section; one file a person, in people/."""
-    names = ("size", "fill", "margin", "split", "seed")
-    parameters = {name: getattr(options, name) for name in names} | {"parts": list(options.parts)}
+    fill, translate, chosen = _inventors(options, device)
+    settings: dict[str, Any] = {"parts": list(options.parts), "margin": options.margin, "seed": options.seed}
+    parameters = settings | chosen | {"size": options.size, "split": options.split}
     manifest = Manifest(options.out, "quadruplets", source=options.folder, parameters=parameters)
     done = []
     for row in faces.test.tolist():
-        person = faces.ids[row]
-        path = options.out / "people" / f"{person}.safetensors"
-        maps = {kind: (options.labels or options.folder) / "parts" / kind / f"{person}.png" for kind in KINDS}
-        images = {name: options.folder / name / f"{person}.png" for name in KINDS.values()}
-        inputs = {"row": str(row)} | maps | images
+        name, i = faces.ids[row], slice(row, row + 1)
+        path = options.out / "people" / f"{name}.safetensors"
+        maps = {kind: (options.labels or options.folder) / "parts" / kind / f"{name}.png" for kind in KINDS}
+        inputs = {"row": str(row)} | maps | {x: options.folder / x / f"{name}.png" for x in KINDS.values()}
         try:
-            if not manifest.has(person, inputs):
-                _one(options, faces, row, [maps[kind] for kind in KINDS], path)
-                manifest.add(person, inputs, [path])
+            if not manifest.has(name, inputs):
+                photo, sketch = (_labels(maps[kind], options.size)[None] for kind in KINDS)
+                person = faces.photos[i], faces.sketches[i], photo, sketch, torch.tensor([row])
+                made = exchange(*person, fill, translate=translate, **settings)
+                made.quadruplets.save(path, {"skipped": made.skipped})
+                manifest.add(name, inputs, [path])
             done.append(Quadruplets.load(path))
             for item in files.read_tensors(path)[1]["skipped"]:
-                manifest.skip(f"{person} {item['item'].partition(' ')[2]}", item["why"])
+                manifest.skip(f"{name} {item['item'].partition(' ')[2]}", item["why"])
         except (OSError, ValueError) as error:
-            manifest.skip(person, error)
+            manifest.skip(name, error)
     section = manifest.finish()
     return Quadruplets.joined(done), section
 
 
-def _one(options: argparse.Namespace, faces: FaceSet, row: int, maps: list[Path], path: Path) -> None:
-    labels = [_labels(path, options.size)[None] for path in maps]
-    photo, sketch, subject = faces.photos[row][None], faces.sketches[row][None], torch.tensor([row])
-    chosen = {"parts": options.parts, "margin": options.margin, "seed": options.seed}
-    made = exchange(photo, sketch, labels[0], labels[1], subject, filler(options.fill), **chosen)
-    made.quadruplets.save(path, {"skipped": made.skipped})
+def _inventors(options: argparse.Namespace, device: torch.device) -> tuple[Fill, Translate | None, dict[str, str]]:
+    """Who fills, who translates, and what decides what they do."""
+    method, digest = tools.inventor(options.fill, device)
+    if not options.translate:
+        return filler(method), None, {"fill": digest}
+    translate = tools.translator(options.translate, "sketches", device)
+    return filler(method), translate, {"fill": digest, "translate": tools.digest(options.translate)}
 
 
 def _labels(path: Path, size: int) -> Tensor:

@@ -1,0 +1,46 @@
+"""Networks that steps of the preparation are given by name or file: who inpaints, who translates; and their digests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gweebp import files
+from gweebp.preparation import cyclegan, inpaint, inpainter
+from gweebp.preparation.inpaint import Completion
+
+FILL = f"{', '.join(inpaint.PLAIN)}; or weights of an inpainter, ours or a folder with the two published files"
+TRANSLATE = "weights of a translator, ours or one published generator"
+
+
+def inventor(text: str, device: torch.device) -> tuple[str | Completion, str]:
+    """What `inpaint.fill` takes as method, and what decides its fillings: a name, or the digest of its weights.
+
+    >>> inventor("mean", torch.device("cpu"))
+    ('mean', 'mean')
+    """
+    if text in inpaint.PLAIN:
+        return text, text
+    if not Path(text).exists():
+        raise ValueError(f"--fill {text} is neither a file nor one of {', '.join(inpaint.PLAIN)}")
+    return inpainter.load(text).to(device), digest(text)
+
+
+def translator(path: Path, way: str, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """A function of images, uint8 (n, 3, h, w). way: "sketches", of photos, or "photos", of sketches.
+
+    A published generator goes the way that it was trained for, whichever is asked.
+    """
+    if path.suffix == ".safetensors":
+        return getattr(cyclegan.load(path).to(device), way)
+    return partial(cyclegan.translate, cyclegan.published(path).to(device))
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file, or of each file in a folder, by name."""
+    path = Path(path)
+    return files.sha256(path) if path.is_file() else " ".join(files.sha256(p) for p in sorted(path.glob("*.pth")))
