@@ -38,11 +38,13 @@ class Recipe:
     """The numbers of the translator's training; the defaults are the published ones, but for the steps.
 
     Attributes:
-        steps: optimiser steps. batch: sketches, and photos, of one.
+        steps: optimiser steps.
+        batch: sketches, and photos, of a step.
         lr: learning rate of generators and critics.
         cycle, identity: weights of the cycle, and of the identity as a share of it (0: not computed).
         pool: fakes that the critics' pool holds.
-        shift: images move by up to this many pixels. flip: mirror them at random.
+        shift: images move by up to this many pixels.
+        flip: mirror images at random.
         seed: of the networks, the batches and the pool.
 
     >>> Recipe(steps=8).rate(7)

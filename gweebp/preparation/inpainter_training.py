@@ -43,7 +43,8 @@ class Recipe:
     """The numbers of the inpainter's training; weights of the losses are the published ones.
 
     Attributes:
-        steps: optimiser steps. batch: images of one.
+        steps: optimiser steps.
+        batch: images of a step.
         lr: peak learning rate of the inpainter; it falls to 0 along the last half of the steps.
         kl, rec, adv: weights of divergence, reconstruction and critics.
         dilate: a part's hole is widened by up to this many pixels.

@@ -8,13 +8,15 @@ from __future__ import annotations
 import argparse
 
 from gweebp.stages.common import add_table
-from gweebp.stages.prepare import align, draw, faces, layout, learn, parse, quadruplets
+from gweebp.stages.prepare import align, draw, faces, inpaint, layout, learn, parse, quadruplets, translate
 
 STEPS = {
     "faces": faces,
     "draw": draw,
     "align": align,
     "parse": parse,
+    "inpaint": inpaint,
+    "translate": translate,
     "quadruplets": quadruplets,
     "layout": layout,
     "learn": learn,

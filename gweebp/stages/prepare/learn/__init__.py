@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 
 from gweebp.stages.common import add_table
-from gweebp.stages.prepare.learn import parser
+from gweebp.stages.prepare.learn import inpainter, parser, translator
 
-NETWORKS = {"parser": parser}
+NETWORKS = {"parser": parser, "inpainter": inpainter, "translator": translator}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

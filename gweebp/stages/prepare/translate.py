@@ -1,0 +1,55 @@
+"""Sketches turned into photos, or photos into sketches, under the names that they had.
+
+The paper's way to the parts of a drawing (Sec. 4.4.2): `prepare translate --to photo`, `prepare parse` of the result,
+and `prepare quadruplets --labels` with the drawing itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from gweebp import files
+from gweebp.preparation.manifest import Manifest
+from gweebp.record import environment
+from gweebp.stages.common import add_run, device_of
+from gweebp.stages.prepare.filling import digest, translation
+
+SOURCES = {"photo": "sketches", "sketch": "photos"}  # what becomes a photo lies in sketches/, and stays there
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the step takes."""
+    parser.add_argument("--folder", type=Path, required=True, help="prepared photos/ and sketches/")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="another folder")
+    parser.add_argument("--to", choices=SOURCES, required=True, help="what the images are turned into")
+    network = "of `prepare learn translator`, or a published generator that goes this way"
+    parser.add_argument("--translator", type=Path, required=True, metavar="FILE", help=network)
+    parser.add_argument("--size", type=int, help="side that the network sees (default: as it learned, or as they are)")
+    add_run(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write sketches/<id>.png (or photos/), and the section "translate" of manifest.json, into the folder `out`."""
+    started, device = time.perf_counter(), device_of(options)
+    if options.out.resolve() == options.folder.resolve():
+        raise ValueError(f"--out {options.out} holds the images to be translated: name another folder")
+    into = translation(options.translator, options.to, device, options.size)
+    parameters = {"translator": digest(options.translator), "to": options.to, "size": options.size}
+    manifest = Manifest(options.out, f"translate to {options.to}", source=options.folder, parameters=parameters)
+    name = SOURCES[options.to]
+    paths = sorted((options.folder / name).glob("*.png"))
+    if not paths:
+        raise FileNotFoundError(f"no {name}/*.png in {options.folder}: name a folder of `prepare align`")
+    for path in paths:
+        out, inputs = options.out / name / path.name, {"image": path}
+        if manifest.has(path.stem, inputs):
+            continue
+        try:
+            files.write_image(out, into(files.read_image(path)[None])[0])
+        except (OSError, ValueError) as error:
+            manifest.skip(path.stem, error)
+        else:
+            manifest.add(path.stem, inputs, [out])
+    manifest.finish(environment=environment(seed=options.seed, started=started, device=device))
