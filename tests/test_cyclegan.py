@@ -91,10 +91,10 @@ def test_training_learns_another_tone(faces, tmp_path):
     """Two kinds that differ in tone alone: each generator must find the other's."""
     bright, dark = 155 + faces[1] // 3, faces[1] // 3
     net = cyclegan.build(0.125, 0, 32, seed=0)
-    recipe = {"steps": 60, "lr": 2e-3, "batch": 2, "identity": 0.0}
-    record = fit(net, bright, dark, out=tmp_path / "net.safetensors", progress=False, **recipe)
-    assert net.photos(bright).float().mean() < 100 < net.sketches(dark).float().mean()
-    assert set(record["losses"]) == {"adversarial", "cycle", "identity", "critics"}
+    recipe = {"steps": 25, "lr": 4e-3, "identity": 0.0}
+    fit(net, bright, dark, out=tmp_path / "net.safetensors", progress=False, **recipe)
+    off = [(net.photos(bright).float() - dark).mean().abs(), (net.sketches(dark).float() - bright).mean().abs()]
+    assert max(off) < 25 < 100 < (bright.float() - dark).mean()
 
 
 def test_published_generators_load_and_others_do_not(tmp_path):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gweebp import weights
 from gweebp.preparation.resnet_generator import ResnetGenerator
 
-__all__ = ["Translator", "build", "generator", "load", "published", "translate"]
+__all__ = ["Translator", "build", "load", "published", "translate"]
 
 _STEP = 4  # the generator halves twice
 
@@ -128,17 +128,3 @@ def published(path: str | Path) -> ResnetGenerator:
     net = ResnetGenerator(len(first) / 64, blocks)
     weights.put(net, tensors, path)
     return net.eval()
-
-
-def generator(path: str | Path, to: str) -> tuple[ResnetGenerator, int | None]:
-    """The generator in a file that makes photos or sketches (`to`), and the size that it learned from.
-
-    Of a translator of ours, the one for `to`; of a published file its only one, whose size is not known: None.
-    Raises FileNotFoundError or ValueError.
-    """
-    if to not in ("photo", "sketch"):
-        raise ValueError(f"a generator makes photos or sketches, not {to!r}")
-    if "size" not in weights.read(path)[1].get("config", {}):
-        return published(path), None
-    net = load(path)
-    return (net.to_photo if to == "photo" else net.to_sketch), net.size

@@ -23,7 +23,7 @@ from gweebp.preparation.parse import dilate, read_labels
 from gweebp.preparation.quadruplets import MARGIN
 from gweebp.record import environment
 from gweebp.stages.common import add_run, device_of
-from gweebp.stages.prepare.filling import add_fill, digest, filling
+from gweebp.stages.prepare import tools
 from gweebp.stages.prepare.parse import FOLDERS
 
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, required=True, help="prepared photos/ and sketches/")
     parser.add_argument("--labels", type=Path, metavar="FOLDER", help="the folder with parts/ (default: --folder)")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="may be the same folder")
-    add_fill(parser)
+    parser.add_argument("--fill", default="telea", metavar="WHO", help=f"{tools.FILL} (default: telea)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(default: all)")
     parser.add_argument("--margin", type=float, default=MARGIN, help=f"in image heights (default: {MARGIN})")
     parser.add_argument("--draws", type=int, default=1, help="fillings of each part (default: 1)")
@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the images, and the section "inpaint" of manifest.json, into the folder `out`."""
     started, device = time.perf_counter(), device_of(options)
-    method = filling(options.fill, device)
-    parameters = {"fill": digest(options.fill)} | {name: getattr(options, name) for name in ("margin", "seed")}
+    method, digest = tools.inventor(options.fill, device)
+    parameters = {"fill": digest} | {name: getattr(options, name) for name in ("margin", "seed")}
     manifest = Manifest(options.out, "inpaint", source=options.folder, parameters=parameters)
     found = [(kind, path) for kind, name in FOLDERS.items() for path in sorted((options.folder / name).glob("*.png"))]
     if not found:
@@ -69,4 +69,4 @@ def _filled(path: Path, labels: Path, part: str, margin: float, method: str | Co
     mask = parts == PARTS.index(part)
     if not mask.any():
         raise ValueError(f"its label map shows no {part}")
-    return fill(image[None], dilate(mask, round(margin * mask.shape[0]))[None], method, seed=seed)[0]
+    return fill(image[None], dilate(mask[None], round(margin * mask.shape[0])), method, seed=seed)[0]

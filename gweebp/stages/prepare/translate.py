@@ -1,7 +1,7 @@
 """Sketches turned into photos, or photos into sketches, under the names that they had.
 
-The paper's way to the parts of a drawing (Sec. 4.4.2): `prepare translate --to photo`, `prepare parse` of the result,
-and `prepare quadruplets --labels` with the drawing itself.
+`prepare parse` and `prepare quadruplets` translate by themselves, as the paper does with drawings (Sec. 4.4.2): this step
+is for looking, and for other uses.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from gweebp import files
 from gweebp.preparation.manifest import Manifest
 from gweebp.record import environment
 from gweebp.stages.common import add_run, device_of
-from gweebp.stages.prepare.filling import digest, translation
+from gweebp.stages.prepare import tools
 
 SOURCES = {"photo": "sketches", "sketch": "photos"}  # what becomes a photo lies in sketches/, and stays there
+WAYS = {"photo": "photos", "sketch": "sketches"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, required=True, help="prepared photos/ and sketches/")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="another folder")
     parser.add_argument("--to", choices=SOURCES, required=True, help="what the images are turned into")
-    network = "of `prepare learn translator`, or a published generator that goes this way"
-    parser.add_argument("--translator", type=Path, required=True, metavar="FILE", help=network)
-    parser.add_argument("--size", type=int, help="side that the network sees (default: as it learned, or as they are)")
+    parser.add_argument("--translator", type=Path, required=True, metavar="FILE", help=tools.TRANSLATE)
     add_run(parser)
 
 
@@ -35,8 +34,8 @@ def run(options: argparse.Namespace) -> None:
     started, device = time.perf_counter(), device_of(options)
     if options.out.resolve() == options.folder.resolve():
         raise ValueError(f"--out {options.out} holds the images to be translated: name another folder")
-    into = translation(options.translator, options.to, device, options.size)
-    parameters = {"translator": digest(options.translator), "to": options.to, "size": options.size}
+    into = tools.translator(options.translator, WAYS[options.to], device)
+    parameters = {"translator": tools.digest(options.translator), "to": options.to}
     manifest = Manifest(options.out, f"translate to {options.to}", source=options.folder, parameters=parameters)
     name = SOURCES[options.to]
     paths = sorted((options.folder / name).glob("*.png"))
