@@ -125,7 +125,10 @@ def test_quadruplets_by_learned_networks(folder, networks, tmp_path):
 def test_what_can_not_be_done_is_said(folder, networks, tmp_path, capsys):
     translator = f"--translator {networks}/translator.safetensors"
     for line, message in (
-        (f"prepare inpaint --folder {folder} --out {tmp_path} --fill patchmatch", "neither a file nor one of mean, telea"),
+        (
+            f"prepare inpaint --folder {folder} --out {tmp_path} --fill patchmatch",
+            "neither a file nor one of mean, telea",
+        ),
         (f"prepare inpaint --folder {tmp_path} --out {folder.parent}/out", "no photos/*.png and sketches/*.png"),
         (f"prepare translate --folder {folder} --out {folder} --to photo {translator}", "name another folder"),
         (

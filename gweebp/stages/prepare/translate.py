@@ -1,7 +1,7 @@
 """Sketches turned into photos, or photos into sketches, under the names that they had.
 
-`prepare parse` and `prepare quadruplets` translate by themselves, as the paper does with drawings (Sec. 4.4.2): this step
-is for looking, and for other uses.
+`prepare parse` and `prepare quadruplets` translate by themselves, as the paper does with drawings (Sec. 4.4.2): this
+step is for looking, and for other uses.
 """
 
 from __future__ import annotations
