@@ -33,7 +33,15 @@ def static() -> list[str]:
     True
     """
     written = [f"{page}.md" for page in pages() if not page.startswith(EXECUTED)]
-    shape = ["_toc.yml", "_config.yml", "book/references.bib", "book/pages.py", "book/docstrings.py", "book/render.py"]
+    shape = [
+        "_toc.yml",
+        "_config.yml",
+        "book/references.bib",
+        "book/pages.py",
+        "book/docstrings.py",
+        "book/parameters.py",
+        "book/render.py",
+    ]
     shown = [*sorted((ROOT / "book/_static").glob("*")), *sorted((ROOT / "gweebp").rglob("*.py"))]
     return written + shape + [path.relative_to(ROOT).as_posix() for path in shown]
 

@@ -10,7 +10,6 @@ appears whole or not at all. A chapter needs none of this: it also runs in Jupyt
 from __future__ import annotations
 
 import argparse
-import ast
 import difflib
 import hashlib
 import os
@@ -27,13 +26,11 @@ import nbformat
 import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
+from parameters import ChapterError, defaults, parameters
 
 from gweebp.files import atomic, write_json
 from gweebp.record import environment
 
-Value = int | float | str | bool
-
-TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"file_extension": ".py", "name": "python", "pygments_lexer": "ipython3"}
@@ -51,59 +48,6 @@ QUIET = {
 # defaults that do not hold for this run would mislead on the page
 FOLDED = {"parameters": "parameters and their defaults", "injected-parameters": "parameters of this run"}
 CLIENT = {"extra_arguments": ["--IPKernelApp.log_level=50"]}  # its remarks on transport are not the reader's concern
-
-
-class ChapterError(Exception):
-    """A chapter that can't be executed as asked; the message is for the person who asked."""
-
-
-def defaults(notebook: NotebookNode) -> dict[str, Value]:
-    """The assignments of the one cell tagged `parameters`: name -> plain int, float, str or bool."""
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(cells) != 1:
-        raise ChapterError(f"expected one cell tagged 'parameters', found {len(cells)}")
-    found: dict[str, Value] = {}
-    for statement in ast.parse(cells[0].source).body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                pass
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                pass
-            case _:
-                raise ChapterError(f"the parameters cell holds more than assignments: {ast.unparse(statement)}")
-        try:
-            found[name] = ast.literal_eval(value)
-        except ValueError:
-            raise ChapterError(f"parameter {name} is not a plain value: {ast.unparse(value)}") from None
-        if type(found[name]) not in (int, float, str, bool):
-            raise ChapterError(f"parameter {name} is a {type(found[name]).__name__}; use int, float, str or bool")
-    return found
-
-
-def convert(name: str, text: str, default: Value) -> Value:
-    """`text` in the type of the parameter's default value.
-
-    >>> convert("steps", "11", 101), convert("margin", "1", 0.2), convert("hinge", "no", True)
-    (11, 1.0, False)
-    """
-    try:
-        if isinstance(default, bool):
-            return TRUTH[text.lower()]
-        return type(default)(text)
-    except (KeyError, ValueError):
-        kind = type(default).__name__
-        raise ChapterError(f"parameter {name} is a {kind} (default {default!r}); {text!r} is not one") from None
-
-
-def parameters(notebook: NotebookNode, given: Mapping[str, str]) -> dict[str, Value]:
-    """The given parameters, each checked against the notebook's own and converted to its type."""
-    known = defaults(notebook)
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ChapterError(f"no parameter {name!r}{hint} This chapter has: {', '.join(known) or 'none'}")
-    return {name: convert(name, text, known[name]) for name, text in given.items()}
 
 
 def normalise(notebook: NotebookNode) -> NotebookNode:

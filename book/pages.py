@@ -8,10 +8,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from parameters import table
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-BANNER = Path(__file__).with_name("chapters") / "banner.json"
+CHAPTERS = Path(__file__).with_name("chapters")
+BANNER = CHAPTERS / "banner.json"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -19,6 +22,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", show_banner)
     app.connect("config-inited", without_thebe)
     app.connect("html-page-context", mend)
+    app.connect("doctree-read", show_parameters)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -27,6 +31,19 @@ def show_banner(app: Sphinx, config: Config) -> None:
     if not BANNER.is_file():
         raise FileNotFoundError("book/chapters has no executed chapters: run `make book` once, then build by hand")
     config.html_theme_options["announcement"] = escape(json.loads(BANNER.read_text(encoding="utf-8"))["banner"])
+
+
+def show_parameters(app: Sphinx, tree: nodes.document) -> None:
+    """After the parameters of a chapter, a table that says what each is."""
+    source = Path(app.env.doc2path(app.env.docname))
+    cells = [n for n in tree.findall(nodes.container) if "cell" in n["classes"] and "tag_parameters" in n["classes"]]
+    if source.suffix != ".ipynb" or not cells:
+        return
+    notebook = json.loads(source.read_text(encoding="utf-8"))
+    minutes = json.loads((CHAPTERS / "minutes.json").read_text(encoding="utf-8"))[source.stem]
+    after = [n for n in tree.findall(nodes.container) if "tag_injected-parameters" in n["classes"]] or cells
+    place = after[0].parent.index(after[0]) + 1
+    after[0].parent.insert(place, nodes.raw("", table(notebook, source.stem, minutes), format="html"))
 
 
 def without_thebe(app: Sphinx, config: Config) -> None:

@@ -28,8 +28,19 @@ def copy_chapters(build: Path, banner: str) -> None:
     for name in executed():
         shutil.copyfile(build / "chapters" / f"{name}.ipynb", fresh / f"{name}.ipynb")
     (fresh / "banner.json").write_text(json.dumps({"banner": banner}), encoding="utf-8")
+    (fresh / "minutes.json").write_text(json.dumps(minutes(build.parent)), encoding="utf-8")
     shutil.rmtree(TARGET, ignore_errors=True)
     fresh.rename(TARGET)
+
+
+def minutes(builds: Path) -> dict[str, dict[str, float]]:
+    """Chapter -> profile -> minutes that it took, in every build that this checkout holds."""
+    found: dict[str, dict[str, float]] = {name: {} for name in executed()}
+    for path in sorted(builds.glob("*/chapters/*.json")):
+        if path.stem in found:
+            seconds = json.loads(path.read_text(encoding="utf-8"))["seconds"]
+            found[path.stem][path.parents[1].name] = seconds / 60
+    return found
 
 
 def render(build: Path) -> int:

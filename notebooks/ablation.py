@@ -43,7 +43,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 import gweebp
-from gweebp import examples, figures, measures
+from gweebp import examples, figures, measures, sliders
 from gweebp.claims import CLAIMS, EXTENDED, judge
 from gweebp.figures import style_of
 from gweebp.networks import as_input
@@ -88,6 +88,15 @@ glue("fig-ablation-maps", picture)
 # {glue:text}`run`, {glue:text}`what`: each method of the family, then its extended form, with the outline of the part.
 # ```
 #
+# And what {doc}`gradient weighting <gradient_weighting>` does to the same probe, from the embedding down to the image: the
+# probability at the output of each convolution, and at the layer that maps are read from, summed over channels. Move along the
+# layers:
+
+# %% tags=["hide-input"]
+start = run.net.saliency_layer.removeprefix("features.")
+figures.layer_slider(four.op[0], sliders.weighting(run, four), ("extended EBP", "gweEBP"), start)
+
+# %% [markdown]
 # ## All quadruplets
 
 # %% tags=["remove-output", "hide-input"]

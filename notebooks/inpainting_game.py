@@ -61,7 +61,7 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 import gweebp
-from gweebp import examples, figures, measures, soundness
+from gweebp import examples, figures, measures, sliders, soundness
 from gweebp.datasets import PARTS
 from gweebp.figures import style_of
 from gweebp.games import inpainting, masks
@@ -153,13 +153,21 @@ glue("fig-blends", figures.image_grid(list(blends), titles, regions=[four.region
 # Blends that hold more and more of the map's mass, and what each is matched to. Here {glue:text}`turned`.
 # ```
 #
+# Move the share of the mass yourself, and see this blend, and SR and FAR of all quadruplets, follow:
+
+# %% tags=["hide-input"]
+NONE = "This dataset has no quadruplets: its people have no doppelgängers. The inpainting game is not played on it."
+games = sliders.played(run, sample, seed)
+shown = {"count": len(run.qualified), "first": method}
+figures.threshold_slider(four.op[0], four.ip[0], four.region[0], games, **shown) if games else Markdown(NONE)
+
+# %% [markdown]
 # ## Which quadruplets qualify
 #
 # Each candidate of the example's dataset, at {eq}`eq-7` and {eq}`eq-8`: blue distances must not exceed $\tau$, orange
 # ones must. A swap that the network does not notice asks no question, one that the probe does not survive has no answer.
 
 # %% tags=["remove-output", "hide-input"]
-NONE = "This dataset has no quadruplets: its people have no doppelgängers. The inpainting game is not played on it."
 d, kept = soundness.conditions(run)
 near = ["d(OP, OM)", "d(IP, IN)"]
 picture = figures.conditions(d, run.trials["threshold"], kept, near) if len(kept) else figures.note(NONE)

@@ -30,16 +30,14 @@
 # the second term too small by $(K-1)/K$.
 
 # %% tags=["parameters"]
-build = "_build/book"
-profile = "book"
-networks = "vgg16,lcnn9"
-datasets = "synthetic-composite,synthetic-drawn"
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
 measure = "inpainting-10"  # of the inpainting game; see gweebp.measures.MEASURES
 seeds = 1  # trainings of a network, at most
 reference = "gweebp"  # the method that the others are compared with
-resamples = 2000
-seed = 0
-
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the bootstrap
 # %% tags=["hide-input"]
 import numpy as np
 import pandas as pd

@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 from replay import FIGURES, GOLDEN, SMOKE, machine
 
 FIGURE = "a figure"
+SLIDER = '<div class="interactive"'  # it holds its images
 
 
 def without_figures(notebook: NotebookNode) -> NotebookNode:
@@ -17,6 +18,8 @@ def without_figures(notebook: NotebookNode) -> NotebookNode:
         for output in cell.get("outputs", []):
             for kind in FIGURES & set(output.get("data", {})):
                 output.data[kind] = FIGURE
+            if "".join(output.get("data", {}).get("text/html", "")).startswith(SLIDER):
+                output.data["text/html"] = FIGURE
     return notebook
 
 

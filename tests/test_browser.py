@@ -107,3 +107,53 @@ def test_formulas_are_set(tab):
     visit(tab, "book/chapters/excitation_backprop")
     assert tab.eval_on_selector_all("mjx-container", "x => x.length") > 20
     assert tab.eval_on_selector_all("mjx-merror", "x => x.length") == 0
+
+
+def test_the_threshold_slider_moves_by_key(tab):
+    """The blend, the dot and the sentence follow; at the end all of the twin is there."""
+    visit(tab, "book/chapters/inpainting_game")
+    figure = tab.locator('.interactive[data-kind="threshold"].live')
+    slider, says = figure.locator("input"), figure.locator(".says")
+    slider.focus()
+    tab.keyboard.press("Home")
+    start = (says.inner_text(), figure.locator("circle").get_attribute("cx"), drawn(figure))
+    assert "SR 0.0% at FAR 0.0%" in start[0]
+    tab.keyboard.press("End")
+    end = (says.inner_text(), figure.locator("circle").get_attribute("cx"), drawn(figure))
+    assert "SR 100.0% at FAR 100.0%" in end[0]
+    assert all(a != b for a, b in zip(start, end))
+    line = figure.locator("polyline").get_attribute("points")
+    figure.locator("select").select_option("random")
+    tab.wait_for_function("line => document.querySelector('.chart polyline').getAttribute('points') != line", arg=line)
+    assert drawn(figure) == end[2], "the whole twin, whatever the map"
+    assert tab.trouble == []
+
+
+def drawn(figure) -> str:
+    return figure.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+
+
+def test_the_layer_slider_moves_by_key(tab):
+    visit(tab, "book/chapters/ablation")
+    figure = tab.locator('.interactive[data-kind="layers"].live')
+    figure.locator("input").focus()
+    seen = set()
+    for key in ("Home", "ArrowRight", "End"):
+        tab.keyboard.press(key)
+        maps = figure.locator(".stack img:nth-child(2)").evaluate_all("images => images.map(i => i.src)")
+        assert maps[0] != maps[1]
+        seen.add((figure.locator(".says").inner_text(), *maps))
+    assert len(seen) == 3
+    assert tab.trouble == []
+
+
+def test_without_scripts_a_slider_shows_its_first_state(tab):
+    context = tab.context.browser.new_context(java_script_enabled=False)
+    try:
+        page = context.new_page()
+        page.goto((HTML / "book/chapters/inpainting_game.html").as_uri())
+        assert "matched to" in page.locator(".interactive .says").inner_text()
+        assert page.locator(".interactive .stack img").first.is_visible()
+        assert not page.locator(".interactive .controls").is_visible()
+    finally:
+        context.close()

@@ -1,13 +1,17 @@
 """The notebook executor: parameters are checked, output is reproducible, and whole or not at all."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
-from execute import ChapterError, convert, defaults, execute, normalise, parameters
+from bs4 import BeautifulSoup
+from execute import execute, normalise
+from parameters import ChapterError, convert, defaults, meanings, parameters, table
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,7 +19,7 @@ CHAPTER = """# %% [markdown]
 # # A chapter
 
 # %% tags=["parameters"]
-steps = 3
+steps = 3  # how many
 rate = 0.5
 name = "ebp"
 loud = False
@@ -166,9 +170,40 @@ def test_the_command_line_reports_and_fails(chapter, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_notebooks_run_without_the_executor():
-    """Each chapter has one parameters cell of plain values: papermill and Jupyter need no more."""
-    import jupytext
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda path: path.stem)
+def test_every_parameter_of_every_chapter_says_what_it_means(path):
+    """One cell of plain values, a comment beside each: papermill, Jupyter and the page need no more."""
+    read = jupytext.read(path)
+    (source,) = (cell.source for cell in read.cells if "parameters" in cell.metadata.get("tags", []))
+    said = meanings(source)
+    assert said.keys() == defaults(read).keys()
+    assert [name for name, meaning in said.items() if not meaning] == []
 
-    for path in sorted((ROOT / "notebooks").glob("*.py")):
-        assert isinstance(defaults(jupytext.read(path)), dict), path.name
+
+def test_the_table_of_parameters_shows_default_value_here_and_meaning(executed):
+    notebook = json.loads((executed / "first.ipynb").read_text())
+    html = table(notebook, "chapter", {"smoke": 0.25})
+    page = BeautifulSoup(html, "html.parser")
+    rows = [[cell.text for cell in row.find_all("td")] for row in page.select("tbody tr")]
+    assert rows[0] == ["steps", "int", "3", "4", "how many"]
+    assert rows[1] == ["rate", "float", "0.5", "2.0", ""]
+    assert "0.2 minutes in the profile smoke" in page.text
+    assert 'make chapter NAME=chapter PARAMS="steps=3"' in page.text
+
+
+@pytest.mark.parametrize("command", ["papermill", "jupyter"])
+def test_a_chapter_runs_by_other_hands(command, tmp_path):
+    """After `jupytext --to ipynb`, plain papermill and Jupyter's own executor run a chapter, wherever it lies."""
+    source, out = tmp_path / "chapter.ipynb", tmp_path / "out.ipynb"
+    chapter = jupytext.read(ROOT / "notebooks/excitation_backprop.py")
+    jupytext.write(chapter, source)
+    by = {
+        "papermill": ["papermill", source, out, "--parameters", "size", "32", "--no-progress-bar"],
+        "jupyter": ["jupyter", "execute", source, f"--output={out.stem}"],
+    }
+    command = [sys.executable, "-m", *map(str, by[command])]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "sum 1.000000, agrees with the library: True" in out.read_text()

@@ -10,6 +10,7 @@ with extra("figures"):
     from gweebp.figures.depth import by_depth
     from gweebp.figures.forests import differences, forest
     from gweebp.figures.heatmaps import conditions, heatmap, note
+    from gweebp.figures.interactive import layer_slider, threshold_slider
     from gweebp.figures.neurons import neurons
     from gweebp.figures.parts import parts
     from gweebp.figures.pictures import image_grid, map_on_image, quadruplet, triplet
@@ -29,6 +30,7 @@ __all__ = [
     "forest",
     "heatmap",
     "image_grid",
+    "layer_slider",
     "map_on_image",
     "neurons",
     "note",
@@ -36,6 +38,7 @@ __all__ = [
     "quadruplet",
     "roc",
     "style_of",
+    "threshold_slider",
     "training",
     "triplet",
 ]
