@@ -6,12 +6,13 @@ Two paths share the generator. I is the image, m its known pixels (1 = known):
     generative       z ~ prior N(mu_g, s_g), made from m*I alone; this is what fills later
 
     L = a_kl  [J(N(0, s_m), posterior) + J(posterior, prior)]      J: KL both ways
-      + a_rec [|I - I_r| + |m*(I - I_g)|]                          mean absolute error at each of four sizes
+      + a_rec [|I - I_r| + |(m + b (1 - m))*(I - I_g)|]            mean absolute error at each of four sizes
       + a_adv [(D_r(I_r) - D_r(I))^2 + (D(I_g) - 1)^2]             least squares, each path with a critic of its own
 
 In the second J the posterior is fixed: the prior follows it. s_m = 1/(1 + exp(8*(share known - 0.8))): the more is
-hidden, the freer the content. Adam, beta = (0, 0.999), critics at twice the rate. Holes are face parts, or boxes, in
-equal shares.
+hidden, the freer the content. b is 0 as published: critic and prior alone say what belongs into a hole; a short
+training needs b > 0, which pulls fillings towards what was there. Adam, beta = (0, 0.999), critics at twice the rate.
+Holes are face parts, or boxes, in equal shares.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Recipe:
         batch: images of a step.
         lr: peak learning rate of the inpainter; it falls to 0 along the last half of the steps.
         kl, rec, adv: weights of divergence, reconstruction and critics.
+        hole: b, the weight of a hole's true content in the generative path.
         dilate: a part's hole is widened by up to this many pixels.
         flip: mirror images at random.
         seed: of the network, the batches and the draws.
@@ -61,6 +63,7 @@ class Recipe:
     kl: float = 20.0
     rec: float = 20.0
     adv: float = 1.0
+    hole: float = 0.0
     dilate: int = 3
     flip: bool = True
     seed: int = 0
@@ -209,7 +212,8 @@ class _Stepper:
             size = picture.shape[2:]
             truth, seen = (F.interpolate(x, size=size, mode="bilinear", align_corners=True) for x in (image, known))
             small_rec, small_gen = picture.chunk(2)
-            appearance = appearance + F.l1_loss(small_rec, truth) + F.l1_loss(seen * small_gen, seen * truth)
+            weight = seen + plan.hole * (1 - seen)
+            appearance = appearance + F.l1_loss(small_rec, truth) + F.l1_loss(weight * small_gen, weight * truth)
         # the divergence counts once for each size of picture, as the appearance does
         self._update(self.optimiser, SIZES * plan.kl * divergence + plan.rec * appearance + plan.adv * adversarial)
         terms = {"kl": divergence, "appearance": appearance, "adversarial": adversarial, "critics": judged + judged_rec}
