@@ -17,11 +17,12 @@ from torch import Tensor
 
 from gweebp.datasets.quadruplets import Quadruplets, qualified
 from gweebp.datasets.synthetic import World
+from gweebp.figures.style import in_order, style_of
 from gweebp.games import inpainting
 from gweebp.games.agreement import kendall
 from gweebp.games.bootstrap import Estimate
 from gweebp.games.inpainting import Outcome
-from gweebp.measures import find
+from gweebp.measures import find, shown
 from gweebp.networks import as_input
 from gweebp.preparation.parse import NONE
 from gweebp.preparation.quadruplets import Fill, Translate, exchange
@@ -29,7 +30,7 @@ from gweebp.results import Games, Run
 from gweebp.saliency import explain
 from gweebp.soundness import distances
 
-__all__ = ["Played", "agreement", "exact", "invented", "labels_of", "play", "summary"]
+__all__ = ["Played", "agreement", "exact", "invented", "labels_of", "play", "sentence", "summary"]
 
 NEAR = ("d(OP, OM)", "d(IP, IN)")  # distances that must not exceed τ; the others must
 
@@ -146,3 +147,16 @@ def agreement(first: Played, second: Played, measure: str, *, resamples: int = 2
     there = np.all([np.isfinite(found.draws) for side in sides for found in side.values()], axis=0)
     one, two = ({name: (found.value, found.draws[there]) for name, found in side.items()} for side in sides)
     return kendall(one, two)
+
+
+def sentence(played: Played, true: Played, measure: str, **options: int) -> str:
+    """How many candidates qualify, who is highest, who was with the exact ones (`true`), and how far both agree."""
+    text = f"{int(played.kept.sum())} of {len(played.kept)} candidates qualify"
+    tau = agreement(true, played, measure, **options)
+    if tau is None:
+        return f"{text}, {int(true.kept.sum())} of the exact ones: too few to compare."
+    m, highest = find(measure), []
+    for side in (played, true):
+        values = {name: m.estimate(side.games, name, resamples=1).value for name in in_order(side.games.inpainting)}
+        highest.append(style_of(max(values, key=lambda name: values[name])).label)
+    return f"{text}; {highest[0]} is highest (exact: {highest[1]}); τ-b with the exact ranking {shown(tau, 2)}."

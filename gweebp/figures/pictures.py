@@ -46,7 +46,8 @@ def image_grid(
                 f"{len(given)} {name} for {count} images: expected one an image (None where there is none)"
             )
     h, w = picture(images[0]).shape[:2] if count else (1, 1)
-    height = WIDTH / min(columns, max(count, 1)) * h / w + (0.26 if titles is not None else 0.02)
+    titled = 0 if titles is None else sum(any(titles[i : i + columns]) for i in range(0, count, columns))
+    height = WIDTH / min(columns, max(count, 1)) * h / w + 0.02 + 0.24 * titled / max(1, -(-count // columns))
     figure, axes = panels(count, columns, height)
     for i, ax in enumerate(axes):
         region = None if regions is None else regions[i]
