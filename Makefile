@@ -1,8 +1,9 @@
-# make book [PROFILE=book|smoke|paper|cuhk] [DATA=folder] [CORES=n]   compute everything, then the HTML book
+# make book [PROFILE=book|smoke|paper|cuhk] [DATA=folder] [WEIGHTS=file] [CORES=n]   compute everything, then the HTML book
 # make chapter NAME=hiding_game [PROFILE=...] [PARAMS="steps=11 seed=3"]   execute one chapter with other parameters
 # make test | lint | golden | lock | clean | help
 PROFILE ?= book
 DATA ?=
+WEIGHTS ?=
 CORES ?=
 NAME ?=
 PARAMS ?=
@@ -36,10 +37,10 @@ $(PYTHON):
 	$(BASE_PYTHON) -m venv $(VENV)
 
 book: setup
-	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --cores "$(CORES)"
+	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)"
 
 chapter: setup
-	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --cores "$(CORES)" \
+	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)" \
 		--chapter "$(NAME)" --parameters "$(PARAMS)"
 
 test: lint

@@ -85,13 +85,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", default="book", help="a name in book/profiles, or a YAML file of your own")
     parser.add_argument("--data", default="", help="folder of photo-sketch pairs, for profiles that read one")
+    parser.add_argument("--weights", default="", help="published weights, for profiles that take such a network")
     parser.add_argument("--cores", default="", help="jobs at once (default: the profile's)")
     parser.add_argument("--chapter", help="execute this one only, into _build/<profile>/reruns")
     parser.add_argument("--parameters", default="", help="of the chapter: 'steps=11 seed=3'")
     options = parser.parse_args()
     os.chdir(ROOT)
     try:
-        profile = load(options.profile, options.data)
+        profile = load(options.profile, options.data, options.weights)
+        for network, path in profile["absent"].items():
+            print(f"note: {network} is left out: its weights are not at {path} (WEIGHTS=file says where they are)")
         if options.cores and not (options.cores.isdigit() and int(options.cores)):
             raise ProfileError(f"CORES={options.cores} is no number of jobs; use 1 or more")
         if options.chapter == "":

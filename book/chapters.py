@@ -1,9 +1,15 @@
-"""The chapters of the book, read from _toc.yml, and which of them show results."""
+"""The chapters of the book, read from _toc.yml, and which of them show results.
+
+A profile may have further chapters, `extra_chapters: {name: caption of the part that it ends}`: in the books of other
+profiles they do not exist.
+"""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,19 +17,32 @@ ROOT = Path(__file__).resolve().parents[1]
 EXECUTED = "book/chapters/"
 
 
-def pages() -> list[str]:
-    """Every page of the table of contents, in order, without suffix."""
+def contents(extra: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The table of contents, with a profile's further chapters at the end of the parts that they name.
+
+    >>> contents({"real_faces": "Theory"})["parts"][0]["chapters"][-1]
+    {'file': 'book/chapters/real_faces'}
+    """
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    parts = {part["caption"]: part["chapters"] for part in toc["parts"]}
+    for name, caption in (extra or {}).items():
+        parts[caption].append({"file": EXECUTED + name})
+    return toc
+
+
+def pages(extra: Mapping[str, str] | None = None) -> list[str]:
+    """Every page of the table of contents, in order, without suffix."""
+    toc = contents(extra)
     return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
 
 
-def executed() -> list[str]:
+def executed(extra: Mapping[str, str] | None = None) -> list[str]:
     """Names of the chapters that are executed notebooks, `notebooks/<name>.py`.
 
-    >>> "hiding_game" in executed()
-    True
+    >>> "hiding_game" in executed(), "real_faces" in executed(), "real_faces" in executed({"real_faces": "Theory"})
+    (True, False, True)
     """
-    return [page.removeprefix(EXECUTED) for page in pages() if page.startswith(EXECUTED)]
+    return [page.removeprefix(EXECUTED) for page in pages(extra) if page.startswith(EXECUTED)]
 
 
 def static() -> list[str]:

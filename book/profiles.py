@@ -14,7 +14,7 @@ from gweebp.replicates import name_of
 FOLDER = Path(__file__).with_name("profiles")
 # the entries below these are named by the profile; each must have the keys that the reference's entries have
 NAMED = ("datasets", "networks", "training", "training/*", "maps/*")
-FREE = ("maps/options", "chapters")  # the names and values below are checked by the method or the chapter itself
+FREE = ("maps/options", "chapters", "extra_chapters")  # what is below is checked by the method or chapter itself
 REFERENCE = "book"
 DRAWN = ("composite", "drawn")  # kinds of datasets that read no folder of the user's
 
@@ -23,8 +23,12 @@ class ProfileError(Exception):
     """A profile that can't be used; the message says which value and what to do."""
 
 
-def load(name: str, data: str = "") -> dict[str, Any]:
-    """The profile `name` (in book/profiles, or a path to a YAML file), checked, with the user's folder filled in."""
+def load(name: str, data: str = "", weights: str = "") -> dict[str, Any]:
+    """The profile `name` (in book/profiles, or a path to a YAML file), checked, with the user's paths filled in.
+
+    data: folder of pairs. weights: published weights of the network that the profile takes as given; without them that
+    network is left out, and named in `absent` with the file that is missing.
+    """
     profile = read(name)
     reference = read(REFERENCE)
     wrong = list(differences(profile, reference))
@@ -41,7 +45,16 @@ def load(name: str, data: str = "") -> dict[str, Any]:
                 f"profile {name} reads photos and sketches, and {dataset['folder']} is not a folder: "
                 "put them there, or say where they are with DATA=folder"
             )
-    return profile | {"profile": Path(name).stem}
+    given = {net: shape for net, shape in profile["networks"].items() if shape["weights"]}
+    if weights and not given:
+        raise ProfileError(f"profile {name} takes no weights of yours: leave out WEIGHTS={weights}")
+    for shape in given.values():
+        shape["weights"] = weights or shape["weights"]
+        if weights and not Path(weights).is_file():
+            raise ProfileError(f"WEIGHTS={weights} is no file")
+    absent = {net: shape["weights"] for net, shape in given.items() if not Path(shape["weights"]).is_file()}
+    profile["networks"] = {net: shape for net, shape in profile["networks"].items() if net not in absent}
+    return profile | {"profile": Path(name).stem, "absent": absent}
 
 
 def read(name: str) -> dict[str, Any]:

@@ -13,29 +13,31 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from chapters import ROOT, executed
+import yaml
+from chapters import ROOT, contents, executed
 
 TARGET = ROOT / "book/chapters"
 
 
-def copy_chapters(build: Path, banner: str) -> None:
+def copy_chapters(build: Path, banner: str, extra: Mapping[str, str]) -> None:
     """Replace book/chapters by those of `build`, with the banner that each page shows."""
     fresh = TARGET.with_name(".chapters.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
-    for name in executed():
+    for name in executed(extra):
         shutil.copyfile(build / "chapters" / f"{name}.ipynb", fresh / f"{name}.ipynb")
     (fresh / "banner.json").write_text(json.dumps({"banner": banner}), encoding="utf-8")
-    (fresh / "minutes.json").write_text(json.dumps(minutes(build.parent)), encoding="utf-8")
+    (fresh / "minutes.json").write_text(json.dumps(minutes(build.parent, extra)), encoding="utf-8")
     shutil.rmtree(TARGET, ignore_errors=True)
     fresh.rename(TARGET)
 
 
-def minutes(builds: Path) -> dict[str, dict[str, float]]:
+def minutes(builds: Path, extra: Mapping[str, str]) -> dict[str, dict[str, float]]:
     """Chapter -> profile -> minutes that it took, in every build that this checkout holds."""
-    found: dict[str, dict[str, float]] = {name: {} for name in executed()}
+    found: dict[str, dict[str, float]] = {name: {} for name in executed(extra)}
     for path in sorted(builds.glob("*/chapters/*.json")):
         if path.stem in found:
             seconds = json.loads(path.read_text(encoding="utf-8"))["seconds"]
@@ -43,11 +45,13 @@ def minutes(builds: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def render(build: Path) -> int:
+def render(build: Path, extra: Mapping[str, str]) -> int:
     """Build the HTML beside the old one, then put it in its place."""
     work = build / ".render"
     shutil.rmtree(work, ignore_errors=True)
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", work]
+    toc = build / "toc.yml"
+    toc.write_text(yaml.safe_dump(contents(extra), sort_keys=False), encoding="utf-8")
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", work, "--toc", toc]
     command += ["-n", "-W", "--keep-going", "--quiet"]
     done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, text=True)
     if done.returncode or not (work / "_build/html/index.html").is_file():
@@ -68,10 +72,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, required=True)
     parser.add_argument("--banner", required=True)
+    parser.add_argument("--extra", type=json.loads, default={}, metavar="JSON", help="the profile's further chapters")
     options = parser.parse_args()
     os.chdir(ROOT)
-    copy_chapters(options.build, options.banner)
-    failed = render(options.build.resolve())
+    copy_chapters(options.build, options.banner, options.extra)
+    failed = render(options.build.resolve(), options.extra)
     if not failed:
         print(f"the book: {options.build}/html/index.html")
     return failed

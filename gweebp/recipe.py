@@ -14,7 +14,7 @@ class Recipe:
     """The numbers of a training; the defaults are a sound start for a network from scratch.
 
     Attributes:
-        steps: optimiser steps (Adam), one batch each.
+        steps: optimiser steps (Adam), one batch each; 0: the network stays as it started, and is validated.
         identities: of a batch, one sketch and one photo each; fewer where the training set is smaller.
         doppelgangers: of these, at most this many are doppelgängers of others in the batch.
         lr: peak learning rate.
@@ -54,7 +54,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check ranges; what a batch allows is checked where batches are drawn."""
-        for name in ("steps", "validate_every", "lr", "clip", "margin"):
+        if self.steps < 0:
+            raise ValueError(f"steps must be 0 or more, got {self.steps}")
+        for name in ("validate_every", "lr", "clip", "margin"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 <= self.warmup <= 1:

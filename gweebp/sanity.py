@@ -63,13 +63,21 @@ def cascade(net: nn.Module, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:
     """
     generator = torch.Generator().manual_seed(seed)
     changed = copy.deepcopy(net).eval()
-    layers = [(name, list(m.parameters(recurse=False))) for name, m in changed.named_modules()]
+    layers = [(name, list(m.parameters())) for name, m in _blocks(changed)]
     for name, parameters in reversed([layer for layer in layers if layer[1]]):
         with torch.no_grad():
             for p in parameters:
                 noise = torch.randn(p.shape, generator=generator).to(p)
                 p.copy_(p.mean() + (p.std(correction=0) if p.numel() > 1 else p.abs().mean()) * noise)
         yield name, changed
+
+
+def _blocks(net: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The children of a network's `features` and `head`, where it has them; else all modules with weights."""
+    parts = [(name, getattr(net, name, None)) for name in ("features", "head")]
+    if all(isinstance(part, nn.Sequential) for _, part in parts):
+        return [(f"{part}.{name}", m) for part, whole in parts for name, m in whole.named_children()]  # type: ignore[union-attr]
+    return [(name, m) for name, m in net.named_modules() if list(m.parameters(recurse=False))]
 
 
 def explain_choice(net: nn.Module, probe: Tensor, first: Tensor, second: Tensor, **options: Any) -> Tensor:

@@ -51,7 +51,8 @@ def fit(
         net: from `networks.build`; on return it holds the best weights, in eval mode.
         faces: train on its training subjects, validate on its validation subjects.
         out: folder for weights.safetensors and then record.json, each written whole at the end.
-        init: weights to start from, a file of `networks.save` with the same architecture.
+        init: weights to start from, a file of `networks.save` or a published checkpoint, of the same architecture.
+            Where its embedding is of another kind (VGG-Face's), the features are taken and the embedding is learned.
         device: where to compute; the network stays there.
         progress: show a bar, where there is a terminal.
         recipe: fields of `Recipe`.
@@ -73,8 +74,9 @@ def fit(
     """
     started = time.perf_counter()
     plan = Recipe(**recipe)
+    started_from = None
     if init is not None:
-        _start_from(net, init)
+        started_from = {"file": Path(init).name, "sha256": files.sha256(init), "weights": _start_from(net, init)}
     net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with _deterministic(plan.seed):
         losses, curve, best = _optimise(net, faces, plan, progress)
@@ -83,7 +85,7 @@ def fit(
         "faces": faces.name,
         "sizes": faces.sizes,
         "recipe": asdict(plan),
-        "init": None if init is None else {"file": Path(init).name, "sha256": files.sha256(init)},
+        "init": started_from,
         "losses": losses,
         "validation": curve,
         "best": best,
@@ -167,12 +169,21 @@ def _validate(net: nn.Module, sketches: Tensor, photos: Tensor, plan: Recipe, *,
     return {"step": step, "rank1": rank1, "loss": loss}
 
 
-def _start_from(net: networks.EmbeddingNetwork, init: str | Path) -> None:
+def _start_from(net: networks.EmbeddingNetwork, init: str | Path) -> str:
+    """Take over the weights, all or those of the features, and say which."""
     source = networks.load(init)
-    try:
-        net.load_state_dict(source.state_dict())
-    except RuntimeError as error:
-        raise ValueError(f"{init} holds {source.config}, which does not fit {net.config}: {error}") from error
+    given, own = source.state_dict(), net.state_dict()
+    wrong = {
+        key
+        for key in given.keys() | own.keys()
+        if key not in given or key not in own or given[key].shape != own[key].shape
+    }
+    if any(not key.startswith("head.") for key in wrong):
+        raise ValueError(f"{init} holds {source.config}, which does not fit {net.config}")
+    # an embedding of another kind is learned anew, as the paper does on top of VGG-Face
+    net.load_state_dict({key: own[key] if key.startswith("head.") and wrong else given[key] for key in own})
+    net.mean, net.std = net.config["mean"], net.config["std"] = source.mean, source.std  # what its weights expect
+    return "features" if wrong else "all"
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from build import snakemake, tidy
+from chapters import contents, executed, pages
 from profiles import DRAWN, FOLDER, ProfileError, differences, load, read
 
 ROOT = Path(__file__).parents[1]
@@ -100,6 +101,45 @@ def test_a_profile_of_ones_own_may_name_its_datasets(tmp_path):
 def test_pairs_need_a_folder_that_exists(tmp_path):
     with pytest.raises(ProfileError, match="nowhere is not a folder: put them there"):
         load("cuhk", str(tmp_path / "nowhere"))
+
+
+def test_a_network_without_its_weights_is_left_out_and_nothing_else_changes(tmp_path):
+    (tmp_path / "mobilefacenet.pt").touch()
+    whole = load("cuhk", str(tmp_path), str(tmp_path / "mobilefacenet.pt"))
+    assert whole["absent"] == {}
+    assert whole["networks"]["mobilefacenet"]["weights"] == str(tmp_path / "mobilefacenet.pt")
+    given = read("cuhk")
+    given["networks"]["mobilefacenet"]["weights"] = str(tmp_path / "nowhere.pt")
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(given, sort_keys=False))
+    without = load(str(path), str(tmp_path))
+    assert without["absent"] == {"mobilefacenet": str(tmp_path / "nowhere.pt")}
+    assert list(without["networks"]) == [name for name in whole["networks"] if name != "mobilefacenet"]
+    same = whole.keys() - {"networks", "absent", "profile"}
+    assert {key: without[key] for key in same} == {key: whole[key] for key in same}
+
+
+def test_weights_that_are_not_there_or_that_nobody_takes(tmp_path):
+    with pytest.raises(ProfileError, match=r"WEIGHTS=.*none\.pt is no file"):
+        load("cuhk", str(tmp_path), str(tmp_path / "none.pt"))
+    with pytest.raises(ProfileError, match="profile smoke takes no weights of yours"):
+        load("smoke", weights=str(tmp_path))
+
+
+def test_every_notebook_is_a_chapter_of_the_book_or_of_a_profile():
+    further = {name for profile in NAMES for name in read(profile)["extra_chapters"]}
+    assert not further & set(executed())
+    assert {path.stem for path in ROOT.glob("notebooks/*.py")} == {*executed(), *further}
+
+
+def test_a_further_chapter_ends_the_part_that_it_names():
+    book, real = contents(), contents({"real_faces": "Experiment"})
+    (added,) = [page for page in pages({"real_faces": "Experiment"}) if page not in pages()]
+    assert added == "book/chapters/real_faces"
+    assert real["parts"][1]["chapters"] == [*book["parts"][1]["chapters"], {"file": added}]
+    assert [part for part in real["parts"] if part["caption"] != "Experiment"] == [
+        part for part in book["parts"] if part["caption"] != "Experiment"
+    ]
 
 
 def test_data_for_a_profile_that_reads_none_is_refused(tmp_path):

@@ -128,12 +128,38 @@ def test_fine_tuning_starts_from_the_checkpoint(faces, tmp_path):
     record = training.fit(other, faces, out=tmp_path / "b", init=init, lr=1e-4, **TINY)
     start = record["validation"][0]
     assert (start["rank1"], start["loss"]) == (first["best"]["rank1"], first["best"]["loss"])
-    assert record["init"] == {"file": "weights.safetensors", "sha256": files.sha256(init)}
+    assert record["init"] == {"file": "weights.safetensors", "sha256": files.sha256(init), "weights": "all"}
     with pytest.raises(ValueError, match=r"which does not fit .*'width': 0\.25"):
         training.fit(network(width=0.25), faces, out=tmp_path / "c", init=init, **TINY)
     with pytest.raises(FileNotFoundError):
         training.fit(network(), faces, out=tmp_path / "c", init=tmp_path / "none", **TINY)
     assert not (tmp_path / "c").exists()
+
+
+def test_no_step_takes_a_network_as_it_is(faces, tmp_path):
+    """A published network, given its weights, becomes one of the book's."""
+    published = networks.build("mobilefacenet", seed=1, width=0.125, size=32, mean=0.25).eval()
+    networks.save(published, tmp_path / "given.safetensors")
+    net = networks.build("mobilefacenet", seed=0, width=0.125, size=32)
+    record = training.fit(net, faces, out=tmp_path, init=tmp_path / "given.safetensors", **TINY | {"steps": 0})
+    assert torch.equal(weights_of(net), weights_of(published))
+    assert net.mean == net.config["mean"] == 0.25  # its weights expect this input, whatever the default is
+    assert record["losses"] == [] and [point["step"] for point in record["validation"]] == [0]
+    assert record["best"] == record["validation"][0]
+    again = networks.load(tmp_path / "weights.safetensors")
+    x = torch.rand(2, 3, 32, 32)
+    assert torch.equal(again(x), published(x))
+
+
+def test_an_embedding_of_another_kind_is_learned_on_top_of_given_features(faces, tmp_path):
+    given = networks.build("vgg16", seed=1, width=0.05, size=32, embedding=6, hidden=5, mean=0.4)
+    networks.save(given, tmp_path / "given.safetensors")
+    net = networks.build("vgg16", seed=0, width=0.05, size=32, embedding=8)
+    head = net.head.fc.weight.detach().clone()
+    record = training.fit(net, faces, out=tmp_path, init=tmp_path / "given.safetensors", **TINY | {"steps": 0})
+    assert record["init"]["weights"] == "features"
+    assert torch.equal(net.features.conv5_3.weight, given.features.conv5_3.weight)
+    assert torch.equal(net.head.fc.weight, head) and net.mean == 0.4
 
 
 def test_doppelgangers_change_the_training(faces, tmp_path):
@@ -176,7 +202,9 @@ def test_an_empty_split(faces, tmp_path, code, name):
 
 
 def test_recipes_that_cannot_be(faces, tmp_path):
-    for option in ("steps", "lr", "clip", "margin", "validate_every"):
+    with pytest.raises(ValueError, match="steps must be 0 or more, got -1"):
+        Recipe(steps=-1)
+    for option in ("lr", "clip", "margin", "validate_every"):
         with pytest.raises(ValueError, match=f"{option} must be positive, got 0"):
             Recipe(**{option: 0})
     with pytest.raises(ValueError, match=r"warmup must be a share in 0\.\.1"):

@@ -17,7 +17,7 @@ from gweebp import files
 from gweebp.datasets.faceset import FaceSet, split_identities
 from gweebp.datasets.listing import Listing, Pair
 
-__all__ = ["CROP", "Box", "read"]
+__all__ = ["CROP", "Box", "box_of", "read"]
 
 Box = tuple[int, int, int, int]
 CUT = (200, 250)  # width and height of the crops that CUFS is distributed in
@@ -118,7 +118,7 @@ def _face(path: Path | None, sha256: str, crop: Box | str | None, size: int, sid
     if sha256 and files.sha256(path) != sha256:
         raise ValueError(f"{path} is not the file that pairs.csv lists: its sha256 differs")
     height, width = image.shape[1:]
-    box = _chosen(path, width, height) if isinstance(crop, str) else crop
+    box = box_of(path, width, height) if isinstance(crop, str) else crop
     if box is not None:
         left, top, right, bottom = box
         if right > width or bottom > height:
@@ -128,7 +128,12 @@ def _face(path: Path | None, sha256: str, crop: Box | str | None, size: int, sid
     return resized.round().clamp(0, 255).to(torch.uint8)
 
 
-def _chosen(path: Path, width: int, height: int) -> Box | None:
+def box_of(path: Path, width: int, height: int) -> Box | None:
+    """The box that "auto" cuts out of an image of this size; None: it is taken whole.
+
+    >>> box_of(Path("m-001.png"), 200, 250)
+    (32, 66, 168, 202)
+    """
     if (width, height) == CUT:
         return CROP
     if width == height:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from gweebp.datasets import reading, synthetic
 from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.layouts import LAYOUTS, listing
+from gweebp.datasets.listing import Listing
 from gweebp.datasets.quadruplets import Quadruplets
+from gweebp.preparation import inpaint, landmarks, pairs
 from gweebp.record import environment
-from gweebp.stages.common import add_run, device_of
+from gweebp.stages.common import add_run, device_of, progress
 
 SYNTHETIC = ("composite", "drawn")
 KINDS = (*SYNTHETIC, *LAYOUTS)
@@ -40,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in COUNTS.items():
         synthetic_set.add_argument(f"--{name}", type=int, default=0, metavar="N", help=text)
     synthetic_set.add_argument("--error", type=float, help="of the eyewitness, 0..1 (default: the kind's own)")
-    parser.add_argument("--quadruplets", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument(
+        "--quadruplets",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="of synthetic faces exact; of pairs those that --fill makes, where --folder holds landmarks.csv",
+    )
+    parser.add_argument("--fill", choices=inpaint.PLAIN, default="telea", help="who invents parts (default: telea)")
     add_run(parser)
 
 
@@ -48,25 +59,46 @@ def run(options: argparse.Namespace) -> None:
     """Write quadruplets.safetensors, faces.safetensors and record.json into the folder `out`."""
     started = time.perf_counter()
     device_of(options)
-    faces = _faces(options)
-    quadruplets = synthetic.doppelgangers(faces) if options.quadruplets else _none(options.size)
+    faces, quadruplets = _drawn(options) if options.kind in SYNTHETIC else _read(options)
     quadruplets.save(options.out / "quadruplets.safetensors")
     record = faces.record | {"environment": environment(seed=options.seed, started=started)}
     replace(faces, name=options.dataset, record=record).save(options.out)
 
 
-def _faces(options: argparse.Namespace) -> FaceSet:
-    if options.kind not in SYNTHETIC:
-        if options.folder is None:
-            raise ValueError(f"--kind {options.kind} reads a folder of photo-sketch pairs: name it with --folder")
-        return reading.read(listing(options.kind, options.folder, options.distractors_from), options.size, options.seed)
+def _read(options: argparse.Namespace) -> tuple[FaceSet, Quadruplets]:
+    if options.folder is None:
+        raise ValueError(f"--kind {options.kind} reads a folder of photo-sketch pairs: name it with --folder")
+    found = listing(options.kind, options.folder, options.distractors_from)
+    faces = reading.read(found, options.size, options.seed)
+    return _with_doppelgangers(faces, found, options) if options.quadruplets else (faces, _none(options.size))
+
+
+def _with_doppelgangers(faces: FaceSet, found: Listing, options: argparse.Namespace) -> tuple[FaceSet, Quadruplets]:
+    """Faces whose record says how the candidates were made, and the candidates; none without landmarks."""
+    points = pairs.landmarks_of(options.folder)
+    if points is None:
+        why = f"no {' or '.join(pairs.LANDMARKS)} in the folder: no face parts, no quadruplets, no inpainting game"
+        warnings.warn(why, stacklevel=1)
+        how: dict = {"skipped": [{"item": "all", "why": why}]}
+        return replace(faces, record=faces.record | {"quadruplets": how}), _none(options.size)
+
+    def fill(images: Tensor, masks: Tensor, seeds: Sequence[int]) -> Tensor:
+        return inpaint.fill(images, masks, options.fill, seed=seeds)
+
+    made = pairs.candidates(faces, found, landmarks.read(points), fill, seed=options.seed, progress=progress())
+    how = {"parameters": {"fill": options.fill}, "counts": made.quadruplets.counts(), "skipped": made.skipped}
+    return replace(faces, record=faces.record | {"quadruplets": how}), made.quadruplets
+
+
+def _drawn(options: argparse.Namespace) -> tuple[FaceSet, Quadruplets]:
     if options.folder or options.distractors_from:
         raise ValueError(f"--kind {options.kind} is drawn: leave out --folder and --distractors-from")
     counts = {name: getattr(options, name) for name in COUNTS}
-    return synthetic.faceset(options.kind, size=options.size, seed=options.seed, error=options.error, **counts)
+    faces = synthetic.faceset(options.kind, size=options.size, seed=options.seed, error=options.error, **counts)
+    return faces, synthetic.doppelgangers(faces) if options.quadruplets else _none(options.size)
 
 
 def _none(size: int) -> Quadruplets:
-    """Real people have no exact doppelgänger: an empty set."""
+    """No quadruplet, of this size."""
     images, index = torch.zeros(0, 3, size, size, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64)
     return Quadruplets(images, images, images, images, torch.zeros(0, size, size, dtype=torch.bool), index, index)
