@@ -71,7 +71,8 @@ def exchange(
         progress: show a bar.
 
     Returns:
-        Made: quadruplets person by person, each with its parts in order; none where nothing could be exchanged. A part
+        Made: quadruplets person by person, each with its parts in order; none where nothing could be exchanged. Regions
+        are the whole masks: all in them was invented, though a pixel may happen to come out as it was. A part
         that the labels of photo or sketch do not show, that covers a whole image, or that comes out as it was, is
         skipped and listed.
 
