@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.weak import WeakIdKeyDictionary
 
 #: what needs a number of the device on the host, and so waits until the device has done all that it was told before
 WAITS = set("item tolist __bool__ __int__ __float__ __index__ numpy cpu".split())
@@ -69,3 +73,45 @@ def cost(call: Callable[[], Any]) -> Cost:
     scalars = sum(name in ("item", "__bool__", "__int__", "__float__", "__index__") for name in above)
     waits = len(below) + len(above) - min(scalars, below.count("_local_scalar_dense"))
     return Cost(flops.get_total_flops(), len(convolutions), waits)
+
+
+class _Live(TorchDispatchMode):
+    """Bytes of the storages that operations have made and that still live."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self.known = WeakIdKeyDictionary()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.meet((args, kwargs), 0)
+        output = func(*args, **(kwargs or {}))
+        self.meet(output, 1)
+        return output
+
+    def meet(self, tensors: Any, made: int) -> None:
+        """Know the storages of `tensors`; those not known yet count where an operation has made them."""
+        for storage in (x.untyped_storage() for x in tree_leaves(tensors) if isinstance(x, Tensor)):
+            if storage not in self.known:
+                self.known[storage] = None
+                self.grow(made * storage.nbytes())
+                weakref.finalize(storage, self.grow, -made * storage.nbytes())
+
+    def grow(self, size: int) -> None:
+        self.now += size
+        self.peak = max(self.peak, self.now)
+
+
+def peak_bytes(call: Callable[[], Any]) -> int:
+    """The most bytes of tensors that `call()` held at once, less those that existed before it.
+
+    Tensors as operations return them: what a kernel takes for itself and gives back is not seen.
+
+    Example:
+        >>> x = torch.zeros(1000)
+        >>> peak_bytes(lambda: ((x + 1) * 2).sum())
+        8000
+    """
+    with _Live() as live:
+        call()
+    return live.peak

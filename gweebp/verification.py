@@ -77,13 +77,13 @@ def embed(net: nn.Module, images: Tensor, *, batch: int = 64, progress: bool = F
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:
-    """L2 distances (n, m) between the rows of a (n, d) and of b (m, d), 0..2 for unit embeddings.
+    """L2 distances (..., n, m) between the rows of a (..., n, d) and of b (..., m, d), 0..2 for unit embeddings.
 
     >>> distances(torch.eye(2), torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
     tensor([[0.0000, 2.0000],
             [1.4142, 1.4142]])
     """
-    if a.dim() != 2 or b.dim() != 2 or a.shape[1] != b.shape[1]:
+    if min(a.dim(), b.dim()) < 2 or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[-1]:
         raise ValueError(f"expected (n, d) and (m, d), got {tuple(a.shape)} and {tuple(b.shape)}")
     # the default mode loses half of the digits where two embeddings nearly agree
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
@@ -102,7 +102,8 @@ def pairs(probe: Tensor, gallery: Tensor, mate_index: Tensor) -> tuple[Tensor, T
     (tensor([0., 0.]), tensor([1.4142, 1.4142]))
     """
     d = distances(probe, gallery)
-    mate = _mates(d, mate_index)
+    _check_mates(mate_index, *d.shape)
+    mate = F.one_hot(mate_index, d.shape[1]).bool()
     return d[mate], d[~mate]
 
 
@@ -151,18 +152,27 @@ def threshold_at_fpr(impostor: Tensor, fpr: float) -> float:
     return torch.nextafter(ascending[allowed], ascending.new_tensor(-math.inf)).item()
 
 
-def ranks(probe: Tensor, gallery: Tensor, mate_index: Tensor) -> Tensor:
+def ranks(probe: Tensor, gallery: Tensor, mate_index: Tensor, *, block: int = 2**22) -> Tensor:
     """Rank of each probe's mate in the gallery, int64 (t,), 1 is best; a tie counts against the mate.
 
-    Args: as `pairs`.
+    Args: as `pairs`. block: distances held at a time, whatever the size of the gallery.
 
     >>> gallery = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]]))
     >>> ranks(gallery[:2], gallery, torch.tensor([0, 0]))
     tensor([1, 2])
     """
-    d = distances(probe, gallery)
-    mate = _mates(d, mate_index)
-    return 1 + ((d <= d[mate][:, None]) & ~mate).sum(1)
+    _check_mates(mate_index, len(probe), len(gallery))
+    mate_index, rows = mate_index.to(probe.device), torch.arange(len(probe), device=probe.device)
+    # a pair's distance has the same bits in whatever block it stands, so that ties are seen
+    to_mate = distances(probe[:, None], gallery[mate_index][:, None]).flatten()
+    rank, start = torch.ones_like(mate_index), 0
+    for part in gallery.split(max(1, block // max(1, len(probe)))):
+        d = distances(probe, part)
+        here = rows[(mate_index >= start) & (mate_index < start + len(part))]
+        d[here, mate_index[here] - start] = torch.inf  # the mate is not nearer than itself
+        rank += (d <= to_mate[:, None]).sum(1)
+        start += len(part)
+    return rank
 
 
 def rank_k(rank: Tensor, k: int = 1) -> float:
@@ -176,13 +186,11 @@ def rank_k(rank: Tensor, k: int = 1) -> float:
     return (rank <= k).double().mean().item()
 
 
-def _mates(d: Tensor, mate_index: Tensor) -> Tensor:
-    """True (t, g) at each probe's mate."""
-    if mate_index.shape != d.shape[:1] or (
-        len(d) and not 0 <= int(mate_index.min()) <= int(mate_index.max()) < d.shape[1]
-    ):
-        raise ValueError(f"mate_index must be ({len(d)},) with values in 0..{d.shape[1] - 1}, got {mate_index}")
-    return F.one_hot(mate_index, d.shape[1]).bool()
+def _check_mates(mate_index: Tensor, probes: int, size: int) -> None:
+    """Raise ValueError unless each probe's mate is a row of a gallery of `size`."""
+    fits = mate_index.shape == (probes,)
+    if not fits or (probes and not 0 <= int(mate_index.min()) <= int(mate_index.max()) < size):
+        raise ValueError(f"mate_index must be ({probes},) with values in 0..{size - 1}, got {mate_index}")
 
 
 def _sorted(values: Tensor, name: str) -> Tensor:

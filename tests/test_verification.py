@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from gweebp import networks, verification
+from gweebp.cost import peak_bytes
 
 distance_lists = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]), min_size=1, max_size=30)
 
@@ -132,3 +133,25 @@ def test_rates_without_pairs_or_with_nan():
         verification.threshold_at_fpr(torch.ones(2), 5)
     with pytest.raises(ValueError, match="no probes"):
         verification.rank_k(torch.zeros(0))
+
+
+@pytest.mark.parametrize("d", [1, 7, 64, 256])
+def test_ranks_in_blocks_are_those_of_the_whole_gallery(d):
+    probe, gallery = random_units(9, d, 0), random_units(50, d, 1)
+    mate = torch.arange(9) * 5
+    gallery[mate[0] + 1] = gallery[mate[0]]  # ties, in the same block and in another
+    gallery[49] = gallery[mate[1]]
+    matrix = verification.distances(probe, gallery)
+    own = matrix[torch.arange(9), mate]
+    expected = (matrix <= own[:, None]).sum(1)
+    for block in (1, 9 * 7, 2**22):
+        assert torch.equal(verification.ranks(probe, gallery, mate, block=block), expected)
+
+
+def test_ranks_hold_no_matrix_of_a_large_gallery():
+    probe, gallery = random_units(8, 2, 0), random_units(100_000, 2, 1)
+    peaks = [
+        peak_bytes(lambda n=n: verification.ranks(probe, gallery[:n], torch.arange(8), block=2**12))
+        for n in (10_000, 100_000)
+    ]
+    assert peaks[0] == peaks[1] < 8 * 10_000 * 4
