@@ -86,7 +86,8 @@ def test_the_layout_as_a_table_of_somebody_else_writes_it(tmp_path):
         mask = four.region[3].to(torch.uint8) if kind == "PROBE" else torch.ones(6, 6, dtype=torch.uint8)
         files.write_image(folder / kind / "3/filled_mask.png", mask)
         start = f".\\data\\inpainting-game\\CUHK\\{kind}" if kind == "REF" else f"./data/inpainting-game/CUHK/{kind}"
-        rows.append([0.5, "m2-034", "3.0", "m2-034-01", f"{start}/whole.png", f"{start}/3/filled.png", kind])
+        number = "3.0" if kind == "REF" else "00003"
+        rows.append([0.5, "m2-034", number, "m2-034-01", f"{start}/whole.png", f"{start}/3/filled.png", kind])
     columns = ["OrigTripletSim", "SUBJECT_ID", "MASK_ID", "ORIGINAL_BASENAME", "OriginalFile", "InpaintingFile"]
     path = folder / "filtered_masks_threshold-CUHK-vgg16.csv"
     with path.open("w", newline="", encoding="utf-8-sig") as file:

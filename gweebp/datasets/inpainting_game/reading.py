@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -18,6 +19,7 @@ from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.inpainting_game.layout import COLUMNS, FOLDER, mask_of, table_name
 from gweebp.datasets.quadruplets import PARTS, Quadruplets
 
+NUMBER = re.compile(r"^0*(\d+)(\.0*)?$")
 NEEDED = set(COLUMNS) - {"ORIGINAL_BASENAME"}
 
 Row = dict[str, str]
@@ -121,14 +123,16 @@ def _rows(path: Path) -> list[Row]:
         missing = NEEDED - set(reader.fieldnames or ())
         if missing:
             raise ValueError(f"{path} lacks the columns {sorted(missing)}; it has {reader.fieldnames}")
-        return [{key: (row[key] or "").strip() for key in NEEDED} for row in reader]
+        rows = [{key: (row[key] or "").strip() for key in NEEDED} for row in reader]
+    # other programs write the same number as 3, 3.0 or 00003
+    return [row | {"MASK_ID": NUMBER.sub(r"\1", row["MASK_ID"])} for row in rows]
 
 
 def _quadruplet(home: Path, rows: list[Row], image: Read, size: int | None) -> dict[str, Tensor | None]:
     probe, ref = (_only(rows, kind) for kind in ("PROBE", "REF"))
-    part = probe["MASK_ID"].removesuffix(".0")  # pandas' habit
+    part = probe["MASK_ID"]
     if part not in map(str, range(len(PARTS))):
-        raise ValueError(f"its MASK_ID is {probe['MASK_ID']!r}, expected 0 to {len(PARTS) - 1} ({', '.join(PARTS)})")
+        raise ValueError(f"its MASK_ID is {part!r}, expected 0 to {len(PARTS) - 1} ({', '.join(PARTS)})")
     found: dict[str, Tensor | None] = {"part": torch.tensor(int(part)), "mate_region": None}
     for row, original, inpainted, region in ((probe, "op", "ip", "region"), (ref, "om", "in_", "mate_region")):
         before, after = (_path(home, row[column]) for column in ("OriginalFile", "InpaintingFile"))
