@@ -1,5 +1,7 @@
 # make book [PROFILE=book|smoke|paper|cuhk] [DATA=folder] [WEIGHTS=file] [CORES=n]   compute everything, then the HTML book
 # make chapter NAME=hiding_game [PROFILE=...] [PARAMS="steps=11 seed=3"]   execute one chapter with other parameters
+# make pdf [PROFILE=...]   the book as one PDF, printed by Chromium
+# make compare A=book B=_build/mine [TOLERANCE=0.02]   results of two builds, figure by figure
 # make test | lint | golden | lock | clean | help
 PROFILE ?= book
 DATA ?=
@@ -7,6 +9,7 @@ WEIGHTS ?=
 CORES ?=
 NAME ?=
 PARAMS ?=
+TOLERANCE ?= 0.02
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -15,11 +18,11 @@ STAMP := $(VENV)/.set-up
 BASE_PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,\
 	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
 
-.PHONY: help setup book chapter test lint golden lock clean
+.PHONY: help setup book chapter pdf compare test lint golden lock clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -3
+	@sed -n 's/^# //p' Makefile | head -5
 
 setup: $(STAMP)
 
@@ -42,6 +45,12 @@ book: setup
 chapter: setup
 	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)" \
 		--chapter "$(NAME)" --parameters "$(PARAMS)"
+
+pdf: book
+	@$(PYTHON) book/pdf.py --build "_build/$(basename $(notdir $(PROFILE)))"
+
+compare: setup
+	@$(PYTHON) book/compare.py "$(A)" "$(B)" --tolerance "$(TOLERANCE)"
 
 test: lint
 	$(PYTHON) -m pytest

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from chapters import ROOT, contents, executed
@@ -45,18 +46,32 @@ def minutes(builds: Path, extra: Mapping[str, str]) -> dict[str, dict[str, float
     return found
 
 
+def banner_of(profile: Mapping[str, Any]) -> str:
+    """What each page says of where its numbers come from.
+
+    >>> banner_of({"profile": "smoke", "description": "tiny sets"})
+    'Profile “smoke”: tiny sets'
+    """
+    return f"Profile “{profile['profile']}”: {profile['description']}"
+
+
+def jupyter_book(build: Path, folder: Path, extra: Mapping[str, str], *options: str) -> tuple[int, str]:
+    """Build the book's pages into `folder`: exit status, and what was said."""
+    toc = build / "toc.yml"
+    toc.write_text(yaml.safe_dump(contents(extra), sort_keys=False), encoding="utf-8")
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", folder, "--toc", toc]
+    done = subprocess.run([str(word) for word in [*command, *options]], cwd=ROOT, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
 def render(build: Path, extra: Mapping[str, str]) -> int:
     """Build the HTML beside the old one, then put it in its place."""
     work = build / ".render"
     shutil.rmtree(work, ignore_errors=True)
-    toc = build / "toc.yml"
-    toc.write_text(yaml.safe_dump(contents(extra), sort_keys=False), encoding="utf-8")
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", work, "--toc", toc]
-    command += ["-n", "-W", "--keep-going", "--quiet"]
-    done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode or not (work / "_build/html/index.html").is_file():
-        print(done.stdout + done.stderr, file=sys.stderr)
-        return done.returncode or 1
+    failed, said = jupyter_book(build, work, extra, "-n", "-W", "--keep-going", "--quiet")
+    if failed or not (work / "_build/html/index.html").is_file():
+        print(said, file=sys.stderr)
+        return failed or 1
     old = build / ".html.old"
     shutil.rmtree(old, ignore_errors=True)
     if (build / "html").exists():

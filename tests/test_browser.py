@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from browser import NoBrowserError, chromium, opened
 from chapters import pages
+from pdf import print_pdf
 
 ROOT = Path(__file__).parents[1]
 HTML = ROOT / "_build/smoke/html"
@@ -157,3 +158,13 @@ def test_without_scripts_a_slider_shows_its_first_state(tab):
         assert not page.locator(".interactive .controls").is_visible()
     finally:
         context.close()
+
+
+def test_a_page_is_printed(tmp_path):
+    """`make pdf` prints all pages as one; here one page stands for them, with formulas, links and a table."""
+    out = tmp_path / "book.pdf"
+    print_pdf(HTML / "book/notation.html", out, "Profile “smoke”")
+    written = out.read_bytes()
+    assert written.startswith(b"%PDF-")
+    assert written.count(b"/Type /Page\n") + written.count(b"/Type/Page/") + written.count(b"/Type /Page/") >= 2
+    assert list(tmp_path.iterdir()) == [out]
