@@ -38,14 +38,13 @@ def look(options: argparse.Namespace, name: str, world: int = 0) -> Tensor:
 
 
 def labelled(options: argparse.Namespace) -> tuple[Tensor, Tensor]:
-    """Images of every look, uint8 (n, 3, size, size), with their parts, uint8 (n, size, size), 255 = none.
+    """Images of options.looks, uint8 (n, 3, size, size), with their parts, uint8 (n, size, size), 255 = none.
 
     In a folder without label maps, no part is known anywhere.
     """
     if options.folder is None:
         drawn = [
-            parser_training.faces(name, options.people, options.size, WORLD + options.seed)
-            for name in parser_training.LOOKS
+            parser_training.faces(name, options.people, options.size, WORLD + options.seed) for name in options.looks
         ]
         images, labels = zip(*drawn, strict=True)
         return torch.cat(images), torch.cat(labels)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gweebp.preparation import inpainter
 from gweebp.preparation.inpainter_training import Recipe, fit
+from gweebp.preparation.parser_training import LOOKS
 from gweebp.stages.common import add_recipe, add_run, device_of, progress, recipe_of
 from gweebp.stages.prepare.learn.faces import add_faces, labelled
 
@@ -15,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the training takes."""
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".safetensors")
     add_faces(parser, 96, ", 96 or more, a multiple of 32")
+    why = "to draw; drawings are filled through a translator"
+    parser.add_argument("--looks", nargs="+", choices=LOOKS, default=["photo", "composite"], help=why)
     parser.add_argument("--width", type=float, default=0.25, help="times the published network's (default: 0.25)")
     add_recipe(parser, Recipe)
     add_run(parser)
