@@ -53,8 +53,10 @@ def folder(tmp_path_factory) -> Path:
 def made(folder) -> Path:
     out = folder.parent / "made"
     labels = f"--labels {folder.parent}/labels"
-    flags = f"--dataset demo --fill mean --layout {folder.parent}/authors"
+    flags = "--dataset demo --fill mean"
     assert run(f"prepare quadruplets --folder {folder} {labels} --out {out} {flags} {RUN}") == 0
+    data = f"--faces {out}/faces.safetensors --quadruplets {out}/quadruplets.safetensors"
+    assert run(f"prepare export {data} --root {folder.parent}/authors") == 0
     return out
 
 
@@ -193,7 +195,12 @@ def test_the_games_are_played_on_what_the_layout_gives_back(folder, made):
     assert run(f"verify {data} --out {out}/trials.json --threshold {tau} {RUN}") == 0
     trials = files.read_json(out / "trials.json")
     assert trials["threshold"] == tau
-    assert best in trials["inpainting"]["qualified"]
+    qualified = trials["inpainting"]["qualified"]
+    assert best in qualified
+    exported = f"--faces {out}/faces.safetensors --quadruplets {out}/quadruplets.safetensors --root {root}"
+    assert run(f"prepare export {exported} --trials {out}/trials.json") == 0
+    found = inpainting_game.read(root, "demo", "lcnn9")  # the table of that network lists what qualified for it
+    assert torch.equal(found.quadruplets.ip, read.ip[qualified])
     data += f" --trials {out}/trials.json"
     assert run(f"maps {data} --out {out}/maps.safetensors --methods center gweebp {RUN}") == 0
     assert run(f"play {data} --maps {out}/maps.safetensors --out {out}/games.safetensors --steps 5 {RUN}") == 0
@@ -237,11 +244,13 @@ def test_the_authors_data_and_a_published_checkpoint_run_unchanged(made, tmp_pat
             "quadruplets --folder {1} --out {0}/x --dataset d --fill nobody",
             "--fill nobody is neither a file nor one of",
         ),
+        ("export --faces {0}/f --quadruplets {0}/q --root {0}", "export: no file .*faces.safetensors"),
         ("layout --root {0} --dataset d --network n --out {0}/x", "layout: no folder .*unpack the data"),
     ],
 )
 def test_what_cannot_be_used(folder, tmp_path, capsys, line, message):
-    assert run("prepare " + line.format(tmp_path, folder) + f" {RUN}") == 1
+    options = "" if line.startswith("export") else RUN
+    assert run(f"prepare {line.format(tmp_path, folder)} {options}") == 1
     error = capsys.readouterr().err
     assert error.startswith("error: prepare ")
     assert re.search(message, error), error

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from gweebp.stages.common import add_table
-from gweebp.stages.prepare import align, draw, faces, inpaint, layout, learn, parse, quadruplets, translate
+from gweebp.stages.prepare import align, draw, export, faces, inpaint, layout, learn, parse, quadruplets, translate
 
 STEPS = {
     "faces": faces,
@@ -19,6 +19,7 @@ STEPS = {
     "translate": translate,
     "quadruplets": quadruplets,
     "layout": layout,
+    "export": export,
     "learn": learn,
 }
 

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gweebp import files
-from gweebp.datasets import cuhk, inpainting_game
+from gweebp.datasets import cuhk
 from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.quadruplets import PARTS, Quadruplets
 from gweebp.preparation.manifest import Manifest
@@ -46,7 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--size", type=int, help="side of the images in pixels (default: as they are)")
     parser.add_argument("--split", choices=("seeded", "usual"), default="seeded", help="who tests (default: seeded)")
-    parser.add_argument("--layout", type=Path, metavar="ROOT", help="write them in the authors' layout, too")
     add_run(parser)
 
 
@@ -57,8 +56,6 @@ def run(options: argparse.Namespace) -> None:
     options.size = options.size or _side(options.folder)
     faces = cuhk.load(options.folder, options.size, options.seed, crop=None, split=options.split)
     quadruplets, section = _exchanged(options, faces, device)
-    if options.layout:
-        inpainting_game.write(options.layout, options.dataset, "candidates", quadruplets, faces.ids)
     quadruplets.save(options.out / "quadruplets.safetensors")
     made = {key: section[key] for key in ("parameters", "counts", "skipped")}
     record = faces.record | {"quadruplets": made, "environment": environment(seed=options.seed, started=started)}
