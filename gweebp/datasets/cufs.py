@@ -3,11 +3,9 @@
 CUFS is distributed as archives of sketches and of CUHK's photos; the photos of AR and XM2VTS come from the owners of
 those sets. Unpacked anywhere in one folder, files are told apart by their names:
 
-| set    | photo      | sketch                      |
-|--------|------------|-----------------------------|
-| CUHK   | f-005-01   | f-005-01-sz1, F2-005-01-sz1 |
-| AR     | m-002-1    | Mp-002-1-sz1                |
-| XM2VTS | 000_1_1    | 000_1_1_sz1                 |
+    CUHK     photo f-005-01   sketch f-005-01-sz1 or F2-005-01-sz1
+    AR       photo m-002-1    sketch Mp-002-1-sz1
+    XM2VTS   photo 000_1_1    sketch 000_1_1_sz1
 
 A name that begins with its set (`ar_001`, `xm2vts-0001`) belongs to it whatever follows. An image is a sketch if a
 folder above it has "sketch" in its name, or the image has "-sz1"; it is a photo if a folder has "photo". A folder
