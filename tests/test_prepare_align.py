@@ -1,5 +1,6 @@
 """`prepare align`: from a folder of photos and sketches to aligned pairs that every later step reads."""
 
+import bz2
 import csv
 import shutil
 import sys
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
 from gweebp import files
@@ -138,6 +140,42 @@ def test_input_that_cannot_be(folder, capsys):
     assert "expected dlib's shape_predictor" in capsys.readouterr().err
     assert run(folder, f"--out {folder}/raw/out") == 1
     assert "where your originals are" in capsys.readouterr().err
+
+
+def test_uom_sgfs_as_distributed_becomes_aligned_pairs_and_faces(tmp_path):
+    """Sketches as .bmp, photos as .ppm.bz2, higher than wide; two subjects without a sketch are distractors."""
+    world, people = World("composite", SIDE, seed=0, error=0.3), torch.arange(N + 2)
+    latents = world.people(people)
+    photos, sketches = world.photos(people, latents).images, world.sketches(people, latents).images
+    points = {}
+    for i, xy in enumerate(world.photo_landmarks(people, latents)):
+        subject, high = f"{100 + i:05d}", F.pad(photos[i], (0, 0, 6, 12))
+        ppm = tmp_path / f"raw/colorferet/dvd1/data/images/{subject}/{subject}_931230_fa.ppm"
+        files.write_image(ppm, high)
+        ppm.with_name(f"{ppm.name}.bz2").write_bytes(bz2.compress(ppm.read_bytes()))
+        ppm.unlink()
+        moved = xy + torch.tensor([0, 6])
+        if i < N:
+            files.write_image(tmp_path / f"raw/UoM-SGFS-v2/Sketches/Set A/Images/{subject}.bmp", sketches[i])
+            points["photo", subject] = moved
+            points["sketch", subject] = world.sketch_landmarks(people, latents)[i]
+        else:
+            points["distractor", f"{subject}_931230_fa"] = moved
+    landmarks.write(tmp_path / "landmarks.csv", points)
+    line = f"prepare align --kind uom-sgfs --folder {tmp_path}/raw --landmarks {tmp_path}/landmarks.csv --size 48"
+    assert main(f"{line} --out {tmp_path}/out".split()) == 0
+    section = manifest(tmp_path)
+    assert section["counts"] == {"made": N + 2, "kept": 0, "skipped": 0}
+    assert section["facts"] == {"sketch_set": "A", "photos_named": 0}
+    line = f"prepare faces --kind pairs --folder {tmp_path}/out --dataset uom-sgfs --size 48 --no-quadruplets"
+    assert main(f"{line} --out {tmp_path}/set".split()) == 0
+    faces = FaceSet.load(tmp_path / "set")
+    assert (len(faces.ids), len(faces.distractors)) == (N, 2)
+    # where the rows added above and below do not reach, the face is as aligned without them
+    whole, _ = align(photos[3], points["photo", "00103"] - torch.tensor([0, 6]), 48)
+    difference = (faces.photos[3].float() - whole.float())[:, 14:36, 12:36].abs()
+    assert difference.mean() < 1
+    assert difference.max() < 12
 
 
 class FakeDlib:
