@@ -2,12 +2,15 @@
 # make chapter NAME=hiding_game [PROFILE=...] [PARAMS="steps=11 seed=3"]   execute one chapter with other parameters
 # make pdf [PROFILE=...]   the book as one PDF, printed by Chromium
 # make compare A=book B=_build/mine [TOLERANCE=0.02]   results of two builds, figure by figure
+# make compare-method METHOD=mine [FILE=path/to/mine.py] [PROFILE=...]   play both games for a method against all others
 # make test | lint | golden | lock | clean | help
 PROFILE ?= book
 DATA ?=
 WEIGHTS ?=
 CORES ?=
 NAME ?=
+METHOD ?=
+FILE ?=
 PARAMS ?=
 TOLERANCE ?= 0.02
 
@@ -18,11 +21,11 @@ STAMP := $(VENV)/.set-up
 BASE_PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,\
 	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
 
-.PHONY: help setup book chapter pdf compare test lint golden lock clean
+.PHONY: help setup book chapter pdf compare compare-method test lint golden lock clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -6
 
 setup: $(STAMP)
 
@@ -51,6 +54,9 @@ pdf: book
 
 compare: setup
 	@$(PYTHON) book/compare.py "$(A)" "$(B)" --tolerance "$(TOLERANCE)"
+
+compare-method: setup
+	@$(PYTHON) book/compare_method.py --profile "$(PROFILE)" --data "$(DATA)" --method "$(METHOD)" --file "$(FILE)"
 
 test: lint
 	$(PYTHON) -m pytest

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     named = next((word for word in given if word in STAGES), "")
     options = argparse.Namespace()
     try:
-        _parser(named).parse_args(given, options)
+        parser(named).parse_args(given, options)
         return import_module(f"gweebp.stages.{named}").run(options) or 0
     # bad input, or a library that is not installed; anything else is our mistake and shows its traceback
     except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
@@ -49,19 +49,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser(named: str) -> argparse.ArgumentParser:
+def parser(named: str) -> argparse.ArgumentParser:
     """The parser of the whole command line, with what the command `named` takes."""
     program = "python -m gweebp" if Path(sys.argv[0]).stem == "__main__" else "gweebp"
     layout = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog=program, description=__doc__, formatter_class=layout)
-    commands = parser.add_subparsers(dest="stage", required=True, metavar="COMMAND")
+    whole = argparse.ArgumentParser(prog=program, description=__doc__, formatter_class=layout)
+    commands = whole.add_subparsers(dest="stage", required=True, metavar="COMMAND")
     for name in STAGES:
         command = commands.add_parser(name, formatter_class=layout)
         if name == named:
             module = import_module(f"gweebp.stages.{name}")
             command.description = module.__doc__
             module.add_arguments(command)
-    return parser
+    return whole
 
 
 if __name__ == "__main__":

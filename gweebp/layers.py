@@ -157,7 +157,9 @@ def named_layer(net: nn.Module, layer: str | None, kind: str, image: Tensor) -> 
     modules = dict(net.named_modules())
     if name == INPUT or (isinstance(name, str) and name in modules and name):
         return name
-    found = [f"{n!r} {s}" for n, s in spatial_layers(net, image).items()]
+    # outer modules first: of a deep network only some are shown
+    shapes = sorted(spatial_layers(net, image).items(), key=lambda item: item[0].count("."))
+    found = [f"{n!r} {s}" for n, s in shapes]
     more = [f"and {len(found) - 40} more (gweebp.layers.spatial_layers lists all)"] if len(found) > 40 else []
     candidates = ", ".join(found[:40] + more) or "none"
     what = (

@@ -85,11 +85,15 @@ class Sanity:
 
 @dataclass(frozen=True)
 class Run:
-    """One network on one dataset of a build; what it holds is read when first asked for."""
+    """One network on one dataset of a build; what it holds is read when first asked for.
+
+    also: files of outcomes from elsewhere, played on the same trials; they stand for a method that both hold.
+    """
 
     build: Path
     dataset: str
     network: str
+    also: tuple[Path, ...] = ()
 
     @property
     def title(self) -> str:
@@ -144,7 +148,8 @@ class Run:
     @cached_property
     def games(self) -> Games:
         """The outcomes of all groups of methods."""
-        return _games(sorted((self.build / "games" / self.dataset / self.network).glob("*.safetensors")))
+        own = (self.build / "games" / self.dataset / self.network).glob("*.safetensors")
+        return _games([*sorted(own), *self.also])
 
     @cached_property
     def sanity(self) -> Sanity:

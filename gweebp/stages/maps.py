@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from tqdm import tqdm
 from gweebp import files, networks, verification
 from gweebp.methods import Method
 from gweebp.networks import as_input
+from gweebp.plugins import load_plugin
 from gweebp.record import environment
 from gweebp.saliency import check_options, explain, find_method
 from gweebp.stages.common import add_inputs, add_run, device_of
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help='options by name, {"corrrise": {"masks": 500}}; "method" among them makes the name a variant of it',
     )
+    parser.add_argument("--plugin", type=Path, metavar="FILE", help="a Python file that registers a method")
     parser.add_argument("--batch", type=int, default=32, help="triplets at a time (default: 32)")
     add_run(parser)
 
@@ -40,6 +43,8 @@ def run(options: argparse.Namespace) -> None:
     """Write one tensor (n, h, w) for each game and method, under "<game>/<method>"."""
     started = time.perf_counter()
     device = device_of(options)
+    if options.plugin is not None:
+        load_plugin(options.plugin)
     net = networks.load(options.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     variants = [variant(name, options.options.get(name, {})) for name in options.methods]
     maps, warned, seconds = {}, {}, dict.fromkeys(options.methods, 0.0)
