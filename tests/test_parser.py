@@ -6,6 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from gweebp import weights
+from gweebp.__main__ import main
 from gweebp.datasets import PARTS
 from gweebp.datasets.synthetic import World
 from gweebp.datasets.synthetic.world import KINDS
@@ -107,7 +109,7 @@ def test_variation_moves_labels_with_the_image():
 
 
 def test_training_learns_and_is_repeatable():
-    recipe = {"size": 64, "width": 0.125, "people": 3, "steps": 8, "batch": 2, "lr": 0.01, "progress": False}
+    recipe = {"size": 32, "width": 0.125, "people": 3, "steps": 8, "batch": 2, "lr": 0.01, "progress": False}
     state = torch.get_rng_state()
     parser, record = training.fit(**recipe)
     again, _ = training.fit(**recipe)
@@ -118,6 +120,19 @@ def test_training_learns_and_is_repeatable():
     assert all(torch.equal(a, b) for a, b in pairs)
     with pytest.raises(FloatingPointError, match="at step"):
         training.fit(**recipe | {"lr": 1e30})
+
+
+def test_learning_from_the_command_line(tmp_path, capsys):
+    """The file says how it was made, and how good it is on other people."""
+    out = tmp_path / "parser.safetensors"
+    recipe = "--size 64 --width 0.125 --people 2 --steps 2 --batch 2 --lr 0.01 --seed 3 --threads 1"
+    assert main(f"prepare learn parser --out {out} {recipe}".split()) == 0
+    assert capsys.readouterr().out.count("mean IoU") == len(training.LOOKS)
+    record = weights.read(out)[1]["record"]
+    assert record["recipe"]["steps"] == len(record["losses"]) == 2
+    assert record["iou"]["on"]["seed"] == 4
+    again = training.evaluate(Parser.load(out), **record["iou"]["on"])
+    assert again == record["iou"]["found"]
 
 
 @pytest.mark.parametrize("look", training.LOOKS)
