@@ -15,7 +15,8 @@
 #
 # Do the methods explain a face network that others trained, on drawings of real people, as they explain ours?
 #
-# The other chapters show networks that this book trains. Here a published one, MobileFaceNet, trained on millions of photographs and never
+# The other chapters show networks that this book trains. Here a published one, MobileFaceNet {cite:p}`chen2018mobilefacenets`,
+# trained on millions of photographs and never
 # on a drawing, is taken as it is. It is of another kind: depthwise convolutions, batch norm, residual additions, ReLU6. It stands beside
 # LCNN9, which learned on drawn synthetic faces and was then tuned on the training pairs of this set.
 #

@@ -12,7 +12,7 @@ from gweebp import weights
 from gweebp.networks import checkpoints
 from gweebp.networks.embedding import EmbeddingNetwork, as_input
 from gweebp.networks.light_cnn import lcnn9
-from gweebp.networks.mobilefacenet import mobilefacenet
+from gweebp.networks.mobile_facenet import mobilefacenet
 from gweebp.networks.vgg import vgg16
 
 __all__ = ["NETWORKS", "EmbeddingNetwork", "as_input", "build", "lcnn9", "load", "mobilefacenet", "save", "vgg16"]

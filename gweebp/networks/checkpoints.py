@@ -1,12 +1,10 @@
 """Published checkpoints of embedding networks, loaded into ours: recognised by their keys, renamed, and checked.
 
-| kind | network | what becomes of it |
-|---|---|---|
-| `lightcnn9` | LightCNN-9 of AlfredXiangWu/LightCNN | `lcnn9` |
-| `lcnn9_tri` | the same, trained by gweEBP's authors | `lcnn9` |
-| `vgg_tri_2` | VGG16 with an embedding, trained by gweEBP's authors | `vgg16` |
-| `vgg_face_dag` | VGG-Face | `vgg16` with two fully connected layers; embedding: fc7 after its ReLU, 4096-d |
-| `mobilefacenet` | foamliu/MobileFaceNet | `mobilefacenet` |
+- `lightcnn9`, LightCNN-9 of AlfredXiangWu/LightCNN: `lcnn9`.
+- `lcnn9_tri`, the same, trained by gweEBP's authors: `lcnn9`.
+- `vgg_tri_2`, VGG16 with an embedding, trained by gweEBP's authors: `vgg16`.
+- `vgg_face_dag`, VGG-Face: `vgg16` with two fully connected layers; its embedding is fc7 after its ReLU, 4096-d.
+- `mobilefacenet`, foamliu/MobileFaceNet: `mobilefacenet`.
 
 The classifier that a network was trained with (fc2, fc8) is left out: a verification network is read before it. Each
 network comes with the input normalisation that its weights expect, so that `networks.as_input` is all it needs.
@@ -24,7 +22,7 @@ from torch import Tensor
 from gweebp import weights
 from gweebp.networks.embedding import EmbeddingNetwork
 from gweebp.networks.light_cnn import lcnn9
-from gweebp.networks.mobilefacenet import mobilefacenet
+from gweebp.networks.mobile_facenet import mobilefacenet
 from gweebp.networks.vgg import vgg16
 
 __all__ = ["KINDS", "load", "recognise"]
