@@ -18,7 +18,9 @@ PACKAGE = "gweebp"
 
 
 def closure(*files: str | Path) -> list[str]:
-    """The given files and all files of the package that they import, directly or not, relative to the repository.
+    """The given files, all files of the package that they import, directly or not, and the data that these name.
+
+    Paths are relative to the repository. Data are files below data/, such as a network in data/checkpoints.
 
     >>> closure("gweebp/files.py")
     ['gweebp/files.py']
@@ -35,8 +37,18 @@ def closure(*files: str | Path) -> list[str]:
 
 @cache
 def _imported(file: str) -> tuple[str, ...]:
+    if not file.endswith(".py"):
+        return ()
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"), filename=file)
-    return tuple(path for name in _names(tree, file) for path in _files(name))
+    return (*(path for name in _names(tree, file) for path in _files(name)), *_data(tree))
+
+
+def _data(tree: ast.AST) -> Iterator[str]:
+    """Files below data/ that a text in the code names."""
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        if text.startswith("data/") and "\n" not in text and (ROOT / text).is_file():
+            yield text
 
 
 def _names(tree: ast.AST, file: str) -> Iterator[str]:

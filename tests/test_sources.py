@@ -41,3 +41,11 @@ def test_every_spelling_of_an_import_is_followed(source, tmp_path, monkeypatch):
     (package / "part/stage.py").write_text(source)
     monkeypatch.setattr("sources.ROOT", tmp_path)
     assert "gweebp/files.py" in closure("gweebp/part/stage.py")
+
+
+def test_data_that_a_chapter_names_count_and_are_not_read_as_code(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/net.safetensors").write_bytes(b"\x80\x00 no code")
+    (tmp_path / "chapter.py").write_text('load("data/net.safetensors"), load("data/none.safetensors"), "data/"\n')
+    monkeypatch.setattr("sources.ROOT", tmp_path)
+    assert closure("chapter.py") == ["chapter.py", "data/net.safetensors"]
