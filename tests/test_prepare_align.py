@@ -226,37 +226,89 @@ def test_without_dlib_the_error_says_how_to_get_it(tmp_path, monkeypatch):
         Predictor(tmp_path / "model.dat")
 
 
-def test_images_in_which_dlib_finds_no_face_are_listed(folder, monkeypatch, capsys):
-    class Choosy(FakeDlib):
-        """Finds the face as the CSV has it, but in no grey image."""
+class Choosy(FakeDlib):
+    """Finds the face as the CSV has it for p0, but in no grey image."""
 
-        def get_frontal_face_detector(self):
-            return lambda pixels, larger: [self] if (pixels[..., 0] != pixels[..., 1]).any() else []
+    def __init__(self, points):
+        super().__init__()
+        self.points = points
+        self.looked = 0
 
-        def area(self):
-            return 1
+    def get_frontal_face_detector(self):
+        def detect(pixels, larger):
+            self.looked += 1
+            return [self] if (pixels[..., 0] != pixels[..., 1]).any() else []
 
-        def shape_predictor(self, path):
-            points = landmarks.read(folder / "raw/landmarks.csv")["photo", "p0"]
-            part = lambda i: SimpleNamespace(x=float(points[i, 0]), y=float(points[i, 1]))  # noqa: E731
-            return lambda pixels, face: SimpleNamespace(num_parts=68, part=part)
+        return detect
 
+    def area(self):
+        return 1
+
+    def shape_predictor(self, path):
+        def part(i):
+            return SimpleNamespace(x=float(self.points[i, 0]), y=float(self.points[i, 1]))
+
+        return lambda pixels, face: SimpleNamespace(num_parts=68, part=part)
+
+
+@pytest.fixture
+def dlib(folder, monkeypatch):
+    """A dlib that sees one face in every coloured image; the sketch of p7 is grey, the others are photos."""
     (folder / "raw/model.dat").touch()
-    monkeypatch.setitem(sys.modules, "dlib", Choosy())
     for i in range(N):
         shutil.copy(folder / f"raw/photos/p{i}.png", folder / f"raw/sketches/p{i}.png")
-    grey = torch.full((3, SIDE, SIDE), 90, dtype=torch.uint8)
-    files.write_image(folder / "raw/sketches/p7.png", grey)
+    files.write_image(folder / "raw/sketches/p7.png", torch.full((3, SIDE, SIDE), 90, dtype=torch.uint8))
+    dlib = Choosy(landmarks.read(folder / "raw/landmarks.csv")["photo", "p0"])
+    monkeypatch.setitem(sys.modules, "dlib", dlib)
+    return dlib
+
+
+def test_images_in_which_dlib_finds_no_face_are_listed(folder, dlib, monkeypatch, capsys):
     with pytest.warns(UserWarning, match=r"skipped 1 of 12 items, .* p7: sketches/p7\.png: no face found in it"):
         assert run(folder, given="model.dat") == 0
     assert manifest(folder)["parameters"]["predictor"] == files.sha256(folder / "raw/model.dat")
     with pytest.warns(UserWarning, match="skipped 1 of 12"):
         assert run(folder, given="model.dat") == 0
     assert manifest(folder)["counts"] == {"made": 0, "kept": 11, "skipped": 1}
-    monkeypatch.setattr(Choosy, "get_frontal_face_detector", lambda self: lambda pixels, larger: [])
+    monkeypatch.setattr(dlib, "get_frontal_face_detector", lambda: lambda pixels, larger: [])
     (folder / "raw/model.dat").write_text("another model")
     assert run(folder, given="model.dat") == 1
     assert "none of 12 items" in capsys.readouterr().err
+
+
+def test_landmarks_alone_as_a_csv(folder, dlib):
+    line = f"prepare landmarks --kind pairs --folder {folder}/raw --distractors-from {folder}/others"
+    line += f" --model {folder}/raw/model.dat --out {folder}/points"
+    with pytest.warns(UserWarning, match=r"skipped 1 of 22 items, .* sketch p7: no face found in it"):
+        assert main(line.split()) == 0
+    found = landmarks.read(folder / "points/landmarks.csv")
+    assert len(found) == 2 * N + 2 - 1
+    torch.testing.assert_close(found["distractor", "o10"], dlib.points, atol=6e-4, rtol=0)
+    shutil.copy(folder / "raw/photos/p7.png", folder / "raw/sketches/p7.png")
+    dlib.looked = 0
+    assert main(line.split()) == 0
+    assert dlib.looked == 1
+    assert len(landmarks.read(folder / "points/landmarks.csv")) == 2 * N + 2
+
+
+def test_a_killed_alignment_goes_on_where_it_stopped(folder, monkeypatch):
+    monkeypatch.setattr("gweebp.preparation.manifest._SAVE_AFTER", -1.0)
+    monkeypatch.setattr("gweebp.stages.prepare.align._WRITE_AFTER", 1)
+    calls = []
+
+    def killed(*given):
+        calls.append(given)
+        if len(calls) == 9:  # both images of four people, and one of the fifth
+            raise KeyboardInterrupt
+        return align(*given)
+
+    monkeypatch.setattr("gweebp.stages.prepare.align.align", killed)
+    assert run(folder) == 130
+    monkeypatch.setattr("gweebp.stages.prepare.align.align", align)
+    assert not (folder / "out/pairs.csv").exists()
+    assert run(folder) == 0
+    assert manifest(folder)["counts"] == {"made": N + 2 - 4, "kept": 4, "skipped": 0}
+    assert len(landmarks.read(folder / "out/landmarks.csv")) == 2 * N + 2
 
 
 def test_the_real_pairs(shared, tmp_path, monkeypatch):

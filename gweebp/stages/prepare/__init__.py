@@ -8,11 +8,24 @@ from __future__ import annotations
 import argparse
 
 from gweebp.stages.common import add_table
-from gweebp.stages.prepare import align, draw, export, faces, inpaint, layout, learn, parse, quadruplets, translate
+from gweebp.stages.prepare import (
+    align,
+    draw,
+    export,
+    faces,
+    inpaint,
+    landmarks,
+    layout,
+    learn,
+    parse,
+    quadruplets,
+    translate,
+)
 
 STEPS = {
     "faces": faces,
     "draw": draw,
+    "landmarks": landmarks,
     "align": align,
     "parse": parse,
     "inpaint": inpaint,
