@@ -22,6 +22,7 @@ interrupted.
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # only the module of the command that is run is imported: the others' libraries may not be installed
     named = next((word for word in given if word in STAGES), "")
     options = argparse.Namespace()
+    if given and not named and (near := difflib.get_close_matches(given[0], STAGES, n=1)):
+        print(f"error: unknown command {given[0]!r}; did you mean {near[0]!r}?", file=sys.stderr)
+        return 2
     try:
         parser(named).parse_args(given, options)
         return import_module(f"gweebp.stages.{named}").run(options) or 0

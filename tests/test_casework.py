@@ -422,6 +422,26 @@ def test_a_table_on_the_command_line(folder, capsys):
     assert "leave out PROBE" in capsys.readouterr().err
 
 
+def test_a_gallery_that_is_missing_stops_a_table_before_any_work(folder, net):
+    cases = table(folder, "probe,mate,nonmate\nprobe.png,mate.png,nonmate.png\nprobe.png,mate.png,\n")
+    for gallery, message in ((None, "no non-mate: name one"), (folder / "none", "no folder")):
+        with pytest.raises((ValueError, OSError), match=message):
+            run_table(Examiner(net, gallery=gallery), cases, folder / "out", {})
+    assert not (folder / "out").exists()
+
+
+def test_only_cases_that_took_their_nonmate_from_the_gallery_rest_on_it(folder, net, faces):
+    text = "id,probe,mate,nonmate\ngiven,probe.png,mate.png,nonmate.png\nnearest,probe.png,mate.png,\n"
+    cases = table(folder, text)
+    run_table(Examiner(net, gallery=folder / "others"), cases, folder / "out", {})
+    before = {name: (folder / f"out/{name}.json").read_bytes() for name in cases}
+    save(folder / "others/9.png", faces.photos[9])
+    run_table(Examiner(net, gallery=folder / "others"), cases, folder / "out", {})
+    after = {name: (folder / f"out/{name}.json").read_bytes() for name in cases}
+    assert before["given"] == after["given"]
+    assert before["nearest"] != after["nearest"]
+
+
 def test_the_picture_is_written_in_the_format_of_its_name(folder, net):
     examined = Examiner(net).examine(Case(folder / "probe.png", (folder / "mate.png",), folder / "nonmate.png"))
     write(examined, examined.document(), folder / "out.svg", None)

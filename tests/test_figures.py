@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from dataclasses import replace
 from io import BytesIO
 
 import matplotlib.pyplot as plt
@@ -11,6 +12,10 @@ import torch
 from matplotlib.colors import to_hex, to_rgb
 
 from gweebp import figures
+from gweebp.casework.examiner import Examined
+from gweebp.casework.explanation import Explanation
+from gweebp.casework.pictures import Picture
+from gweebp.figures.explanation import explanation
 from gweebp.figures.style import METHOD_STYLES, WIDTH, in_order
 from gweebp.games.bootstrap import Curve, Difference, Estimate
 
@@ -24,7 +29,17 @@ STEPS = np.arange(50)
 LABELS = np.full((20, 16), 255, dtype=np.uint8)
 LABELS[:6], LABELS[6:9, 4:12] = 0, 2
 
+CASE = Examined(
+    *(Picture("a-very-long-file-name.png", torch.from_numpy(FACE)), [Picture("mate.png", torch.from_numpy(FACE))] * 3),
+    *(Picture("nonmate.png", torch.from_numpy(FACE)), True),
+    Explanation(torch.from_numpy(MAP), 0.31, 0.33, 0.32, "lcnn9", "gweebp", ("A note.",)),
+)
+
 FIGURES = {
+    "a case": lambda: explanation(CASE),
+    "a case without a map": lambda: explanation(
+        replace(CASE, mates=CASE.mates[:1], explanation=Explanation(None, 1.9, 0.0, 1.95, "lcnn9", "ebp"))
+    ),
     "grid": lambda: figures.image_grid([FACE] * 5, list("abcde"), columns=3, rows=["one", "two"]),
     "overlay": lambda: figures.map_on_image(FACE, MAP, "gweEBP", REGION),
     "triplet": lambda: figures.triplet(FACE, FACE, FACE, dict.fromkeys(METHODS, MAP)),

@@ -215,3 +215,8 @@ def test_sanity_asks_network_people_and_labels(played, tmp_path):
     assert found["ebp/labels"].shape == found["ebp/identity"].shape == (n,)
     assert (found["center/labels"] > 0.999).all()
     assert not (found["ebp/labels"] > 0.999).all()
+
+
+def test_a_mistyped_command_is_named_with_the_nearest(capsys):
+    assert main(["trian", "--seed", "0"]) == 2
+    assert capsys.readouterr().err == "error: unknown command 'trian'; did you mean 'train'?\n"

@@ -87,12 +87,17 @@ class Examiner:
     gallery: Path | None = None
     read: Read = pictures.read
 
+    @property
+    def needed_gallery(self) -> Path:
+        """The gallery's folder; ValueError where none was named."""
+        if self.gallery is None:
+            raise ValueError("no non-mate: name one, or a folder of other people's images with --gallery")
+        return self.gallery
+
     @cached_property
     def others(self) -> tuple[list[Picture], Tensor, list[str]]:
         """The gallery's images, their unit embeddings (g, d), and what could not be read."""
-        if self.gallery is None:
-            raise ValueError("no non-mate: name one, or a folder of other people's images with --gallery")
-        found, skipped = pictures.read_folder(self.gallery, self.read)
+        found, skipped = pictures.read_folder(self.needed_gallery, self.read)
         return found, torch.cat([embed(self.net, picture.pixels[None]) for picture in found]), skipped
 
     def examine(self, case: Case) -> Examined:

@@ -12,7 +12,7 @@ from torch import Tensor
 from gweebp import files
 from gweebp.networks import EmbeddingNetwork
 
-__all__ = ["Picture", "notes", "read", "read_folder"]
+__all__ = ["Picture", "in_folder", "notes", "read", "read_folder"]
 
 SMALLEST = 16  # pixels a side: below, no face can be made out
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -44,16 +44,21 @@ def read(path: str | Path) -> Picture:
     return Picture(path.name, pixels)
 
 
+def in_folder(folder: str | Path) -> list[Path]:
+    """The files in a folder that look like images, by name; FileNotFoundError for no such folder."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder}: expected one with images of other people")
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
 def read_folder(folder: str | Path, read: Callable[[Path], Picture] = read) -> tuple[list[Picture], list[str]]:
     """The images in a folder, by name, and what could not be read and why.
 
     Raises FileNotFoundError for no such folder, ValueError where no image in it can be read.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder {folder}: expected one with images of other people")
     found, skipped = [], []
-    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES):
+    for path in in_folder(folder):
         try:
             found.append(read(path))
         except (OSError, ValueError) as error:

@@ -18,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from gweebp import files
+from gweebp.casework import pictures
 from gweebp.casework.examiner import Case, Examiner, write
 from gweebp.record import environment
 
@@ -90,7 +91,8 @@ def run_table(
     """Explain every case into the folder `out`: <id>.png and <id>.json, then results.csv and results.json on all.
 
     A case that was explained before, from the same files by the same settings, is not computed again. One that fails
-    is a row with outcome "error" and the reason, and is tried again by the next run.
+    is a row with outcome "error" and the reason, and is tried again by the next run. Raises FileNotFoundError or
+    ValueError, before any work, where a case needs a gallery and there is none.
 
     Args:
         settings: what the results rest on beside the images: weights, method, threshold and so on; kept in each JSON.
@@ -99,11 +101,14 @@ def run_table(
         One row a case, with the columns `RESULTS`.
     """
     out = Path(out)
+    gallery = None
+    if any(case.nonmate is None for case in cases.values()):
+        gallery = _fingerprint(pictures.in_folder(examiner.needed_gallery))
     rows = []
     try:
         for name, case in tqdm(cases.items(), desc="cases", disable=None if progress else True):
             try:
-                row = _row(name, _finished(examiner, case, out / name, settings))
+                row = _row(name, _finished(examiner, case, out / name, {"gallery": gallery, **settings}))
             except (OSError, ValueError, FloatingPointError) as error:
                 _remove(out, name)  # what an earlier run made of other images or settings
                 row = dict.fromkeys(RESULTS, "") | {"id": name, "outcome": "error", "error": str(error)}
@@ -116,9 +121,9 @@ def run_table(
 def _finished(examiner: Examiner, case: Case, target: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The document of a case: read where an earlier run wrote it, else made and written."""
     picture, document = (target.parent / f"{target.name}{suffix}" for suffix in (".png", ".json"))
-    others = () if case.nonmate else sorted(p for p in (examiner.gallery or target.parent).iterdir() if p.is_file())
-    inputs = {"files": _fingerprint(case.files), "gallery": _fingerprint(others) if others else None, **settings}
-    inputs = json.loads(json.dumps(inputs))  # as it is read back: JSON has no tuples
+    inputs = json.loads(json.dumps({"files": _fingerprint(case.files), **settings}))  # as read back: without tuples
+    if case.nonmate is not None:
+        inputs["gallery"] = None
     if document.is_file() and picture.is_file():
         try:
             known = files.read_json(document)

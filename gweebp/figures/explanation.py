@@ -90,11 +90,11 @@ def _distances(ax: Axes, found: Explanation) -> None:
     if found.threshold is not None:
         ax.axvspan(0, found.threshold, color=FAINT, alpha=0.6, linewidth=0, zorder=0)
         ax.axvline(found.threshold, color=INK, linestyle="--", linewidth=1.2)
-        _label(ax, f"accepted up to {found.threshold:.3f}", found.threshold, end, 2.35, INK)
+        _label(ax, f"accepted up to {found.threshold:.3f}", found.threshold, end, 2.35)
     pairs = (("mate", found.mate_distance, "o", 0.9), ("non-mate", found.nonmate_distance, "s", -0.95))
     for (name, distance, marker, y), color in zip(pairs, PAIR, strict=True):
         ax.plot(distance, 0, marker, color=color, markersize=8, zorder=3, clip_on=False)
-        _label(ax, f"{name} {distance:.3f}", distance, end, y, color)
+        _label(ax, f"{name} {distance:.3f}", distance, end, y)
     ax.set(xlim=(0, end), ylim=(-1.5, 2), yticks=[])
     ax.set_xlabel("distance to the probe (L2 of unit embeddings)", fontsize=SIZE)
     ax.tick_params(labelsize=SIZE)
@@ -102,7 +102,7 @@ def _distances(ax: Axes, found: Explanation) -> None:
     ax.grid(False)
 
 
-def _label(ax: Axes, text: str, x: float, end: float, y: float, color: str) -> None:
+def _label(ax: Axes, text: str, x: float, end: float, y: float) -> None:
     """Centred over its place, but inside the scale."""
     side = "left" if x < 0.2 * end else "right" if x > 0.8 * end else "center"
-    ax.text(x, y, text, ha=side, va="center", color=color, fontsize=SIZE)
+    ax.text(x, y, text, ha=side, va="center", color=INK, fontsize=SIZE)
