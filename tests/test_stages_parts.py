@@ -166,6 +166,20 @@ def test_sketches_can_be_parsed_as_photos(folder, tmp_path):
     assert torch.equal(read_labels(tmp_path / "out/parts/photo/p1.png"), parser.labels(photo)[0])
 
 
+def test_a_parser_for_hair_and_skin_and_polygons_for_the_rest(folder, tmp_path):
+    parser = Parser(BiSeNet(classes=7, width=0.125), size=64)
+    parser.save(tmp_path / "parser.safetensors")
+    how = f"--parser {tmp_path}/parser.safetensors --landmarks {folder}/landmarks.csv"
+    assert run(f"prepare parse --folder {folder} --out {tmp_path}/out {how} {RUN}") == 0
+    drawn = read_labels(folder.parent / "labels/parts/photo/p1.png")
+    found = read_labels(tmp_path / "out/parts/photo/p1.png")
+    seen = parser.labels(files.read_image(folder / "photos/p1.png")[None])[0]
+    small = (drawn >= 1) & (drawn <= 4)
+    assert torch.equal(found[small], drawn[small])
+    assert torch.equal(found[~small] == PARTS.index("hair"), seen[~small] == PARTS.index("hair"))
+    assert set(found[~small].unique().tolist()) <= {0, 5, 255}
+
+
 def test_what_is_done_is_not_done_again(folder, made):
     people = sorted((made / "people").iterdir())
     assert len(people) == 2

@@ -18,7 +18,7 @@ from gweebp import files
 from gweebp.datasets.quadruplets import PARTS
 from gweebp.preparation import landmarks as lm
 
-__all__ = ["NONE", "dilate", "miou", "polygons", "read_labels"]
+__all__ = ["NONE", "combined", "dilate", "miou", "polygons", "read_labels"]
 
 NONE = 255  # the label of what belongs to no part: background, neck, ears, clothes
 HAIR, BROWS, EYES, NOSE, MOUTH, SKIN = range(len(PARTS))
@@ -115,6 +115,24 @@ def _stroke(draw: ImageDraw.ImageDraw, points: Points, label: int, width: float)
     draw.line([tuple(p) for p in points.tolist()], fill=label, width=pixels, joint="curve")
     for x, y in points.tolist():
         draw.circle((x, y), (pixels - 1) / 2, fill=label)
+
+
+def combined(seen: Tensor, drawn: Tensor) -> Tensor:
+    """Hair and skin as a parser saw them, brows, eyes, nose and mouth where polygons put them.
+
+    A parser follows a head of hair that polygons can only guess; good landmarks know small parts better than a small
+    network. What the parser took for another of the small parts is skin.
+
+    Args:
+        seen, drawn: label maps uint8 (h, w), by a parser and by `polygons`.
+
+    >>> seen, drawn = torch.tensor([[0, 2, 255, 5]]), torch.tensor([[5, 5, 1, 0]])
+    >>> combined(seen.to(torch.uint8), drawn.to(torch.uint8)).tolist()
+    [[0, 5, 1, 5]]
+    """
+    small = [BROWS, EYES, NOSE, MOUTH]
+    ground = seen.masked_fill(torch.isin(seen, torch.tensor(small, dtype=seen.dtype)), SKIN)
+    return torch.where(torch.isin(drawn, torch.tensor(small, dtype=drawn.dtype)), drawn, ground)
 
 
 def read_labels(path: str | Path) -> Tensor:

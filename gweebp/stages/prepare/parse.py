@@ -1,7 +1,7 @@
 """The six face parts of aligned photos and sketches, as label maps parts/<kind>/<id>.png.
 
 By polygons through the landmarks of `prepare align`, or by a parser (--parser): the published checkpoint, or one of
-`prepare learn parser`.
+`prepare learn parser`. With --parser and --landmarks, hair and skin are the parser's, the small parts polygons.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from gweebp import files
 from gweebp.preparation import landmarks
 from gweebp.preparation.manifest import Manifest
-from gweebp.preparation.parse import polygons
+from gweebp.preparation.parse import combined, polygons
 from gweebp.preparation.parser import Parser
 from gweebp.record import environment
 from gweebp.stages.common import add_run, device_of, progress
@@ -33,9 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
     parser.add_argument("--folder", type=Path, required=True, help="prepared photos/ and sketches/")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="may be the same folder")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--parser", type=Path, metavar="FILE", help="weights of a parser")
-    how.add_argument("--landmarks", type=Path, metavar="FILE", help="(default: landmarks.csv of the folder)")
+    parser.add_argument("--parser", type=Path, metavar="FILE", help="weights of a parser")
+    parser.add_argument(
+        "--landmarks",
+        type=Path,
+        metavar="FILE",
+        help="(default: landmarks.csv of the folder, where there is no parser)",
+    )
     parser.add_argument(
         "--translate",
         type=Path,
@@ -52,7 +56,8 @@ def run(options: argparse.Namespace) -> None:
     found = [(kind, path) for kind, name in FOLDERS.items() for path in sorted((options.folder / name).glob("*.png"))]
     if not found:
         raise FileNotFoundError(f"no photos/*.png and sketches/*.png in {options.folder}: name one of `prepare align`")
-    points = {} if options.parser else landmarks.read(options.landmarks or options.folder / landmarks.LANDMARKS)
+    by_points = options.landmarks or not options.parser
+    points = landmarks.read(options.landmarks or options.folder / landmarks.LANDMARKS) if by_points else {}
     look, how = _by_parser(options, device) if options.parser else (_polygons, {"by": "landmarks"})
     manifest = Manifest(options.out, "parse", source=options.folder, parameters=how)
     for kind, path in tqdm(found, desc="parse", disable=not progress()):
@@ -82,8 +87,10 @@ def _by_parser(options: argparse.Namespace, device: torch.device) -> tuple[Look,
     translate = tools.translator(options.translate, "photos", device) if options.translate else None
 
     def look(kind: str, image: Tensor, points: Tensor | None) -> Tensor:
-        seen = translate(image[None]) if translate and kind == "sketch" else image[None]
-        return parser.labels(seen)[0]
+        shown = translate(image[None]) if translate and kind == "sketch" else image[None]
+        seen = parser.labels(shown)[0]
+        return combined(seen, _polygons(kind, image, points)) if options.landmarks else seen
 
-    drawn = {"translate": tools.digest(options.translate)} if options.translate else {}
-    return look, {"parser": files.sha256(options.parser)} | drawn
+    how = {"parser": files.sha256(options.parser)}
+    how |= {"translate": tools.digest(options.translate)} if options.translate else {}
+    return look, how | ({"small parts by": "landmarks"} if options.landmarks else {})
