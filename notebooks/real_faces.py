@@ -48,11 +48,8 @@ from gweebp.yardsticks import maps_of
 
 runs = open_runs(build, datasets, networks)
 given = [run for run in runs if run.network == published]
-Markdown(
-    ""
-    if given
-    else f"**The weights of {published} were not there when this book was built: only our own networks are shown.**"
-)
+absent = f"**The weights of {published} were not there when this book was built: only our own networks are shown.**"
+Markdown(f"Shown with published weights: {', '.join(run.title for run in given)}." if given else absent)
 
 # %% [markdown]
 # ## By hand: where a network with batch norm loses probability
