@@ -13,11 +13,15 @@ import sys
 import tempfile
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from browser import NoBrowserError, chromium, opened
 from render import ROOT, banner_of, copy_chapters, jupyter_book
 
 from gweebp.files import atomic
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 MARGINS = {"top": "16mm", "bottom": "18mm", "left": "16mm", "right": "16mm"}
 FOOT = (
@@ -44,9 +48,9 @@ def one_page(build: Path, profile: dict, folder: Path) -> Path:
     return page
 
 
-def print_pdf(page: Path, out: Path, banner: str) -> None:
+def print_pdf(browser: Browser, page: Path, out: Path, banner: str) -> None:
     """Print a page on A4 paper, with bookmarks, tags for readers who listen, and the banner at each foot."""
-    with opened() as browser, atomic(out) as temporary:
+    with atomic(out) as temporary:
         tab = browser.new_page(color_scheme="light")
         tab.set_default_timeout(600_000)  # a book takes a minute
         tab.goto(page.resolve().as_uri())
@@ -70,7 +74,9 @@ def main(arguments: list[str] | None = None) -> int:
         profile = json.loads((build / "profile.json").read_text(encoding="utf-8"))
         folder = Path(tempfile.mkdtemp(dir=build))
         try:
-            print_pdf(one_page(build, profile, folder), build / "book.pdf", banner_of(profile))
+            page = one_page(build, profile, folder)
+            with opened() as browser:
+                print_pdf(browser, page, build / "book.pdf", banner_of(profile))
         finally:
             shutil.rmtree(folder)
     except (PdfError, NoBrowserError) as error:

@@ -35,7 +35,7 @@
 # $$
 #
 # a person as likely as the first, at a correlation of $\sqrt{1 - \varepsilon^2}$: the error $\varepsilon$ is what makes
-# the task hard. A *doppelgänger* is the same $z$ with the latents of one part exchanged for another person's.
+# the task hard. A {term}`doppelgänger` is the same $z$ with the latents of one part exchanged for another person's.
 
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results

@@ -16,7 +16,7 @@
 # [Excitation backprop](excitation_backprop) knows positive responses and positive weights. Behind a ReLU nothing is
 # lost by that, but not every response is behind one:
 #
-# - LCNN9 {cite:p}`wu2018lightcnn` has no ReLU at all. Its max-feature-map (MFM) keeps the larger of two responses,
+# - LCNN9 {cite:p}`wu2018lightcnn` has no ReLU at all. Its {term}`max-feature-map` (MFM) keeps the larger of two responses,
 #   and where both are negative, the larger one is negative too.
 # - An embedding is the output of a linear layer in almost every network. Probe and mate are alike in a coordinate
 #   where both are negative as much as where both are positive.
@@ -28,19 +28,15 @@ seed = 0  # of the random weights and images
 size = 64  # side of the images that the two architectures read, in pixels
 triplets = 4  # random images to average over
 # %% tags=["hide-input"]
-from itertools import pairwise
-
 import numpy as np
 import torch
-import torch.nn.functional as F
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import nn
 
 import gweebp
-from gweebp import networks
+from gweebp import closed_form, layerwise, networks
 from gweebp.figures import by_depth, neurons
-from gweebp.layers import run_from
 
 set_matplotlib_formats("svg")
 np.set_printoptions(precision=4, suppress=True)
@@ -124,20 +120,13 @@ print("EBP ", *ebp)
 
 # %% tags=["hide-input", "remove-output"]
 names = ["head", "emb.", "hidden", "pixels"]
-flows = {
-    t: [p[:, None] * s for p, s in zip(*found)] for t, found in {"EBP": (ebp, seen), "eEBP": (eebp, shares)}.items()
-}
-glue(
-    "turned",
-    neurons({"": ([W0 @ embedding, embedding, hidden, pixels], [W0, W2, W1])}, names, numbered=True, columns=1),
-)
-glue("walks", neurons({"EBP": (ebp, flows["EBP"]), "extended EBP": (eebp, flows["eEBP"])}, names, numbered=True))
-
-# %% tags=["remove-cell"]
-for place, a, b in zip(("left", "middle", "right"), ebp[-1].tolist(), eebp[-1].tolist()):
-    glue(f"ebp_{place}", round(a, 4), display=False)
-    glue(f"eebp_{place}", round(b, 4), display=False)
-glue("negative", round(float(eebp[1][1]), 4), display=False)
+toy = {"": ([W0 @ embedding, embedding, hidden, pixels], [W0, W2, W1])}
+glue("turned", neurons(toy, names, numbered=True, columns=1))
+walks = {"EBP": (ebp, seen), "extended EBP": (eebp, shares)}
+walks = {title: (p, [p_i[:, None] * s for p_i, s in zip(p, by)]) for title, (p, by) in walks.items()}
+glue("walks", neurons(walks, names, numbered=True))
+for name, p in {"ebp": ebp[-1], "eebp": eebp[-1], "negative": eebp[1][1:]}.items():
+    glue(f"{name}_shares", ", ".join(f"{x:.4g}" for x in p), display=False)
 
 # %% [markdown]
 # ```{glue:figure} turned
@@ -155,10 +144,9 @@ glue("negative", round(float(eebp[1][1]), 4), display=False)
 # The same walk down, towards the mate, by EBP and by extended EBP: MWP in the neurons, flow on the connections.
 # ```
 #
-# Extended EBP gives the pixels {glue:text}`eebp_left`, {glue:text}`eebp_middle` and {glue:text}`eebp_right`: what EBP
-# gave in the last chapter, before the signs were turned. EBP now gives {glue:text}`ebp_left`, {glue:text}`ebp_middle`
-# and {glue:text}`ebp_right`: the negative dimension's share of the mate's excitation, {glue:text}`negative`, has gone
-# to what was positive.
+# Extended EBP gives the pixels {glue:text}`eebp_shares`: what EBP gave in the last chapter, before the signs were
+# turned. EBP now gives {glue:text}`ebp_shares`: the negative dimension's share of the mate's excitation,
+# {glue:text}`negative_shares`, has gone to what was positive.
 #
 # That is the case for the extension in one sentence. The two networks take the same decisions; turning a linear
 # neuron over, with its weights, is a matter of book-keeping. An explanation that depends on it explains the
@@ -176,8 +164,8 @@ net[0].weight.data = torch.tensor(W1).view(2, 1, 1, 3)
 net[1].weight.data = torch.tensor(W2).view(2, 2, 1, 1)
 triplet = torch.tensor(pixels).view(1, 1, 1, 3), torch.tensor(W0[:1]), torch.tensor(W0[1:])
 
-for extended, (at_hidden, at_pixels) in {False: ebp[2:], True: eebp[2:]}.items():
-    for layer, by_hand in {"0": at_hidden, "input": at_pixels}.items():
+for extended, walk in {False: ebp, True: eebp}.items():
+    for layer, by_hand in {"0": walk[2], "input": walk[3]}.items():
         found = gweebp.mwp(net, *triplet, layer=layer, extended=extended, weighted=False)
         print(f"extended {extended!s:5} {layer:5}", found.flatten())
         assert np.allclose(found.flatten(), by_hand, rtol=0, atol=1e-12)
@@ -206,47 +194,25 @@ for extended, (at_hidden, at_pixels) in {False: ebp[2:], True: eebp[2:]}.items()
 torch.manual_seed(seed)
 net = nn.Sequential(nn.Conv2d(1, 8, (1, 6)), nn.Conv2d(8, 4, 1), nn.Flatten()).double()
 probe, m, n = torch.randn(1, 1, 1, 6).double(), torch.randn(1, 4).double(), torch.randn(1, 4).double()
-above, below = (
-    gweebp.mwp(net, probe, m, n, layer=layer, extended=True, weighted=False).flatten() for layer in ("0", "input")
-)
+above, below = (gweebp.mwp(net, probe, m, n, layer=at, weighted=False).flatten() for at in ("0", "input"))
 a, W, bias = probe.flatten(), net[0].weight.detach().view(8, 6), net[0].bias.detach()
 sigma = torch.sign(W @ a + bias)
 s = sigma * above / ((sigma * (W @ a) + W.abs() @ a.abs()) / 2)
 closed = (a * (W.T @ s) + a.abs() * (W.abs().T @ s.abs())) / 2
 print("closed form", closed, "\nlibrary    ", below)
+glue("condition", f"1/{1 / closed_form.CONDITION:.0f}", display=False)
 assert torch.allclose(closed, below, rtol=0, atol=1e-12)
 
 # %% [markdown]
 # ### Where it cancels
 #
 # $X_i$ is a sum of two terms that may have opposite signs. Where $\sigma_i y_i$ is negative and nearly as large as
-# $(|W|\,|\hat a|)_i$, their sum is the small difference of two large numbers. As long as $y_i$ itself has the
-# parent's sign this can't happen: then $X_i \ge \tfrac12 (|W|\,|\hat a|)_i$. It can where a *bias* decides the
-# parent's sign against its children, and where responses are [weighted](gradient_weighting), since the weighted sum
-# need not have the sign of the response. Here is one parent that is positive by its bias; of its many children few
-# excite it, by weights `factor` times as large as those that inhibit it:
-
-# %%
-generator = torch.Generator().manual_seed(seed)
-children, weights = torch.rand(2, 256, generator=generator)
-for factor in (1, 1e-1, 1e-2, 1e-3, 1e-4):
-    w = torch.cat([factor * weights[:8], -weights[8:]])  # the first eight excite
-    truth = (w.double() * children.double()).clamp(min=0)
-    four = (w * children).clamp(min=0)
-    x = ((w * children).sum() + (w.abs() * children).sum()) / 2
-    closed = (children * (w / x) + children * (w.abs() / x.abs())) / 2
-    truth, four = truth / truth.sum(), four / four.sum()
-    streams_right, closed_right = (bool((x - truth).abs().max() < 1e-5 * truth.max()) for x in (four, closed))
-    print(f"factor {factor:<6g} right to 1e-5?  four streams: {streams_right}, closed form: {closed_right}")
-    assert streams_right
-assert not closed_right
-
-# %% [markdown]
-# In single precision the closed form soon loses the accuracy that this book asks for, while the four streams, each of
-# which adds terms of one sign only, lose nothing. {func}`gweebp.mwp` therefore walks the streams of {eq}`eq-3` and
-# {eq}`eq-4`, and leaves out those that are empty: on a ReLU network one is left.
-
-# %% [markdown]
+# $(|W|\,|\hat a|)_i$, it is the small difference of two large numbers, and single precision loses its digits. As long as
+# $y_i$ has the parent's sign this can't happen: then $X_i \ge \tfrac12 (|W|\,|\hat a|)_i$. It can where a *bias* decides
+# the sign against the children, and where responses are [weighted](gradient_weighting). So {func}`gweebp.mwp` takes the
+# closed form for a layer whose smallest $X_i$ is at least {glue:text}`condition` of what it is the difference of, and
+# walks the four streams, each of which adds terms of one sign only, everywhere else.
+#
 # ## What EBP does not see
 #
 # The toy was made to have negative neurons. How much of the excitation in an architecture as it is used runs over
@@ -258,49 +224,26 @@ assert not closed_right
 
 # %%
 ignored, unlike = {}, {}
-options = {"size": size, "embedding": 64, "seed": seed}
-for title, net in {
-    "LCNN9": networks.build("lcnn9", width=0.25, **options).double(),
-    "VGG16": networks.build("vgg16", width=0.125, **options).double(),
-}.items():
+for title, name, width in (("LCNN9", "lcnn9", 0.25), ("VGG16", "vgg16", 0.125)):
+    net = networks.build(name, seed=seed, width=width, size=size, embedding=64).double()
     generator = torch.Generator().manual_seed(seed)
     images = torch.rand(3, triplets, net.channels, size, size, generator=generator, dtype=torch.float64)
-    e, m, n = (net(x).detach() for x in images)
-    head = ((m * e).sum(1, keepdim=True).sign() * m * e).clamp(min=0)
-    ignored[title] = {"head": (head * (e < 0) / head.sum(1, keepdim=True)).sum().item() / triplets}
-
-    layers = ["input", *(f"features.{name}" for name, _ in net.features.named_children())]
-    for below, layer in reversed(list(pairwise(layers))):
-        conv = net.get_submodule(layer)
-        if isinstance(conv, nn.Conv2d):
-            a = run_from(net, images[0], below)[0].detach()
-            y, W, p = conv(a), conv.weight, {"stride": conv.stride, "padding": conv.padding}
-            x = (torch.sign(y) * F.conv2d(a, W, **p) + F.conv2d(a.abs(), W.abs(), **p)) / 2
-            seen = (y >= 0) * F.conv2d(a.clamp(min=0), W.clamp(min=0), **p) / x.clamp(min=1e-300)
-            parents = gweebp.mwp(net, images[0], m, n, layer=layer, extended=True, weighted=False)
-            ignored[title][layer.removeprefix("features.")] = 1 - (parents * seen).sum().item() / triplets
-
-    walks = [gweebp.explain(net, *images, method=method) for method in ("ebp", "eebp")]
-    unlike[title] = (walks[0] - walks[1]).abs().sum().item() / 2 / triplets
+    ignored[title] = layerwise.ignored_by_ebp(net, *images)
+    ebp_map, eebp_map = (gweebp.explain(net, *images, method=method) for method in ("ebp", "eebp"))
+    unlike[title] = (ebp_map - eebp_map).abs().sum().item() / 2 / triplets
 
 for title, shares in ignored.items():
     print(f"{title}:", *(f"{name} {abs(share):.2f}" for name, share in shares.items()))
 
 # %% tags=["hide-input", "remove-output"]
-glue(
-    "ignored",
-    by_depth({title: {"ignored": shares} for title, shares in ignored.items()}, xlabel="share ignored by EBP"),
-)
-
-# %% tags=["remove-cell"]
-convolutions = {title: [shares[k] for k in shares if k != "head"] for title, shares in ignored.items()}
-assert max(map(abs, convolutions["VGG16"])) < 1e-9
-glue("relu_ignored", abs(round(max(convolutions["VGG16"]), 3)), display=False)
-glue("mfm_least", round(100 * min(convolutions["LCNN9"])), display=False)
-glue("mfm_most", round(100 * max(convolutions["LCNN9"])), display=False)
-for title in ("LCNN9", "VGG16"):
-    glue(f"head_{title}", round(100 * ignored[title]["head"]), display=False)
-    glue(f"unlike_{title}", round(100 * unlike[title], 2), display=False)
+panels = {title: {"ignored": shares} for title, shares in ignored.items()}
+glue("ignored", by_depth(panels, xlabel="share ignored by EBP"))
+for title, (head, *convolutions) in ((title, shares.values()) for title, shares in ignored.items()):
+    glue(f"head_{title}", f"{head:.0%}", display=False)
+    glue(f"least_{title}", f"{abs(min(convolutions)):.0%}", display=False)
+    glue(f"most_{title}", f"{abs(max(convolutions)):.0%}", display=False)
+    glue(f"unlike_{title}", f"{unlike[title]:.2%}", display=False)
+assert max(map(abs, convolutions)) < 1e-9  # VGG16, the last
 
 # %% [markdown]
 # ```{glue:figure} ignored
@@ -311,14 +254,14 @@ for title in ("LCNN9", "VGG16"):
 # random weights.
 # ```
 #
-# At the head, EBP ignores {glue:text}`head_LCNN9` % of the excitation on LCNN9 and {glue:text}`head_VGG16` % on
+# At the head, EBP ignores {glue:text}`head_LCNN9` of the excitation on LCNN9 and {glue:text}`head_VGG16` on
 # VGG16: the negative coordinates of the embedding. Further down the two part. On LCNN9 every convolution has its
-# share, between {glue:text}`mfm_least` % and {glue:text}`mfm_most` %. On VGG16 the share below the embedding is
-# {glue:text}`relu_ignored`: behind a ReLU there is no negative child, and no negative parent that holds probability,
+# share, between {glue:text}`least_LCNN9` and {glue:text}`most_LCNN9`. On VGG16 the share below the embedding is
+# {glue:text}`most_VGG16`: behind a ReLU there is no negative child, and no negative parent that holds probability,
 # so {eq}`eq-3` is {eq}`eq-2` and {eq}`eq-4` is empty.
 #
-# The *maps* of the two nevertheless differ on both, by {glue:text}`unlike_LCNN9` % of their mass on LCNN9 and
-# {glue:text}`unlike_VGG16` % on VGG16 (half the sum of absolute differences at the saliency layer). On VGG16 all of
+# The *maps* of the two nevertheless differ on both, by {glue:text}`unlike_LCNN9` of their mass on LCNN9 and
+# {glue:text}`unlike_VGG16` on VGG16 (half the sum of absolute differences at the saliency layer). On VGG16 all of
 # that comes from the one linear layer, the embedding. Put a ReLU behind it, and nothing is left:
 
 # %%

@@ -34,12 +34,13 @@
 # is a success when it is matched to IN. Pixels replaced outside the exchanged part are false alarms:
 #
 # $$
-# \text{SR} = \frac{\#\{\text{blends matched to IN}\}}{\#\{\text{quadruplets}\}},
-# \qquad
-# \text{FAR} = \frac{\#\{\text{replaced pixels outside the part}\}}{\#\{\text{pixels outside the part}\}} .
+# \begin{gathered}
+# \text{SR} = \frac{\#\{\text{blends matched to IN}\}}{\#\{\text{quadruplets}\}} \\[6pt]
+# \text{FAR} = \frac{\#\{\text{replaced pixels outside the part}\}}{\#\{\text{pixels outside the part}\}}
+# \end{gathered}
 # $$
 #
-# Larger and larger masks, each holding one more step of the map's mass ("percent density"), give a curve of SR against FAR. A good map
+# Larger and larger masks, each holding one more step of the map's mass ("percent density"), give a curve of {term}`SR` against {term}`FAR`. A good map
 # has a high SR at a low FAR.
 
 # %% tags=["parameters"]
@@ -213,11 +214,8 @@ glue("fig-sr", figures.curves(lines, **axes, bands=["gweebp", "random"]) if line
 # ```
 
 # %% tags=["remove-output", "hide-input"]
-areas = {
-    far: measures.estimates(runs, name, **options) for far, name in (("10", "inpainting-10"), ("all", "inpainting"))
-}
-for far, label in (("10", "mean SR up to FAR 10 %"), ("all", "mean SR over all FAR")):
-    glue(f"fig-area-{far}", figures.forest(areas[far], xlabel=label) if areas[far] else figures.note(NONE))
+area = measures.estimates(runs, "inpainting-10", **options)
+glue("fig-area-10", figures.forest(area, xlabel="mean SR up to FAR 10 %") if area else figures.note(NONE))
 
 # %% [markdown]
 # ```{glue:figure} fig-area-10
@@ -226,22 +224,12 @@ for far, label in (("10", "mean SR up to FAR 10 %"), ("all", "mean SR over all F
 #
 # Mean SR up to a FAR of 10 %, with 95 % intervals. The dotted line is the random order.
 # ```
-#
-# ```{glue:figure} fig-area-all
-# :name: fig-area-all
-# :alt: One panel for each network and dataset. For each method a point with a bar, the mean success rate over all false alarm rates.
-#
-# Mean SR over all FAR, with 95 % intervals.
-# ```
 
 # %%
-names = ["sr-1", "sr-5", "sr-10", "inpainting-10", "inpainting"]
-found = {name: measures.estimates(runs, name, **options) for name in names}
-tables = {}
-for title in found["inpainting"]:
-    columns = {measures.MEASURES[name].label.partition(": ")[2]: found[name][title] for name in names}
-    tables[title] = measures.table(columns, digits=2)
-stacked(tables, "method")
+found = {name: measures.estimates(runs, name, **options) for name in measures.MEASURES if name != "hiding"}
+labels = {name: measures.MEASURES[name].label.partition(": ")[2] for name in found}
+columns = {title: {labels[name]: found[name][title] for name in found} for title in found["inpainting"]}
+stacked({title: measures.table(row, digits=2) for title, row in columns.items()}, "method")
 
 # %% [markdown]
 # ### Part by part
@@ -251,10 +239,8 @@ stacked(tables, "method")
 
 # %% tags=["remove-output", "hide-input"]
 by_part, trials = measures.by_part(runs, "sr-10")
-picture = (
-    figures.heatmap(by_part, parts=PARTS, label="exchanged part", counts=trials) if by_part else figures.note(NONE)
-)
-glue("fig-parts", picture)
+shown = {"parts": PARTS, "label": "exchanged part", "counts": trials}
+glue("fig-parts", figures.heatmap(by_part, **shown) if by_part else figures.note(NONE))
 
 # %% [markdown]
 # ```{glue:figure} fig-parts
@@ -269,10 +255,8 @@ glue("fig-parts", picture)
 # Up to a FAR of 10 %:
 
 # %% tags=["hide-input"]
-Markdown("\n".join(f"- {measures.leader(run, 'inpainting-10', **options)}" for run in runs))
-
-# %% tags=["hide-input"]
-Markdown("\n".join(f"- {measures.beats(run, 'inpainting-10', **options)}" for run in runs))
+said = [f"- {say(run, 'inpainting-10', **options)}" for say in (measures.leader, measures.beats) for run in runs]
+Markdown("\n".join(said))
 
 # %% [markdown]
 # And over all FAR, where large masks count as much as small ones:

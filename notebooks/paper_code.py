@@ -37,6 +37,7 @@ seed = 0  # of the bootstrap
 # %% tags=["hide-input"]
 import warnings
 
+import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown
@@ -50,29 +51,44 @@ from gweebp.results import open_runs
 # %% [markdown]
 # ## By hand
 #
-# Two children and one parent, $y = a_1 + 3 a_2 + b$ with $a = (1, 1)$ and bias $b = 4$, so that the response is 8. By the
-# equations the parent's probability goes to the children in the shares of what they contribute, $1/4$ and $3/4$; the bias gets
-# nothing. Divided by the response, $1/8$ and $3/8$ are left; then the stream is divided by its sum, and the shares are
-# the same again. The two differ once there is more than one parent: a parent with a large bias counts for less.
+# Two children with the responses $a$ and two parents, $y = W a + b$, of which the first has a large bias. By the equations
+# a parent's probability goes to the children in the shares of what they contribute; the bias gets nothing. Divided by
+# the response, what a bias holds is missing from the shares. Where there is one parent, the division of the stream by
+# its sum brings them back. Where there are two, a parent with a large bias counts for less.
+
+# %%
+a, W, b = np.array([1.0, 1.0]), np.array([[1.0, 3.0], [3.0, 1.0]]), np.array([4.0, 0.0])
+above = np.array([2.0, 1.0]) * (W @ a + b)  # the mate's row of the head, times the responses
+above /= above.sum()  # the parents' probabilities
+hand = {}
+for rule, divisor in {"equations": W @ a, "paper-code": W @ a + b}.items():
+    shares = W * a / divisor[:, None]  # Eq. (3): W and a are positive
+    hand[rule] = above @ shares / (above @ shares).sum()
+    print(f"{rule:10} shares of the first parent {shares[0]}, children {hand[rule].round(3)}")
+
+# %% tags=["remove-cell"]
+for name, value in {"parent": above[0], "equations": hand["equations"][1], "code": hand["paper-code"][1]}.items():
+    glue(name, f"{value:.3g}", display=False)
+
+# %% [markdown]
+# The first parent holds {glue:text}`parent` and sends most of it to the second child, which gets {glue:text}`equations` by the
+# equations. By the code the first parent's share is cut by its bias before both parents are added, and
+# {glue:text}`code` is left of it. The library, on the same network:
 
 # %%
 net = torch.nn.Sequential(torch.nn.Conv2d(2, 2, 1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(2, 2))
 with torch.no_grad():
-    net[0].weight.copy_(torch.tensor([[1.0, 3.0], [3.0, 1.0]]).view(2, 2, 1, 1))
-    net[0].bias.copy_(torch.tensor([4.0, 0.0]))
+    net[0].weight.copy_(torch.tensor(W).view(2, 2, 1, 1)), net[0].bias.copy_(torch.tensor(b))
     net[3].weight.copy_(torch.eye(2)), net[3].bias.zero_()
 probe, mate, nonmate = torch.ones(1, 2, 1, 1), torch.tensor([[2.0, 1.0]]), torch.tensor([[1.0, 2.0]])
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", gweebp.LostMassWarning)
-    for rule in ("equations", "paper-code"):
+    for rule, expected in hand.items():
         p = gweebp.mwp(net, probe, mate, nonmate, layer="input", weighted=False, rule=rule).flatten()
-        print(rule, (p / p.sum()).numpy().round(3))
+        print(f"{rule:10} children {(p / p.sum()).numpy().round(3)}")
+        assert np.allclose(p / p.sum(), expected, rtol=0, atol=1e-6)
 
 # %% [markdown]
-# The first parent has probability 0.8 (its response 8 times its weight 2, of 20 in all) and sends most to the second child. By
-# the equations that child gets $0.8 \cdot 3/4 + 0.2 \cdot 1/4 = 0.65$; by the code the first parent's share is
-# halved by its bias before both are added, $0.8 \cdot 3/8 + 0.2 \cdot 1/4 = 0.35$ of $0.6$.
-#
 # ## How far the maps differ
 #
 # Each switch alone, on triplets of the hiding game: the rank correlation of its maps with those of the equations.

@@ -160,10 +160,10 @@ def test_without_scripts_a_slider_shows_its_first_state(tab):
         context.close()
 
 
-def test_a_page_is_printed(tmp_path):
+def test_a_page_is_printed(tab, tmp_path):
     """`make pdf` prints all pages as one; here one page stands for them, with formulas, links and a table."""
     out = tmp_path / "book.pdf"
-    print_pdf(HTML / "book/notation.html", out, "Profile “smoke”")
+    print_pdf(tab.context.browser, HTML / "book/notation.html", out, "Profile “smoke”")
     written = out.read_bytes()
     assert written.startswith(b"%PDF-")
     assert written.count(b"/Type /Page\n") + written.count(b"/Type/Page/") + written.count(b"/Type /Page/") >= 2
