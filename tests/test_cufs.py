@@ -60,7 +60,10 @@ def test_names_that_begin_with_their_set(tmp_path):
     for path in ("photo/AR_001.jpg", "sketch/AR_001.jpg", "photo/XM2VTS_0007.jpg", "sketch/XM2VTS_0007.jpg"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         Image.new("RGB", (200, 250)).save(tmp_path / path)
-    assert [pair.id for pair in cufs.listing(tmp_path).pairs] == ["ar-001", "xm2vts-0007"]
+    pairs = cufs.listing(tmp_path).pairs
+    assert [pair.id for pair in pairs] == ["ar-001", "xm2vts-0007"]
+    assert [pair.sketch.parent.name for pair in pairs] == ["sketch", "sketch"]
+    assert [pair.photo.parent.name for pair in pairs] == ["photo", "photo"]
 
 
 def test_cropped_images_are_preferred_where_both_are(folder):

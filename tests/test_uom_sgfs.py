@@ -39,6 +39,8 @@ def folder(tmp_path):
     feret(tmp_path, ["00003_941121_fa", "00003_931230_fa_a", "00013_931230_fb", "00019_940128_fa", "00043_931230_fa"])
     feret(tmp_path, ["00645_941031_fb", "00645_941031_fa", *(f"{subject}_931230_fa" for subject in PLAIN)])
     feret(tmp_path, ["00002_931230_fa", "00900_941201_fa"], size="thumbnails", shade=1)
+    (tmp_path / "a copy").mkdir()
+    (tmp_path / "a copy/00002_931230_fa.ppm").write_bytes(ppm(2))
     feret(tmp_path, ["00739_941201_fa", "00739_941205_fa", "00740_941201_fb", "00741_941201_hl"])
     (tmp_path / "colorferet/dvd1/doc/partitions").mkdir(parents=True)
     (tmp_path / "colorferet/dvd1/doc/partitions/fa.txt").write_text("00002 00002_940422_fa.ppm\n")
@@ -61,7 +63,7 @@ def test_sketches_and_photos_by_subject(folder):
         "00645": "00645_941031_fa",
         **{subject: f"{subject}_931230_fa" for subject in PLAIN},
     }
-    assert "data/images/" in listing.pairs[0].photo.as_posix()  # not the thumbnail
+    assert "data/images/" in listing.pairs[0].photo.as_posix()  # not the thumbnail, not the copy
     assert listing.pairs[0].sketch == folder / "UoM-SGFS-v2/Sketches/Set A/Images/00002.bmp"
     assert uom_sgfs.listing(folder, sketches="B").pairs[0].sketch.parts[-3] == "Set B"
 
