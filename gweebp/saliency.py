@@ -30,6 +30,7 @@ def explain(
         net: any `nn.Module` from images (b, c, h, w) to embeddings (b, d), normalised or not; it is left unchanged.
         probe: images (b, c, h, w), as the network takes them. mate, nonmate: images, or embeddings (b, d);
             one of batch size 1 serves every probe. xface and pairwisesim read images, and take no embeddings.
+            Several images of the mate: `gallery.template`; no non-mate: `gallery.nearest_impostor`.
         method: a name in `gweebp.METHODS`. options: of that method.
         layer: dotted name of the submodule whose output carries the map, "input" for the image itself; None: the
             network's own `net.saliency_layer` (`net.feature_layer` for methods of the last convolutional map). The

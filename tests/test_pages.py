@@ -93,7 +93,7 @@ def test_calls_of_the_command_line_on_the_pages_are_understood():
     seen = 0
     for page in [*ROOT.glob("*.md"), *ROOT.glob("book/*.md")]:
         for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
-            for line in re.findall(r"^(?:\S*python -m )?gweebp (.+)$", block, re.M):
+            for line in re.findall(r"^(?:\S*python -m )?gweebp (.+)$", block.replace("\\\n", " "), re.M):
                 if "--help" not in line:
                     words = shlex.split(line, comments=True)
                     parser(words[0]).parse_args(words)
