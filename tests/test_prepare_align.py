@@ -120,6 +120,13 @@ def test_a_person_without_a_face_or_an_image_is_listed_and_counted(folder):
     with (folder / "out/pairs.csv").open() as file:
         assert [row["id"] for row in csv.DictReader(file)] == ["p0", "p5", "p6", "p7", "p8", "p9"]
     assert not (folder / "out/photos/p1.png").exists()
+    line = (
+        f"prepare faces --kind pairs --folder {folder}/out --dataset mine --size 48 --no-quadruplets --out {folder}/set"
+    )
+    assert main(line.split()) == 0
+    alignment = FaceSet.load(folder / "set").record["alignment"]
+    assert (alignment["counts"]["skipped"], alignment["skipped"]) == (5, manifest(folder)["skipped"])
+    assert "items" not in alignment
 
 
 def test_files_that_are_not_those_of_pairs_csv_are_not_aligned(folder):

@@ -12,12 +12,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gweebp import files
 from gweebp.datasets import reading, synthetic
 from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.layouts import LAYOUTS, listing
 from gweebp.datasets.listing import Listing
 from gweebp.datasets.quadruplets import Quadruplets
 from gweebp.preparation import inpaint, landmarks, pairs
+from gweebp.preparation.manifest import MANIFEST
 from gweebp.record import environment
 from gweebp.stages.common import add_run, device_of, progress
 
@@ -70,6 +72,11 @@ def _read(options: argparse.Namespace) -> tuple[FaceSet, Quadruplets]:
         raise ValueError(f"--kind {options.kind} reads a folder of photo-sketch pairs: name it with --folder")
     found = listing(options.kind, options.folder, options.distractors_from)
     faces = reading.read(found, options.size, options.seed)
+    if (options.folder / MANIFEST).is_file():  # who was lost on the way here
+        aligned = files.read_json(options.folder / MANIFEST).get("align", {})
+        faces.record["alignment"] = {
+            key: value for key, value in aligned.items() if key not in ("items", "environment")
+        }
     return _with_doppelgangers(faces, found, options) if options.quadruplets else (faces, _none(options.size))
 
 
