@@ -14,6 +14,10 @@ FILE ?=
 PARAMS ?=
 TOLERANCE ?= 0.02
 
+# TORCH=cpu, when the environment is made: PyTorch without CUDA, from its own index; on Linux several GB less
+TORCH ?=
+CHROMIUM ?=
+
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up
@@ -31,7 +35,14 @@ setup: $(STAMP)
 
 # The stamp is written last, so that an interrupted set-up is taken up again, and an up-to-date one costs nothing.
 $(STAMP): requirements.txt pyproject.toml | $(PYTHON)
-	$(PYTHON) -m pip install --requirement requirements.txt
+ifeq ($(TORCH),cpu)
+	$(PYTHON) -m pip install --no-deps --index-url https://download.pytorch.org/whl/cpu \
+		$$($(PYTHON) book/without_cuda.py --torch)
+	$(PYTHON) book/without_cuda.py >$(VENV)/requirements.txt
+	$(PYTHON) -m pip install --no-deps --require-hashes --requirement $(VENV)/requirements.txt
+else
+	$(PYTHON) -m pip install --require-hashes --requirement requirements.txt
+endif
 	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -50,7 +61,7 @@ chapter: setup
 		--chapter "$(NAME)" --parameters "$(PARAMS)"
 
 pdf: book
-	@$(PYTHON) book/pdf.py --build "_build/$(basename $(notdir $(PROFILE)))"
+	@CHROMIUM="$(CHROMIUM)" $(PYTHON) book/pdf.py --build "_build/$(basename $(notdir $(PROFILE)))"
 
 compare: setup
 	@$(PYTHON) book/compare.py "$(A)" "$(B)" --tolerance "$(TOLERANCE)"
