@@ -1,14 +1,19 @@
 """The translator: sizes and kinds of images, the critics' pool, and a training that goes on where it was."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
-from gweebp import weights
+from gweebp import files, weights
 from gweebp.preparation import cyclegan, cyclegan_training, parser_training
 from gweebp.preparation.cyclegan import translate
 from gweebp.preparation.cyclegan_training import Recipe, fit, pooled
+from gweebp.preparation.quality import rank1
 from gweebp.preparation.resnet_generator import ResnetGenerator
+
+SHIPPED = Path(__file__).parents[1] / "data/checkpoints/translator.safetensors"
 
 
 class Negative(nn.Module):
@@ -110,3 +115,24 @@ def test_published_generators_load_and_others_do_not(tmp_path):
         Recipe(pool=0)
     with pytest.raises(ValueError, match=r"expected photos \(n, 3, 32, 32\), n > 0"):
         fit(cyclegan.build(0.125, 1, 32), torch.zeros(1, 3, 32, 32), torch.zeros(0, 3, 32, 32), out=tmp_path / "x")
+
+
+def test_the_translator_we_ship_brings_sketches_and_photos_together():
+    """On people that it has not seen: what it makes of a sketch is like the photo, and more often finds it."""
+    net = cyclegan.load(SHIPPED)
+    sketches, photos = (parser_training.faces(look, 40, 96, seed=2000)[0] for look in ("drawn", "photo"))
+    made, drawn = net.photos(sketches), net.sketches(photos)
+
+    def off(a, b):
+        return (a.float() - b.float()).abs().mean()
+
+    def tone(images):
+        return torch.cat([images.float().mean((0, 2, 3)), images.float().std((0, 2, 3))])
+
+    assert off(made, photos) < 0.5 * off(sketches, photos)
+    assert off(drawn, sketches) < 0.5 * off(sketches, photos)
+    assert off(tone(made), tone(photos)) < 0.25 * off(tone(sketches), tone(photos))
+    assert rank1(made, photos) > rank1(sketches, photos)
+    assert rank1(sketches, drawn) > 1.5 * rank1(sketches, photos)
+    assert files.read_tensors(SHIPPED)[1]["record"]["environment"]["command"].startswith("gweebp")
+    assert SHIPPED.stat().st_size < 5e6
