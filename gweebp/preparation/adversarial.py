@@ -124,7 +124,8 @@ class Training:
         if metadata.get("plan") != self.plan:
             raise ValueError(f"{path} is the snapshot of another training: delete it, or train with its numbers")
         self.step, self.losses = metadata["step"], metadata["losses"]
-        self.tensors |= _under(tensors, "tensors/")
+        for name, tensor in _under(tensors, "tensors/").items():
+            self.tensors[name] = tensor.to(self.tensors[name].device)
         for name, module in self.modules.items():
             module.load_state_dict(_under(tensors, f"modules/{name}/"))
         for name, optimiser in self.optimisers.items():
