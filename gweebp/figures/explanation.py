@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SHOWN = 3  # images of the mate, at most
 LARGEST = 512  # pixels a side that a panel can show
 MARGIN, TITLE, SCALE, LINE = 0.08, 0.40, 1.35, 0.165  # inches: at the sides, above images, of the scale, of a line
-CHARACTERS = 74  # of a line
+CHARACTERS = 82  # of a line
 SIZE = 9.6  # points
 
 
