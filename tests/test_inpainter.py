@@ -6,8 +6,9 @@ import torch
 from gweebp import weights
 from gweebp.files import read_tensors
 from gweebp.preparation import inpainter, parser_training
+from gweebp.preparation.holes import holes
 from gweebp.preparation.inpaint import fill
-from gweebp.preparation.inpainter_training import Recipe, fit, holes
+from gweebp.preparation.inpainter_training import Recipe, fit
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_training_writes_what_it_trained(faces, tmp_path):
 
 def test_holes_are_parts_and_boxes(faces):
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.cat([holes(faces[1], generator, dilate=0) for _ in range(20)])
+    drawn = torch.cat([holes(faces[1], generator, widest=0) for _ in range(20)])
     labels = faces[1].repeat(20, 1, 1)
     one_part = torch.tensor([len(face[mask].unique()) == 1 for face, mask in zip(labels, drawn, strict=True)])
     assert 0.4 < one_part.float().mean() < 0.75

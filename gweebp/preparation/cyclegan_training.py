@@ -100,20 +100,9 @@ def fit(
         if images.shape[1:] != (3, net.size, net.size) or not len(images):
             raise ValueError(f"expected {name} (n, 3, {net.size}, {net.size}), n > 0, got {tuple(images.shape)}")
     stepper = _Stepper(net, plan, device)
-    training = Training(
-        {"net": net, "critic_photo": stepper.critic_photo, "critic_sketch": stepper.critic_sketch},
-        {"net": stepper.optimiser, "critics": stepper.critics},
-        {"net": plan.lr, "critics": plan.lr},
-        {**asdict(plan), **net.config, "sketches": len(sketches), "photos": len(photos)},
-        stepper.pools,
-    )
-
-    def draw(images: Tensor, generator: torch.Generator) -> Tensor:
-        rows = torch.randint(len(images), (plan.batch,), generator=generator)
-        return augment(images[rows].float() / 127.5 - 1, generator, flip=plan.flip, shift=plan.shift)
-
+    training = stepper.training(sketches=len(sketches), photos=len(photos))
     training.run(
-        lambda generator: stepper.step(draw(sketches, generator), draw(photos, generator), generator),
+        lambda draws: stepper.step(_draw(sketches, plan, draws), _draw(photos, plan, draws), draws),
         steps=plan.steps,
         seed=plan.seed,
         rate=plan.rate,
@@ -160,6 +149,12 @@ def pooled(pool: Tensor, fakes: Tensor, size: int, generator: torch.Generator) -
     return pool, torch.stack(seen)
 
 
+def _draw(images: Tensor, plan: Recipe, generator: torch.Generator) -> Tensor:
+    """A batch (b, 3, h, w) in -1..1, varied."""
+    rows = torch.randint(len(images), (plan.batch,), generator=generator)
+    return augment(images[rows].float() / 127.5 - 1, generator, flip=plan.flip, shift=plan.shift)
+
+
 class _Stepper:
     """Generators, critics and optimisers; one step updates the generators, then the critics."""
 
@@ -177,6 +172,16 @@ class _Stepper:
         self.critics = torch.optim.Adam(judges, betas=(0.5, 0.999))
         empty = torch.zeros(0, 3, net.size, net.size, device=device)
         self.pools = {"photos": empty, "sketches": empty.clone()}
+
+    def training(self, **data: int) -> Training:
+        """The state of a training on so many images."""
+        return Training(
+            {"net": self.net, "critic_photo": self.critic_photo, "critic_sketch": self.critic_sketch},
+            {"net": self.optimiser, "critics": self.critics},
+            {"net": self.plan.lr, "critics": self.plan.lr},
+            {**asdict(self.plan), **self.net.config, **data},
+            self.pools,
+        )
 
     def step(self, sketch: Tensor, photo: Tensor, generator: torch.Generator) -> dict[str, float]:
         plan, G, back = self.plan, self.net.to_photo, self.net.to_sketch

@@ -29,13 +29,13 @@ from torch.distributions import Normal, kl_divergence
 
 from gweebp import weights
 from gweebp.preparation.adversarial import Training, critic_loss, fooled
+from gweebp.preparation.holes import holes
 from gweebp.preparation.inpainter import Inpainter, orthogonal
 from gweebp.preparation.pluralistic import SIZES, Discriminator
 from gweebp.record import environment
 
-__all__ = ["Recipe", "fit", "holes"]
+__all__ = ["Recipe", "fit"]
 
-NO_PART = 255
 SAVE_EVERY = 100  # steps between snapshots: some tens of seconds on one core
 
 
@@ -110,12 +110,7 @@ def fit(
             f"{tuple(images.shape)} and {tuple(labels.shape)}"
         )
     stepper = _Stepper(net, plan, device)
-    training = Training(
-        {"net": net, "critic": stepper.critic, "critic_rec": stepper.critic_rec},
-        {"net": stepper.optimiser, "critics": stepper.critics},
-        {"net": plan.lr, "critics": 2 * plan.lr},
-        {**asdict(plan), **net.config, "images": len(images)},
-    )
+    training = stepper.training(images=len(images))
     training.run(
         lambda generator: stepper.step(*_batch(images, labels, plan, generator), generator),
         steps=plan.steps,
@@ -131,39 +126,6 @@ def fit(
     record["environment"] = environment(seed=plan.seed, started=started, device=device)
     weights.save(net, out, record)
     return record
-
-
-def holes(labels: Tensor, generator: torch.Generator, dilate: int = 3) -> Tensor:
-    """Draw a hole for each face: with probability one half a face part, widened by 0..dilate pixels, else a box.
-
-    Args:
-        labels: uint8 (n, h, w), 255 = no part. A face of which no part shows gets a box.
-
-    Returns:
-        bool (n, h, w). Boxes have sides of 1/8 to 1/2 of the image's.
-
-    >>> labels = torch.full((6, 32, 32), 255, dtype=torch.uint8)
-    >>> 16 <= int(holes(labels, torch.Generator().manual_seed(0)).sum((1, 2)).min())
-    True
-    """
-    return torch.stack([_hole(face, generator, dilate) for face in labels])
-
-
-def _hole(labels: Tensor, generator: torch.Generator, dilate: int) -> Tensor:
-    parts = labels.unique()
-    parts = parts[parts != NO_PART]
-    if len(parts) and torch.rand((), generator=generator) < 0.5:
-        part = parts[torch.randint(len(parts), (), generator=generator)]
-        reach = int(torch.randint(dilate + 1, (), generator=generator))
-        mask = (labels == part).float()[None, None]
-        return F.max_pool2d(mask, 2 * reach + 1, 1, reach)[0, 0] > 0
-    mask = torch.zeros(labels.shape, dtype=torch.bool)
-    sides = [int(n * (0.125 + 0.375 * torch.rand((), generator=generator))) for n in labels.shape]
-    top, left = (
-        int(torch.randint(n - s + 1, (), generator=generator)) for n, s in zip(labels.shape, sides, strict=True)
-    )
-    mask[top : top + sides[0], left : left + sides[1]] = True
-    return mask
 
 
 def _batch(images: Tensor, labels: Tensor, plan: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -195,6 +157,15 @@ class _Stepper:
         judges = [*self.critic.parameters(), *self.critic_rec.parameters()]
         self.optimiser = torch.optim.Adam(net.parameters(), betas=(0.0, 0.999))
         self.critics = torch.optim.Adam(judges, betas=(0.0, 0.999))
+
+    def training(self, **data: int) -> Training:
+        """The state of a training on so many images."""
+        return Training(
+            {"net": self.net, "critic": self.critic, "critic_rec": self.critic_rec},
+            {"net": self.optimiser, "critics": self.critics},
+            {"net": self.plan.lr, "critics": 2 * self.plan.lr},
+            {**asdict(self.plan), **self.net.config, **data},
+        )
 
     def step(self, image: Tensor, known: Tensor, generator: torch.Generator) -> dict[str, float]:
         like = next(self.net.parameters())
