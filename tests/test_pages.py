@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import gweebp
-from gweebp.__main__ import parser
+from gweebp import networks
+from gweebp.__main__ import main, parser
+from gweebp.files import read_json
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", "book/own_images.md", "book/own_method.md", "book/own_network.md"]
@@ -61,8 +64,15 @@ def test_the_guide_to_own_networks(run, capsys):
     assert names["matched"].shape == (1, 11)
 
 
-def test_the_guide_to_own_images(run, capsys):
-    assert run("book/own_images.md")["found"].sentence in capsys.readouterr().out
+def test_the_guide_to_own_images(run, capsys, monkeypatch):
+    monkeypatch.setattr(networks, "NETWORKS", dict(networks.NETWORKS))
+    names = run("book/own_images.md")
+    assert names["found"].sentence in capsys.readouterr().out
+    for name, image in {"probe": names["mates"][0], "mate": names["probe"], "nonmate": names["nonmate"]}.items():
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(f"{name}.png")
+    line = "explain probe.png mate.png nonmate.png --network mynet --weights mynet.safetensors --json out.json"
+    assert main(line.split()) == 0
+    assert read_json("out.json")["network"] == "mynet"
 
 
 def test_the_guide_to_own_methods(run):
