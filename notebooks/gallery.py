@@ -40,7 +40,7 @@ Markdown(f"Cases by the scores of **{style_of(by).label}**; a dark map is zero, 
 # %% [markdown]
 # ## By hand
 #
-# The rule on five scores: the median is 0.4.
+# The rule on five scores: typical is the one nearest to their median, worst the lowest.
 
 # %%
 chosen = cases.choose([0.9, 0.1, 0.4, 0.5, 0.2])
