@@ -1,9 +1,6 @@
 """A case on one page: probe, mates, non-mate, the map over the probe, the distances and what may be said of them."""
 
-from __future__ import annotations
-
 from textwrap import fill
-from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,12 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from gweebp.casework.examiner import Examined
 from gweebp.casework.explanation import LIMITS, Explanation
 from gweebp.figures.pictures import show
 from gweebp.figures.style import FAINT, INK, PAIR, WIDTH, style_of, white
-
-if TYPE_CHECKING:
-    from gweebp.casework.examiner import Examined
 
 SHOWN = 3  # images of the mate, at most
 LARGEST = 512  # pixels a side that a panel can show
