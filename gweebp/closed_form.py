@@ -36,11 +36,12 @@ def closed_form(node: Node) -> tuple[list[Stream], Tensor]:
         magnitudes = [a.detach().abs().requires_grad_() for a in children]
         absolute = node.op.part(ABSOLUTE, *magnitudes)
     assert node.positive is not None and linear is not None and absolute is not None  # only W⁻ may be empty
-    half = node.positive.to(linear.dtype) - 0.5  # ± 1/2
-    excitation, scale = 0.5 * linear.detach() + half * absolute.detach(), absolute.detach()
+    sign = node.positive.to(torch.int8) * 2 - 1
+    excitation, scale = (linear.detach() + sign * absolute.detach()) / 2, absolute.detach()
     # where all responses are zero, y − bias is so too, exactly: a dead end, and not an inexact one
     inexact = (excitation.abs() < CONDITION * (scale + bias.abs())) & (scale > 0)
-    return [Stream(linear, children, 0.5), Stream(absolute, magnitudes, half)], inexact.any()
+    # twice 1/Z, and so half of s: the two halves of P(a_j)
+    return [Stream(linear, children), Stream(absolute, magnitudes, sign)], inexact.any()
 
 
 def negative(node: Node) -> Tensor:

@@ -51,9 +51,9 @@ def streams(node: Node) -> list[Stream]:
     """Which responses excite which parents, through which weights: Eq. (1)-(4) as they stand."""
     found = []
     for parent in node.parent_signs:
-        factor: Tensor | float = 1.0  # the parents of the other sign have no probability
+        factor = None  # the parents of the other sign have no probability
         if len(node.parent_signs) == 2 and node.positive is not None:
-            factor = (node.positive if parent > 0 else ~node.positive).to(node.op.children[0].dtype)
+            factor = node.positive if parent > 0 else ~node.positive
         # Eq. (1), (3): a⁺ excites through W⁺, a⁻ through W⁻; Eq. (4), negative parents: the other way round
         for child in node.child_signs:
             with torch.enable_grad():

@@ -17,16 +17,16 @@ class Stream(NamedTuple):
     Attributes:
         excitation: W' a', in the shape of y, with a graph that ends at `children`.
         children: a', a tensor for each child, in its shape.
-        factor: of the stream in 1/Z = Σ over streams of factor · excitation; a number for each parent or for all.
+        factor: of the stream in 1/Z ∝ Σ over streams of factor · excitation: 0, 1 or −1 for each parent; None: 1.
     """
 
     excitation: Tensor
     children: list[Tensor]
-    factor: Tensor | float = 1.0
+    factor: Tensor | None = None
 
     def scaled(self, values: Tensor) -> Tensor:
-        """factor · values; no copy where the factor is 1."""
-        return values if isinstance(self.factor, float) and self.factor == 1 else self.factor * values
+        """factor · values."""
+        return values if self.factor is None else self.factor * values
 
 
 @dataclass(eq=False)
