@@ -1,4 +1,5 @@
 # make book [PROFILE=book|smoke|paper|cuhk] [DATA=folder] [WEIGHTS=file] [CORES=n]   compute everything, then the HTML book
+# make book CLUSTER=slurm [PROFILE=...]   the same as jobs of a cluster: a name in book/cluster, or a folder of your own
 # make chapter NAME=hiding_game [PROFILE=...] [PARAMS="steps=11 seed=3"]   execute one chapter with other parameters
 # make pdf [PROFILE=...]   the book as one PDF, printed by Chromium
 # make compare A=book B=_build/mine [TOLERANCE=0.02]   results of two builds, figure by figure
@@ -8,6 +9,7 @@ PROFILE ?= book
 DATA ?=
 WEIGHTS ?=
 CORES ?=
+CLUSTER ?=
 NAME ?=
 METHOD ?=
 FILE ?=
@@ -29,7 +31,7 @@ BASE_PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 setup: $(STAMP)
 
@@ -54,7 +56,8 @@ $(PYTHON):
 	$(BASE_PYTHON) -m venv $(VENV)
 
 book: setup
-	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)"
+	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)" \
+		--cluster "$(CLUSTER)"
 
 chapter: setup
 	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)" \
@@ -85,7 +88,7 @@ golden: setup
 # newest versions that suit one another, on every Python from 3.11 on Linux and macOS, with hashes; read the diff before committing it
 lock: setup
 	$(PYTHON) -m uv pip compile --universal --python-version 3.11 --custom-compile-command "make lock" \
-		--generate-hashes $(foreach extra,figures book inpaint test setup,--extra $(extra)) --upgrade \
+		--generate-hashes $(foreach extra,figures book inpaint cluster test setup,--extra $(extra)) --upgrade \
 		pyproject.toml --output-file requirements.txt
 
 clean:

@@ -28,14 +28,24 @@ KEEP_MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 }
 
 
-def snakemake(profile: dict, cores: int, targets: list[str]) -> list[str]:
-    """The command that makes `targets` of a profile."""
+def cluster_folder(name: str) -> Path:
+    """The Snakemake profile of a cluster: one of book/cluster, or a folder of one's own."""
+    for folder in (ROOT / "book/cluster" / name, Path(name)):
+        if (folder / "config.yaml").is_file():
+            return folder
+    known = ", ".join(sorted(path.name for path in (ROOT / "book/cluster").iterdir()))
+    raise ProfileError(f"CLUSTER={name}: no such cluster; known: {known}, or a folder with a config.yaml of Snakemake")
+
+
+def snakemake(profile: dict, cores: int, targets: list[str], cluster: Path | None = None) -> list[str]:
+    """The command that makes `targets` of a profile, on `cores` of this machine or as jobs of a cluster."""
     build = f"_build/{profile['profile']}"
     config = ROOT / build / "profile.json"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(json.dumps(profile | {"build": build}, indent=2), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--snakefile", "book/Snakefile", "--configfile", str(config)]
-    command += ["--cores", str(cores), "--rerun-incomplete", "--nolock", "--quiet", "host"]
+    command += ["--profile", str(cluster)] if cluster else ["--cores", str(cores)]
+    command += ["--rerun-incomplete", "--nolock", "--quiet", "host"]
     # results rest on what is listed as input; another Snakemake or virtual environment changes nothing
     return [*command, "--rerun-triggers", "mtime", "params", "input", "code", "--", *targets]
 
@@ -87,6 +97,7 @@ def main() -> int:
     parser.add_argument("--data", default="", help="folder of photo-sketch pairs, for profiles that read one")
     parser.add_argument("--weights", default="", help="published weights, for profiles that take such a network")
     parser.add_argument("--cores", default="", help="jobs at once (default: the profile's)")
+    parser.add_argument("--cluster", default="", help="submit jobs: a name in book/cluster, or a folder of your own")
     parser.add_argument("--chapter", help="execute this one only, into _build/<profile>/reruns")
     parser.add_argument("--parameters", default="", help="of the chapter: 'steps=11 seed=3'")
     options = parser.parse_args()
@@ -97,6 +108,7 @@ def main() -> int:
             print(f"note: {network} is left out: its weights are not at {path} (WEIGHTS=file says where they are)")
         if options.cores and not (options.cores.isdigit() and int(options.cores)):
             raise ProfileError(f"CORES={options.cores} is no number of jobs; use 1 or more")
+        cluster = cluster_folder(options.cluster) if options.cluster else None
         if options.chapter == "":
             raise ProfileError("say which chapter: make chapter NAME=hiding_game [PARAMS='steps=11']")
         if options.chapter:
@@ -106,7 +118,7 @@ def main() -> int:
     except ProfileError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    command = snakemake(profile, int(options.cores or profile["cores"]) * profile["threads"], ["html"])
+    command = snakemake(profile, int(options.cores or profile["cores"]) * profile["threads"], ["html"], cluster)
     if not sys.stderr.isatty():
         os.environ["TQDM_DISABLE"] = "1"
     os.environ.update(KEEP_MEMORY | os.environ)

@@ -45,7 +45,9 @@ def worth_showing(record: logging.LogRecord) -> bool:
 
 
 def show() -> None:
-    """Print progress from now on, once however often the workflow is read."""
+    """Print progress from now on, once however often the workflow is read; a dry run says all that Snakemake says."""
+    if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+        return
     if not any(isinstance(handler, Progress) for handler in logger.handlers):
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
