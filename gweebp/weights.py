@@ -2,7 +2,7 @@
 
 A published checkpoint is a pickle of tensors, at the top level or in an entry `state_dict` or `model_state_dict`; where
 it was saved from a DataParallel wrapper every key starts with "module.". Only tensors and plain containers are
-unpickled (`weights_only`), so a checkpoint can't run code.
+unpickled (`weights_only`), with numbers beside them, so a checkpoint can't run code.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,13 @@ __all__ = ["load", "put", "read", "save"]
 CONTAINERS = ("state_dict", "model_state_dict")
 PREFIX = "module."  # of every key, where a DataParallel wrapper was saved
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+
+# an accuracy beside the weights is often a NumPy number; plain numbers and their types run nothing
+_SCALAR = np.float64(0).__reduce__()[0]
+NUMBERS: list[Any] = [
+    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),  # before and since NumPy 2
+    *(np.dtype, *(type(np.dtype(name)) for name in ("float32", "float64", "int32", "int64", "bool"))),
+]
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -141,7 +149,8 @@ def load(kind: type[Net], path: str | Path) -> Net:
 
 def _published(path: Path) -> dict[str, Tensor]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(NUMBERS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -28,7 +29,8 @@ def test_every_network_is_saved_and_loaded(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda w: w, lambda w: {"epoch": 3, "state_dict": w}, lambda w: {"model_state_dict": w}]
+    "wrap",
+    [lambda w: w, lambda w: {"epoch": 3, "state_dict": w}, lambda w: {"model_state_dict": w, "best": np.float64(0.5)}],
 )
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_containers_of_published_checkpoints(tmp_path, wrap, prefix):
