@@ -7,7 +7,7 @@ do not tell red from green. Two overlays can't be compared in strength: each is 
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ STOPS = ((255, 237, 160), (253, 174, 60), (227, 60, 30), (120, 0, 40))  # RGB, f
 OPACITY = 0.78  # of the most salient place: the image stays visible
 FADE = 2.2  # opacity grows this steeply, so that all but the least salient places are seen in full colour
 
-Picture = TypeVar("Picture", Tensor, NDArray[np.generic])
+Array = NDArray[Any]
 
 
 def colours(levels: int = 256, opacity: float = OPACITY) -> NDArray[np.float64]:
@@ -38,7 +38,15 @@ def colours(levels: int = 256, opacity: float = OPACITY) -> NDArray[np.float64]:
     return np.stack([*rgb, np.clip(share * FADE, 0, opacity)], 1)
 
 
-def overlay(image: Picture, saliency: Tensor | NDArray[np.generic], *, opacity: float = OPACITY) -> Picture:
+@overload
+def overlay(image: Tensor, saliency: Tensor | Array, *, opacity: float = OPACITY) -> Tensor: ...
+
+
+@overload
+def overlay(image: Array, saliency: Tensor | Array, *, opacity: float = OPACITY) -> NDArray[np.uint8]: ...
+
+
+def overlay(image: Tensor | Array, saliency: Tensor | Array, *, opacity: float = OPACITY) -> Tensor | Array:
     """The image under its map, as 8-bit RGB.
 
     Args:
@@ -84,7 +92,7 @@ def _grey(images: Tensor, given: tuple[int, ...]) -> Tensor:
     return 0.35 + 0.65 * (luma(x) if x.shape[1] == 3 else x)[:, 0]
 
 
-def _levels(saliency: Tensor | NDArray[np.generic], images: Tensor) -> Tensor:
+def _levels(saliency: Tensor | Array, images: Tensor) -> Tensor:
     """The maps at the images' size, each over its maximum: (b, h, w) in 0..1."""
     maps = torch.as_tensor(saliency).detach().to(images.device).float()
     maps = maps[None] if maps.ndim == 2 else maps
