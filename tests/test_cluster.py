@@ -72,7 +72,7 @@ def test_a_fake_scheduler_gets_through_and_a_lost_training_is_sent_again(tiny, t
     assert asked == [["8000", "240", "0"], ["16000", "1440", "1"], ["32000", "1440", "1"]]
     weights, _ = files.read_tensors(ROOT / target)
     assert all(torch.isfinite(w).all() for w in weights.values())
-    assert files.read_json((ROOT / target).with_name("record.json"))["threads"] == tiny["threads"]
+    assert files.read_json((ROOT / target).with_name("record.json"))["environment"]["threads"] == tiny["threads"]
 
 
 def test_a_cluster_that_is_none():
