@@ -152,7 +152,8 @@ def _published(path: Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals(NUMBERS):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        # the first sentence: what follows in PyTorch's message recommends to load it unsafely
+        reason = str(error).strip().partition(". ")[0].partition("\n")[0] or type(error).__name__
         raise ValueError(
             f"{path} is no checkpoint that can be read safely ({reason}); expected a state dict of tensors"
         ) from error

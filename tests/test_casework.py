@@ -198,7 +198,7 @@ BAD = {
     "plugin": (TRIPLET + " --plugin {0}/broken.py", "broken.py can't be run: ZeroDivisionError"),
     "two thresholds": (TRIPLET + " --threshold 1 --trials {0}/empty.json", "give one"),
     "no landmarks": (TRIPLET + " --landmarks {0}/empty.json", "lacks the columns"),
-    "format": (TRIPLET + " --out {0}/out.docx", "docx"),
+    "format": (TRIPLET + " --out {0}/out.docx", "out.docx: expected a name that ends in .png"),
 }
 
 
@@ -395,6 +395,7 @@ def test_an_interrupted_table_says_how_far_it_came(folder, net, monkeypatch):
     [
         ("probe,mat,nonmate\na,b,c\n", r"unknown column 'mat' \(did you mean 'mate'"),
         ("probe\na\n", "lacks the columns mate"),
+        ("probe;mate\na;b\n", "separated by semicolons; expected commas"),
         ("", "lacks the columns probe, mate"),
         ("probe,mate,nonmate\n", "has no rows"),
         ("probe,mate,nonmate\na.png,,c.png\n", "row 1: expected a probe and a mate"),

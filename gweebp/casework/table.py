@@ -70,6 +70,8 @@ def read_table(path: str | Path) -> dict[str, Case]:
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:
+    if len(columns) == 1 and ";" in columns[0]:
+        raise ValueError(f"{path} has its columns separated by semicolons; expected commas")
     for name in columns:
         if name not in COLUMNS:
             near = difflib.get_close_matches(name, COLUMNS, n=1)

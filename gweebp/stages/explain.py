@@ -46,6 +46,8 @@ def json_object(text: str) -> dict[str, Any]:
     return found
 
 
+FORMATS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".pdf", ".svg")
+
 FILE: dict[str, Any] = {"type": Path, "metavar": "FILE"}
 FOLDER: dict[str, Any] = {"type": Path, "metavar": "FOLDER"}
 
@@ -117,7 +119,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.batch is not None:
         if options.probe or options.mates or options.json:
             raise ValueError("--batch names all cases: leave out PROBE, MATE, NONMATE, --mate and --json")
-        if options.out is None:
+        if options.out is None or options.out.is_file():
             raise ValueError("--batch needs a folder for its results: --out folder")
         return
     if options.mate is None:
@@ -126,6 +128,8 @@ def _check(options: argparse.Namespace) -> None:
         raise ValueError("expected either a NONMATE image or --gallery with images of other people")
     if options.out is None and options.json is None:
         raise ValueError("nowhere to write: add --out picture.png, --json numbers.json, or both")
+    if options.out is not None and options.out.suffix.lower() not in FORMATS:
+        raise ValueError(f"--out {options.out}: expected a name that ends in {', '.join(FORMATS)}")
 
 
 def _examiner(options: argparse.Namespace) -> tuple[Examiner, dict[str, Any]]:
