@@ -70,7 +70,7 @@ compare: setup
 	@$(PYTHON) book/compare.py "$(A)" "$(B)" --tolerance "$(TOLERANCE)"
 
 compare-method: setup
-	@$(PYTHON) book/compare_method.py --profile "$(PROFILE)" --data "$(DATA)" --method "$(METHOD)" --file "$(FILE)"
+	@$(PYTHON) book/compare_method.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --method "$(METHOD)" --file "$(FILE)"
 
 test: lint
 	$(PYTHON) -m pytest
