@@ -91,6 +91,20 @@ def explain_choice(net: nn.Module, probe: Tensor, first: Tensor, second: Tensor,
         return explain(net, probe, mate, nonmate, **options)
 
 
+def _compared(maps: Tensor, net: nn.Module, probe: Tensor, first: Tensor, second: Tensor, **options: Any) -> Tensor:
+    """Similarity (b,) of `maps` to those of another network, or question; NaN where that one has no choice to explain.
+
+    Two people drawn at random may be one, and a random network may embed two people alike, or at zero.
+    """
+    one, two = (embed(net, x) for x in (first, second))
+    rows = (one != two).any(1) & (one != 0).any(1) & (two != 0).any(1)
+    found = torch.full((len(probe),), torch.nan, dtype=torch.float64)
+    if rows.any():
+        chosen = explain_choice(net, probe[rows], first[rows], second[rows], **options)
+        found[rows.to(found.device)] = similarity(maps[rows], chosen)
+    return found
+
+
 def cascading_randomisation(
     net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, method: str, seed: int = 0, **options: Any
 ) -> dict[str, Tensor]:
@@ -104,7 +118,7 @@ def cascading_randomisation(
     """
     intact = explain_choice(net, probe, mate, nonmate, method=method, **options)
     return {
-        name: similarity(intact, explain_choice(changed, probe, mate, nonmate, method=method, **options))
+        name: _compared(intact, changed, probe, mate, nonmate, method=method, **options)
         for name, changed in cascade(net, seed)
     }
 
@@ -122,7 +136,7 @@ def identity_randomisation(
     shift = 1 + int(np.random.default_rng(seed).integers(b - 2))  # never a probe's own people
     own = explain_choice(net, probe, mate, nonmate, method=method, **options)
     others = (mate.roll(shift, 0), nonmate.roll(-shift, 0))
-    return similarity(own, explain_choice(net, probe, *others, method=method, **options))
+    return _compared(own, net, probe, *others, method=method, **options)
 
 
 def label_randomisation(
@@ -136,8 +150,8 @@ def label_randomisation(
     **options: Any,
 ) -> Tensor:
     """Similarity (b,) of a method's maps to those of a network of the same kind that was trained on shuffled pairs."""
-    own, other = (explain_choice(n, probe, mate, nonmate, method=method, **options) for n in (net, shuffled))
-    return similarity(own, other)
+    own = explain_choice(net, probe, mate, nonmate, method=method, **options)
+    return _compared(own, shuffled, probe, mate, nonmate, method=method, **options)
 
 
 def mean(similarities: Tensor, groups: Tensor, **options: Any) -> Curve:

@@ -62,3 +62,22 @@ def test_labels_compare_two_networks(triplets):
     assert sanity.label_randomisation(net, net, *images, method="ebp").min() > 0.999
     assert sanity.label_randomisation(net, other, *images, method="center").min() > 0.999
     assert sanity.label_randomisation(net, other, *images, method="ebp").max() < 0.99
+
+
+def test_a_question_that_nobody_can_ask_is_left_out(triplets):
+    """Two people drawn at random may be one: the second triplet gets the first mate and the last non-mate."""
+    net, probe, mate, nonmate = (triplets[0], *(x[:3] for x in triplets[1:]))
+    nonmate = torch.cat([nonmate[:2], mate[:1]])
+    found = sanity.identity_randomisation(net, probe, mate, nonmate, method="center")
+    assert found.isnan().tolist() == [False, True, False]
+    blank = copy.deepcopy(net)
+    for p in blank.head.parameters():
+        torch.nn.init.zeros_(p)
+    assert sanity.label_randomisation(net, blank, probe, mate, nonmate, method="ebp").isnan().all()
+
+
+def test_a_network_of_many_layers_loses_them_block_by_block():
+    net = networks.build("mobilefacenet", seed=0, width=0.05, size=32).eval()
+    names = [name for name, _ in sanity.cascade(net)]
+    assert names[:5] == ["head.bn", "head.conv3", "features.gdconv", "features.conv2", "features.14"]
+    assert names[-1] == "features.conv1" and len(names) == 2 + 2 + 15 + 2
