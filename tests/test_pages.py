@@ -109,3 +109,12 @@ def test_calls_of_the_command_line_on_the_pages_are_understood():
                     parser(words[0]).parse_args(words)
                     seen += 1
     assert seen > 4
+
+
+def test_the_readme_has_a_place_for_its_results():
+    import readme_results
+
+    text = readme_results.README.read_text(encoding="utf-8")
+    assert readme_results.filled(readme_results.filled(text, "x"), "y") == readme_results.filled(text, "y")
+    with pytest.raises(ValueError, match="end of results"):
+        readme_results.filled(text.replace(readme_results.END, ""), "x")
