@@ -1,14 +1,20 @@
 """The learned inpainter: blind to what is hidden, decided by its seed, trained on from where it was."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from gweebp import weights
-from gweebp.files import read_tensors
+from gweebp import files, weights
+from gweebp.datasets import PARTS
 from gweebp.preparation import inpainter, parser_training
 from gweebp.preparation.holes import holes
 from gweebp.preparation.inpaint import fill
 from gweebp.preparation.inpainter_training import Recipe, fit
+from gweebp.preparation.parse import dilate
+from gweebp.preparation.quality import hole_error
+
+SHIPPED = Path(__file__).parents[1] / "data/checkpoints/inpainter.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +72,7 @@ def test_training_writes_what_it_trained(faces, tmp_path):
     before = {key: tensor.clone() for key, tensor in net.state_dict().items()}
     record = fit(net, *faces, out=out, snapshot=tmp_path / "snapshot.safetensors", steps=2, batch=2, progress=False)
     assert (record["recipe"]["steps"], record["images"]) == (2, 4)
-    assert read_tensors(out)[1]["record"] == record
+    assert files.read_tensors(out)[1]["record"] == record
     loaded = inpainter.load(out)
     for key, tensor in net.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], tensor)
@@ -109,3 +115,20 @@ def test_numbers_out_of_range_are_refused(faces, tmp_path):
         Recipe(lr=0)
     with pytest.raises(ValueError, match=r"expected images \(n, 3, 64, 64\)"):
         fit(inpainter.build(0.125, 64), faces[0], faces[1], out=tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("look", ["photo", "composite"])
+def test_the_inpainter_we_ship_knows_what_belongs_into_a_face(look):
+    """On people that it has not seen: nearer to the truth than the face's mean colour, and another filling by seed."""
+    net = inpainter.load(SHIPPED)
+    images, labels = parser_training.faces(look, 10, 96, seed=2000)
+    errors = {"mean": [], "net": []}
+    for part in range(len(PARTS)):
+        masks = dilate(labels == part, 2)
+        first, second = (fill(images, masks, net, seed=seed) for seed in (0, 1))
+        errors["net"].append(hole_error(first, images, masks))
+        errors["mean"].append(hole_error(fill(images, masks, "mean"), images, masks))
+        assert hole_error(first, second, masks) > 0.5
+    assert sum(errors["net"]) < 0.9 * sum(errors["mean"])
+    assert files.read_tensors(SHIPPED)[1]["record"]["environment"]["command"].startswith("gweebp")
+    assert SHIPPED.stat().st_size < 5e6
