@@ -4,6 +4,7 @@
 # make pdf [PROFILE=...]   the book as one PDF, printed by Chromium
 # make compare A=book B=_build/mine [TOLERANCE=0.02]   results of two builds, figure by figure
 # make compare-method METHOD=mine [FILE=path/to/mine.py] [PROFILE=...]   play both games for a method against all others
+# make bench [ONLY=lcnn9] [ROUNDS=5]   how fast it is here, beside peers from PyPI: _build/bench/results.md
 # make test | lint | golden | lock | clean | help
 PROFILE ?= book
 DATA ?=
@@ -13,6 +14,8 @@ CLUSTER ?=
 NAME ?=
 METHOD ?=
 FILE ?=
+ONLY ?= lcnn9,vgg16,image,blackbox,scaling,peers
+ROUNDS ?= 5
 PARAMS ?=
 TOLERANCE ?= 0.02
 
@@ -27,11 +30,11 @@ STAMP := $(VENV)/.set-up
 BASE_PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,\
 	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
 
-.PHONY: help setup book chapter pdf compare compare-method test lint golden lock clean
+.PHONY: help setup bench book chapter pdf compare compare-method test lint golden lock clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -7
+	@sed -n 's/^# //p' Makefile | head -8
 
 setup: $(STAMP)
 
@@ -71,6 +74,12 @@ compare: setup
 
 compare-method: setup
 	@$(PYTHON) book/compare_method.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --method "$(METHOD)" --file "$(FILE)"
+
+# large buffers are kept, as in the book's own build; peers that don't install are left out, and the table says so
+bench: setup
+	-@$(PYTHON) -m pip install --quiet --no-deps --upgrade --target _build/bench/peers -r benchmarks/requirements.txt
+	@PYTHONPATH=_build/bench/peers MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296 \
+		$(PYTHON) -m benchmarks --only "$(ONLY)" --rounds $(ROUNDS) --out _build/bench
 
 test: lint
 	$(PYTHON) -m pytest

@@ -1,0 +1,83 @@
+"""Measure, print a table and write it: `python -m benchmarks [--only lcnn9,peers] [--rounds 5] [--out folder]`.
+
+`--keep` also writes benchmarks/results.json, which the book's chapter on speed shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import platform
+import sys
+import time
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import blackbox, peers, scaling, whitebox
+from benchmarks.clock import Row
+from gweebp.files import atomic, read_json, write_json
+from gweebp.record import environment
+from gweebp.speed import RESULTS, shown, where
+
+TOPICS = {
+    "lcnn9": partial(whitebox.rows, "lcnn9"),
+    "vgg16": partial(whitebox.rows, "vgg16"),
+    "image": whitebox.to_the_image,
+    "blackbox": blackbox.rows,
+    "scaling": scaling.rows,
+    "peers": peers.rows,
+}
+COLUMNS = ("topic", "what", "measure", "value", "target", "met")
+
+
+def processor() -> str:
+    """The processor's name, as Linux tells it."""
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    return names[0] if info.exists() and names else platform.processor() or platform.machine()
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The table, under a line that says where and when."""
+    lines = [f"{where(result)}\n", "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+    return "\n".join(lines + ["| " + " | ".join(shown(row).values()) + " |" for row in result["rows"]]) + "\n"
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(TOPICS), help=f"of {', '.join(TOPICS)}")
+    parser.add_argument("--rounds", type=int, default=5, help="times that each call is measured (default: 5)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("_build/bench"))
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results.json, too")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    warnings.simplefilter("ignore")
+    topics = options.only.split(",")
+    if unknown := [topic for topic in topics if topic not in TOPICS]:
+        parser.error(f"--only {unknown[0]}: expected some of {', '.join(TOPICS)}")
+    started, kept = time.perf_counter(), RESULTS
+    rows: list[Row] = []
+    for topic in topics:
+        for row in TOPICS[topic](options.rounds):
+            row = row | {"section": topic, "value": None if math.isnan(row["value"]) else round(row["value"], 4)}
+            rows.append(row)
+            print("  ".join(filter(None, shown(row).values())), flush=True)
+    others = [row for row in read_json(kept)["rows"] if row["section"] not in topics] if kept.exists() else []
+    result = environment(started=started) | {"processor": processor(), "rounds": options.rounds, "rows": others + rows}
+    del result["command"], result["seed"]
+    for path in [options.out / "results.json", *([kept] if options.keep else [])]:
+        write_json(path, result)
+    with atomic(options.out / "results.md") as path:
+        path.write_text(markdown(result), encoding="utf-8")
+    print(f"written: {options.out / 'results.md'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

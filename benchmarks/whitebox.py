@@ -1,0 +1,80 @@
+"""White-box maps beside the forward pass that any explanation needs: time, operations, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.clock import Row, interleaved, ratio, row
+from benchmarks.subjects import forward, forward_and_backward, network, triplet
+from gweebp import explain
+from gweebp.cost import cost, peak_bytes
+
+# forward passes a map, at most
+TARGETS = {
+    "vgg16": {"ebp": 1.35, "eebp": 1.4, "ecebp": 1.5, "etcebp": 1.5, "gweebp": 1.5},
+    "lcnn9": {"ebp": 1.7, "eebp": 2.0, "ecebp": 2.5, "etcebp": 2.5, "gweebp": 2.5},
+}
+# passes over the part above the saliency layer, besides the forward pass: what a map can't do without, in closed form
+PASSES = {
+    "vgg16": {"ebp": 2, "cebp": 3, "tcebp": 3, "eebp": 2, "ecebp": 3, "etcebp": 3, "gweebp": 3},
+    "lcnn9": {"ebp": 2, "cebp": 3, "tcebp": 3, "eebp": 3, "ecebp": 5, "etcebp": 5, "gweebp": 5},
+}
+METHODS = ("ebp", "cebp", "tcebp", "eebp", "ecebp", "etcebp", "gweebp", "gradcam")
+
+
+def rows(name: str, rounds: int, batch: int = 8) -> Iterator[Row]:
+    """Every method on one of the networks, to its saliency layer."""
+    net = network(name)
+    sample = triplet(net, batch)
+    calls: dict[str, Callable[[], Any]] = {"forward": partial(forward, net, sample[0])}
+    calls["forward + backward"] = partial(forward_and_backward, net, sample[0], net.saliency_layer)
+    calls |= {method: partial(explain, net, *sample, method=method) for method in METHODS}
+    seconds = interleaved(calls, rounds)
+    base, memory = cost(calls["forward"]).flops, peak_bytes(calls["forward + backward"])
+    title, above = f"{name}, to the saliency layer", cost(calls["forward + backward"]).flops / base - 1
+    for method, call in calls.items():
+        if method == "forward":
+            continue
+        yield row(title, method, "time ÷ forward", ratio(seconds, method, "forward"), TARGETS[name].get(method))
+        floor = round(1 + PASSES[name][method] * above, 2) if method in PASSES[name] else None
+        yield row(title, method, "operations ÷ forward", cost(call).flops / base, floor)
+        target = 1.3 if method in METHODS else None
+        yield row(title, method, "memory ÷ (forward + backward)", peak_bytes(call) / memory, target)
+    for what, share in spent(calls["gweebp"]).items():
+        yield row(f"{name}, where the time of gweebp goes", what, "share of the time", share)
+
+
+def to_the_image(rounds: int, batch: int = 8) -> Iterator[Row]:
+    """gweEBP on VGG16, down to the image."""
+    net = network("vgg16")
+    sample = triplet(net, batch)
+    calls: dict[str, Callable[[], Any]] = {"forward": partial(forward, net, sample[0])}
+    calls["gweebp"] = partial(explain, net, *sample, method="gweebp", layer="input")
+    calls["forward + backward"] = partial(forward_and_backward, net, sample[0], "input")
+    seconds, base = interleaved(calls, rounds), cost(calls["forward"]).flops
+    title = "vgg16, down to the image"
+    for method in ("gweebp", "forward + backward"):
+        target = 4.5 if method == "gweebp" else None
+        yield row(title, method, "time ÷ forward", ratio(seconds, method, "forward"), target)
+        yield row(title, method, "operations ÷ forward", cost(calls[method]).flops / base)
+
+
+def spent(call: Callable[[], Any]) -> dict[str, float]:
+    """Kind of operation → its share of the time of call()."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        call()
+    kinds = {"convolution": 0.0, "pooling and maxima": 0.0, "matrix products": 0.0, "element by element": 0.0}
+    for event in profiled.key_averages():
+        names = {
+            "conv": "convolution",
+            "pool": "pooling and maxima",
+            "max": "pooling and maxima",
+            "mm": "matrix products",
+        }
+        kind = next((kind for part, kind in names.items() if part in event.key), "element by element")
+        kinds[kind] += event.self_cpu_time_total
+    return {kind: time / sum(kinds.values()) for kind, time in kinds.items()}
