@@ -1,6 +1,7 @@
 """The command line from aligned faces to invented parts: learn, inpaint, translate, and quadruplets made with both."""
 
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 
 from gweebp import files
 from gweebp.__main__ import main
-from gweebp.datasets import PARTS, Quadruplets
+from gweebp.datasets import PARTS, Quadruplets, cuhk
 from gweebp.preparation import cyclegan, inpainter, parser_training
+from gweebp.stages.prepare.learn.faces import look
 
 RUN = "--seed 0 --threads 1 --device cpu"
 PEOPLE, SIZE = 6, 64
@@ -55,6 +57,11 @@ def test_networks_learn_from_a_folder_but_never_from_its_test_people(folder, tmp
     assert run(f"prepare learn translator --out {tmp_path}/net.safetensors --blocks 0 {small} {RUN}") == 0
     record = files.read_tensors(tmp_path / "net.safetensors")[1]["record"]
     assert record["photos"] == record["sketches"] == PEOPLE - round(PEOPLE / 4)
+    for seed in (0, 1):
+        options = Namespace(folder=folder, size=32, seed=seed)
+        faces = cuhk.load(folder, 32, seed, crop=None)
+        learned = {image.numpy().tobytes() for image in look(options, "photo")}
+        assert not learned & {image.numpy().tobytes() for image in faces.photos[faces.test]}
     bare = shutil.copytree(folder, tmp_path / "bare", ignore=shutil.ignore_patterns("parts"))
     for source, where in ((folder, "with"), (bare, "without")):  # without label maps: boxes alone
         small = f"--folder {source} --width 0.0625 --steps 1 --batch 1 --size 96"

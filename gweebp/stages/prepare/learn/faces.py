@@ -21,7 +21,9 @@ TEST = 2  # the code of FaceSet.split
 
 def add_faces(parser: argparse.ArgumentParser, size: int, smallest: str = "") -> None:
     """Add --folder, --people and --size."""
-    parser.add_argument("--folder", type=Path, help="prepared photos/ and sketches/, without the test people")
+    parser.add_argument(
+        "--folder", type=Path, help="prepared photos/ and sketches/; who tests by this --seed is left out"
+    )
     parser.add_argument("--people", type=int, default=300, help="to draw of each look, without a folder (default: 300)")
     parser.add_argument("--size", type=int, default=size, help=f"side of the images{smallest} (default: {size})")
 
@@ -54,7 +56,8 @@ def labelled(options: argparse.Namespace) -> tuple[Tensor, Tensor]:
 
 
 def _read(options: argparse.Namespace) -> tuple[Tensor, Tensor, list[str]]:
-    faces = cuhk.load(options.folder, options.size, 0, crop=None)
+    # the seed decides who tests, as it does in `prepare faces` and `prepare quadruplets`: one seed for all of them
+    faces = cuhk.load(options.folder, options.size, options.seed, crop=None)
     rows = (faces.split != TEST).nonzero().flatten()
     return faces.photos[rows], faces.sketches[rows], [faces.ids[row] for row in rows.tolist()]
 
