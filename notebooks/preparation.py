@@ -60,7 +60,7 @@ from myst_nb import glue
 
 from gweebp import figures, measures, verdict
 from gweebp.datasets import PARTS
-from gweebp.preparation import cyclegan, parser_training, quality
+from gweebp.preparation import cyclegan, inpainter, parser_training, quality
 from gweebp.preparation.parse import NONE, miou, polygons
 from gweebp.preparation.parser import Parser
 from gweebp.preparation.quadruplets import exchange, filler
@@ -143,22 +143,22 @@ Markdown(
 # %% [markdown]
 # ## Inventing a part
 #
-# {glue:text}`people` test subjects of each set are given doppelgängers of several kinds: the world's own, *exact* ones; *plain* ones,
-# whose hole is closed from its rim {cite:p}`telea2004`; and, of drawings, *translated* ones: the hole is closed in the photograph,
-# which a small CycleGAN of this repository turns into a drawing. All get the world's own parts, so that nothing but the
-# inventor differs.
+# {glue:text}`people` test subjects of each set are given doppelgängers of three kinds: the world's own, *exact* ones; *plain* ones,
+# whose hole is closed from its rim {cite:p}`telea2004`; and *learned* ones, by the small networks of this repository: pluralistic
+# inpainting and, for drawings, CycleGAN. All get the world's own parts, so that nothing but the inventor differs.
 
 # %% tags=["remove-output", "hide-input"]
 glue("people", str(people), display=False)
+invent = inpainter.load(located("data/checkpoints/inpainter.safetensors"))
 draw = cyclegan.load(located("data/checkpoints/translator.safetensors"))
 runs = [run for run in open_runs(build, datasets, network) if "world" in run.faces.record]
 kinds = {}  # (run, kind) -> candidates
 for run in runs:
     rows, look = run.faces.test[:people], run.faces.record["world"]["kind"]
+    translate = draw.sketches if look == "drawn" else None
     kinds[run, "exact"] = verdict.exact(run, rows)
     kinds[run, "plain"] = verdict.invented(run, rows, filler("telea"), seed=seed)
-    if look == "drawn":
-        kinds[run, "translated"] = verdict.invented(run, rows, filler("telea"), translate=draw.sketches, seed=seed)
+    kinds[run, "learned"] = verdict.invented(run, rows, filler(invent), translate=translate, seed=seed)
 
 # %% tags=["remove-output", "hide-input"]
 NONE_HERE = "The people of this profile are real: they have no exact doppelgängers to compare with."
@@ -178,9 +178,10 @@ glue("fig-invented", grid or figures.note(NONE_HERE))
 # %% [markdown]
 # ```{glue:figure} fig-invented
 # :name: fig-invented
-# :alt: Rows of faces of one person, exact and invented doppelgängers as composite, photograph and drawing, with one column for each exchanged part; the exchanged region is outlined.
+# :alt: Rows of faces of one person, exact, plain and learned doppelgängers as composite, photograph and drawing, one column for each exchanged part; the exchanged region is outlined.
 #
-# One test subject with every part exchanged, as composite, as photograph and as drawing. A part that sketch or photograph do not show is left as it was.
+# A test subject of each set with every part exchanged: the one as composite and as photograph, the other as drawing. A part that
+# sketch or photograph do not show is left as it was.
 # ```
 #
 # What the network makes of them. A candidate asks a question of it when all four conditions of {eq}`eq-7` and {eq}`eq-8` hold:
@@ -191,7 +192,7 @@ pd.DataFrame({(run.title, kind): verdict.summary(p, run.trials["threshold"]) for
 
 # %% [markdown]
 # A hole closed from its rim takes away what made the part somebody's, in sketch and photograph alike: the two then agree with one
-# another, and with nobody. An exact doppelgänger has somebody else's.
+# another, and with nobody. An exact doppelgänger has somebody else's part; a learned one may have, or just the likeliest.
 #
 # ## Drawing the part
 #
@@ -234,7 +235,7 @@ panels = {
     for (run, kind), p in played.items()
 }
 panels = {title: found for title, found in panels.items() if found}
-glue("fig-verdict", figures.forest(panels, xlabel="SR at FAR 10 %", columns=2) if panels else figures.note(NONE_HERE))
+glue("fig-verdict", figures.forest(panels, xlabel="SR at FAR 10 %", columns=3) if panels else figures.note(NONE_HERE))
 
 # %% [markdown]
 # ```{glue:figure} fig-verdict
@@ -254,6 +255,17 @@ lines = [
     if kind != "exact"
 ]
 Markdown("\n".join(lines) or NONE_HERE)
+
+# %% [markdown]
+# A baseline that looks at no image tells how much of a success rate comes from where parts lie. What the fixed blob in the
+# centre reaches:
+
+# %% tags=["hide-input"]
+blob = {}
+for (run, kind), p in played.items():
+    if "center" in p.games.inpainting:
+        blob.setdefault(run.title, {})[kind] = measures.shown(measure.estimate(p.games, "center", **options), 2)
+pd.DataFrame(blob).T
 
 # %% [markdown]
 # The intervals draw the people anew, the same people on both sides. Where one of them reaches from near 0 to near 1, so
