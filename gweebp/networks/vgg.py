@@ -62,15 +62,16 @@ def vgg16(
             depth = scaled(full, width)
         layers[f"pool{block}"] = nn.MaxPool2d(2)
     flat = depth * (size // 32) ** 2
+    # before the features are initialised: the order in which a seed is spent is part of what it gives
+    head: OrderedDict[str, nn.Module] = OrderedDict(fc=nn.Linear(flat, embedding))
+    if hidden:
+        first, second = nn.Linear(flat, hidden), nn.Linear(hidden, embedding)
+        head = OrderedDict(fc6=first, relu6=nn.ReLU(), fc7=second, relu7=nn.ReLU())
     for layer in layers.values():
         if isinstance(layer, nn.Conv2d):
             # He initialisation: without batch norm, 13 layers of any other scale do not train from scratch
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    head: OrderedDict[str, nn.Module] = OrderedDict(fc=nn.Linear(flat, embedding))
-    if hidden:
-        first, second = nn.Linear(flat, hidden), nn.Linear(hidden, embedding)
-        head = OrderedDict(fc6=first, relu6=nn.ReLU(), fc7=second, relu7=nn.ReLU())
     for layer in head.values():
         if isinstance(layer, nn.Linear):
             nn.init.normal_(layer.weight, std=math.sqrt(1 / layer.in_features))
