@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import platform
 import sys
 import time
@@ -69,7 +70,8 @@ def main() -> int:
             rows.append(row)
             print("  ".join(filter(None, shown(row).values())), flush=True)
     others = [row for row in read_json(kept)["rows"] if row["section"] not in topics] if kept.exists() else []
-    result = environment(started=started) | {"processor": processor(), "rounds": options.rounds, "rows": others + rows}
+    result = environment(started=started) | {"processor": processor(), "rounds": options.rounds}
+    result |= {"load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(), "rows": others + rows}
     del result["command"], result["seed"]
     for path in [options.out / "results.json", *([kept] if options.keep else [])]:
         write_json(path, result)

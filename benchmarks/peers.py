@@ -75,7 +75,9 @@ def peers(net: Any, probe: Tensor, mate: Tensor, nonmate: Tensor, masks: int) ->
         from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
         method = GradCAM(model=model, target_layers=[dict(model.named_modules())[f"0.{net.feature_layer}"]])
-        return lambda: method(input_tensor=probe, targets=[ClassifierOutputTarget(0)] * len(probe))
+        return lambda: method(
+            input_tensor=probe.clone().requires_grad_(), targets=[ClassifierOutputTarget(0)] * len(probe)
+        )
 
     makers = {
         "EBP, torchray": torchray_ebp,
@@ -89,7 +91,7 @@ def peers(net: Any, probe: Tensor, mate: Tensor, nonmate: Tensor, masks: int) ->
     return found
 
 
-def rows(rounds: int, masks: int = 64) -> Iterator[Row]:
+def rows(rounds: int, masks: int = 16) -> Iterator[Row]:
     """VGG16 at 224², one image at a time, as peers are used: time over forward and over forward + backward."""
     net = network("vgg16")
     sample = triplet(net, 1)

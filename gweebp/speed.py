@@ -68,7 +68,6 @@ def missed(rows: Iterable[Row]) -> list[str]:
 def where(result: dict[str, Any]) -> str:
     """On what, with what and when it was measured."""
     commit = (result["commit"] or "unknown")[:8]
-    return (
-        f"{result['processor']}, {result['threads']} threads, PyTorch {result['versions']['torch']}, "
-        f"commit {commit}, {result['finished'][:10]}"
-    )
+    busy = f", which others used too (load {result['load']:g})" if result["load"] > 1.5 * result["cores"] else ""
+    machine = f"{result['processor']}, {result['cores']} cores{busy}, {result['threads']} threads"
+    return f"{machine}, PyTorch {result['versions']['torch']}, commit {commit}, {result['finished'][:10]}"
