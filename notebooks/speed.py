@@ -182,7 +182,7 @@ Markdown("\n".join(f"- {line}" for line in speed.missed(result["rows"])) or "- n
 # %% [markdown]
 # The counts are where they should be, so what is left is not arithmetic. Work element by element on responses
 # (signs, shares, the winners of max-feature-maps) reads and writes memory once an operation, and weighs more where
-# convolutions are small; on VGG16 each map also reads the 25 million weights under the embedding once for each pass,
+# convolutions are small; on VGG16 each map also reads the many weights under the embedding once for each pass,
 # which one image alone pays in full. The rows on where the time goes say how much. A black-box method spends nearly all of
 # its time in the network's own forward passes, and so does a peer: with as many masks, neither can be much faster than the other.
 # Ratios taken on a machine that others use are uncertain; operations and memory are counted, and are not.
