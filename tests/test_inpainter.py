@@ -119,16 +119,18 @@ def test_numbers_out_of_range_are_refused(faces, tmp_path):
 
 @pytest.mark.parametrize("look", ["photo", "composite"])
 def test_the_inpainter_we_ship_knows_what_belongs_into_a_face(look):
-    """On people that it has not seen: nearer to the truth than the face's mean colour, and another filling by seed."""
+    """On people that it has not seen: nearer to the truth than plain fillings, and another filling by seed."""
     net = inpainter.load(SHIPPED)
     images, labels = parser_training.faces(look, 10, 96, seed=2000)
-    errors = {"mean": [], "net": []}
+    errors = {"mean": [], "telea": [], "net": []}
     for part in range(len(PARTS)):
         masks = dilate(labels == part, 2)
         first, second = (fill(images, masks, net, seed=seed) for seed in (0, 1))
         errors["net"].append(hole_error(first, images, masks))
         errors["mean"].append(hole_error(fill(images, masks, "mean"), images, masks))
         assert hole_error(first, second, masks) > 0.5
-    assert sum(errors["net"]) < 0.9 * sum(errors["mean"])
+        errors["telea"].append(hole_error(fill(images, masks, "telea"), images, masks))
+    assert sum(errors["net"]) < 0.75 * sum(errors["mean"])
+    assert sum(errors["net"]) < sum(errors["telea"])  # by hair and skin: of small holes the rim tells as much
     assert files.read_tensors(SHIPPED)[1]["record"]["environment"]["command"].startswith("gweebp")
     assert SHIPPED.stat().st_size < 5e6
