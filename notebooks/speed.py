@@ -149,7 +149,7 @@ frame(
 # %% tags=["hide-input", "remove-output"]
 result = speed.measured()
 shown = [r for r in result["rows"] if r["measure"] == "time ÷ forward" and r["topic"].startswith("lcnn9")]
-glue("fig-time", figures.bars({r["what"]: 100 * r["value"] for r in shown}, xlabel="time, % of a forward pass"))
+glue("fig-speed-time", figures.bars({r["what"]: 100 * r["value"] for r in shown}, xlabel="time, % of a forward pass"))
 
 # %% [markdown]
 # ## Measured
@@ -161,8 +161,8 @@ glue("fig-time", figures.bars({r["what"]: 100 * r["value"] for r in shown}, xlab
 Markdown(f"{speed.where(result)}.")
 
 # %% [markdown]
-# ```{glue:figure} fig-time
-# :name: fig-time
+# ```{glue:figure} fig-speed-time
+# :name: fig-speed-time
 # :alt: Horizontal bars, one for each white-box method on LCNN9, its time in per cent of one forward pass, and one for a forward and a backward pass.
 #
 # LCNN9 at 128², to the saliency layer: time of a map, in per cent of the probe's own forward pass.
