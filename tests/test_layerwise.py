@@ -14,21 +14,21 @@ def images(net, b=2):
 
 
 def test_behind_relus_ebp_ignores_nothing_but_the_embeddings_negative_coordinates():
-    net = networks.build("vgg16", width=1 / 32, size=32, embedding=8).double()
+    net = networks.build("vgg16", seed=0, width=1 / 32, size=32, embedding=8).double()
     head, *convolutions = ignored_by_ebp(net, *images(net)).values()
     assert head > 0.05
     assert max(map(abs, convolutions)) < 1e-9
 
 
 def test_without_them_every_layer_loses_a_share():
-    net = networks.build("lcnn9", width=1 / 16, size=32, embedding=8).double()
+    net = networks.build("lcnn9", seed=0, width=1 / 16, size=32, embedding=8).double()
     found = ignored_by_ebp(net, *images(net))
     assert list(found)[-1] == "conv1"
     assert all(0.001 < share < 1 for share in found.values())
 
 
 def test_weighting_loses_more_the_further_down_and_takes_what_worked_against():
-    net = networks.build("lcnn9", width=1 / 16, size=32, embedding=8).double()
+    net = networks.build("lcnn9", seed=0, width=1 / 16, size=32, embedding=8).double()
     probe, noise, other = images(net)
     lost, against = lost_by_weighting(net, probe, probe + 0.1 * noise, other)
     assert lost.keys() == against.keys()
