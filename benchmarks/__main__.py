@@ -22,6 +22,7 @@ from benchmarks import blackbox, peers, scaling, whitebox
 from benchmarks.clock import Row
 from gweebp.files import atomic, read_json, write_json
 from gweebp.record import environment
+from gweebp.results import located
 from gweebp.speed import RESULTS, shown, where
 
 TOPICS = {
@@ -62,7 +63,7 @@ def main() -> int:
     topics = options.only.split(",")
     if unknown := [topic for topic in topics if topic not in TOPICS]:
         parser.error(f"--only {unknown[0]}: expected some of {', '.join(TOPICS)}")
-    started, kept = time.perf_counter(), RESULTS
+    started, kept = time.perf_counter(), located(RESULTS)
     rows: list[Row] = []
     for topic in topics:
         for row in TOPICS[topic](options.rounds):

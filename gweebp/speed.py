@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from gweebp.files import read_json
+from gweebp.results import located
 
 __all__ = ["RESULTS", "measured", "met", "missed", "shown", "tables", "where"]
 
-RESULTS = Path(__file__).resolve().parents[1] / "benchmarks/results.json"  #: the figures that the book shows
+RESULTS = "benchmarks/results.json"  #: the figures that the book shows
 
 Row = dict[str, Any]
 
 
 def measured(path: str | Path = RESULTS) -> dict[str, Any]:
     """What one run of the benchmarks wrote: processor, threads, commit, versions, finished, rows."""
-    return read_json(path)
+    return read_json(located(path))
 
 
 def met(row: Row) -> bool | None:
