@@ -80,7 +80,7 @@ def main() -> int:
     parser.add_argument("--build", default="_build/book")
     parser.add_argument("--networks", default="vgg16,lcnn9")
     parser.add_argument("--datasets", default="synthetic-composite,synthetic-drawn")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of a network, at most")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of a network, at most (default: 1)")
     parser.add_argument("--readme", type=Path, default=README)
     options = parser.parse_args()
     runs = open_runs(options.build, options.datasets, options.networks)
