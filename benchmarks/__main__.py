@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import platform
 import sys
 import time
 import warnings
@@ -21,7 +20,7 @@ import torch
 from benchmarks import blackbox, peers, scaling, whitebox
 from benchmarks.clock import Row
 from gweebp.files import atomic, read_json, write_json
-from gweebp.record import environment
+from gweebp.record import environment, processor
 from gweebp.results import located
 from gweebp.speed import RESULTS, shown, where
 
@@ -34,13 +33,6 @@ TOPICS = {
     "peers": peers.rows,
 }
 COLUMNS = ("topic", "what", "measure", "value", "target", "met")
-
-
-def processor() -> str:
-    """The processor's name, as Linux tells it."""
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    return names[0] if info.exists() and names else platform.processor() or platform.machine()
 
 
 def markdown(result: dict[str, Any]) -> str:

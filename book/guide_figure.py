@@ -15,6 +15,7 @@ from gweebp import cases
 from gweebp.casework.examiner import Examined
 from gweebp.casework.explanation import explained
 from gweebp.casework.pictures import Picture
+from gweebp.datasets.triplets import hiding_images
 from gweebp.figures.explanation import explanation
 from gweebp.files import atomic
 from gweebp.results import Run, open_runs
@@ -25,14 +26,13 @@ OUT = Path(__file__).with_name("_static") / "explain.png"
 
 def typical(run: Run) -> Examined:
     """The case of the median gain, at the threshold of the verification."""
-    chosen = run.trials["hiding"]
-    gallery, test = run.faces.gallery(), run.faces.test
-    probe = embed(run.net, run.faces.sketches[test[chosen["probe"]]])
-    far, near = ((probe - embed(run.net, gallery[chosen[who]])).norm(dim=1) for who in ("nonmate", "mate"))
+    *triplets, _ = hiding_images(run.faces, run.trials["hiding"])
+    probe, mate, nonmate = (embed(run.net, images) for images in triplets)
+    far, near = ((probe - other).norm(dim=1) for other in (nonmate, mate))
     images = [x[0] for x in run.triplet(cases.choose((far - near).numpy())["typical"])]
     found = explained(run.net, *images, threshold=run.trials["threshold"])
-    probe_, mate, nonmate = (Picture(f"{name}.png", x) for name, x in zip(("probe", "mate", "nonmate"), images))
-    return Examined(probe_, [mate], nonmate, False, found)
+    shown = [Picture(f"{name}.png", x) for name, x in zip(("probe", "mate", "nonmate"), images)]
+    return Examined(shown[0], [shown[1]], shown[2], False, found)
 
 
 def main() -> int:

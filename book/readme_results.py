@@ -8,8 +8,6 @@ Nothing in the table is typed: values and intervals are those of the chapters, v
 from __future__ import annotations
 
 import argparse
-import platform
-import re
 import sys
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from gweebp.figures import style_of
 from gweebp.files import atomic
 from gweebp.measures import MEASURES
 from gweebp.paper import METHODS
+from gweebp.record import processor
 from gweebp.results import Run, open_runs
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -52,13 +51,6 @@ def verdicts(runs: list[Run], seeds: int) -> str:
     for judged in claims.judge(runs, seeds=seeds):
         found.setdefault(judged.verdict, []).append(judged.claim.key)
     return "Of the paper's eight claims: " + "; ".join(f"{', '.join(keys)} {v}" for v, keys in found.items()) + "."
-
-
-def processor() -> str:
-    """What this machine computes with, as far as the system says."""
-    info = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.is_file() else None
-    return model[1] if model else platform.processor() or platform.machine()
 
 
 def filled(text: str, block: str) -> str:

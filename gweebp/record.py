@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["PACKAGES", "environment"]
+__all__ = ["PACKAGES", "environment", "processor"]
 
 PACKAGES = ("gweebp", "torch", "torchvision", "numpy", "scipy", "pillow", "matplotlib", "safetensors")
 
@@ -55,6 +55,17 @@ def environment(
     if device.type == "cuda":
         record["peak_gpu_memory_mib"] = round(torch.cuda.max_memory_allocated(device) / 2**20, 1)
     return record
+
+
+def processor() -> str:
+    """What this machine computes with, as far as the system says.
+
+    >>> bool(processor())
+    True
+    """
+    info = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.is_file() else None
+    return model[1].strip() if model else platform.processor() or platform.machine()
 
 
 def _portable(argument: str) -> str:

@@ -1,9 +1,10 @@
 """What the golden notebooks share: where they are, what in them is a figure, and which machine made them."""
 
-import platform
 from pathlib import Path
 
 import torch
+
+from gweebp.record import processor
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests/golden"
@@ -13,11 +14,8 @@ FIGURES = {f"{prefix}image/{kind}" for prefix in ("", "application/papermill.rec
 
 def machine() -> dict[str, str]:
     """What decides the last digits of a training besides its seed: numbers are compared between equal machines only."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
     return {
-        "cpu": model or platform.processor(),
+        "cpu": processor(),
         "vectors": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__.partition("+")[0],
     }
