@@ -14,8 +14,10 @@ from gweebp.replicates import name_of
 FOLDER = Path(__file__).with_name("profiles")
 # the entries below these are named by the profile; each must have the keys that the reference's entries have
 NAMED = ("datasets", "networks", "training", "training/*", "maps/*")
-FREE = ("maps/options", "chapters", "extra_chapters")  # what is below is checked by the method or chapter itself
+# what is below is checked by the method, chapter or command itself
+FREE = ("maps/options", "chapters", "extra_chapters", "invention")
 REFERENCE = "book"
+LEARNERS = ("inpainter", "translator")  # networks of a profile's `invention`, each {option of `prepare learn`: value}
 DRAWN = ("composite", "drawn")  # kinds of datasets that read no folder of the user's
 
 
@@ -125,6 +127,7 @@ def _check_names(profile: dict[str, Any], name: str) -> None:
     used += [
         (f"training/{dataset}", net, profile["training"].get(dataset, {})) for dataset in datasets for net in networks
     ]
+    used += [("invention", name, ("parser", *LEARNERS)) for name in profile["invention"]]
     again = {"networks": networks, "datasets": profile["report"], "groups": profile["maps"]["groups"]}
     used += [(f"replicates/{key}", one, among) for key, among in again.items() for one in profile["replicates"][key]]
     for place, wanted, among in used:

@@ -17,12 +17,13 @@ from gweebp.gain import NoGainWarning
 from gweebp.games.bootstrap import Estimate
 from gweebp.measures import shown
 from gweebp.networks import as_input
+from gweebp.preparation.inpaint import PLAIN
 from gweebp.results import Run
 from gweebp.soundness import wilson
 from gweebp.triplet import embedded
 from gweebp.verification import embed, ranks
 
-__all__ = ["candidates", "matching", "probability_left", "rank_k", "sentence", "upper_layers"]
+__all__ = ["candidates", "inventors", "matching", "probability_left", "rank_k", "sentence", "upper_layers"]
 
 WALKS: dict[str, dict[str, Any]] = {
     "EBP": {"extended": False, "weighted": False},
@@ -64,6 +65,24 @@ def candidates(run: Run) -> dict[str, str]:
         for part, count in found["candidates_by_part"].items()
     }
     return parts | {"all": f"{len(found['qualified'])} of {found['candidates']}"}
+
+
+def inventors(run: Run) -> str:
+    """Who found the parts of the candidates, and who invented others, by the record of the faces; "" without any."""
+    chosen = run.faces.record.get("quadruplets", {}).get("parameters")
+    if not chosen:
+        return ""
+    found = (
+        "a parser finds hair and skin, landmarks the other parts" if "parser" in chosen else "landmarks tell the parts"
+    )
+    plain = f"its surroundings carried inwards ({chosen['fill']})"
+    filled = plain if chosen["fill"] in PLAIN else "what an inpainting network invents"
+    way = (
+        "the photo is then turned into a drawing, whose part goes into the sketch"
+        if "translate" in chosen
+        else ("the sketch is filled alike")
+    )
+    return f"Here {found}; the photo’s part is replaced by {filled}, and {way}."
 
 
 def upper_layers(net: nn.Module) -> list[str]:

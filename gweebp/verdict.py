@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from gweebp.results import Games, Run
 from gweebp.saliency import explain
 from gweebp.soundness import distances
 
-__all__ = ["Played", "agreement", "exact", "invented", "labels_of", "play", "sentence", "summary"]
+__all__ = ["Played", "agreement", "exact", "invented", "labels_of", "play", "refilled", "sentence", "summary"]
 
 NEAR = ("d(OP, OM)", "d(IP, IN)")  # distances that must not exceed τ; the others must
 
@@ -80,6 +80,22 @@ def invented(run: Run, rows: Tensor, fill: Fill, *, translate: Translate | None 
     faces = run.faces
     made = exchange(faces.photos[rows], faces.sketches[rows], photo, sketch, rows, fill, translate=translate, seed=seed)
     return made.quadruplets
+
+
+def refilled(four: Quadruplets, fill: Fill, *, seed: int = 0) -> Quadruplets:
+    """The same people, parts and regions, invented anew, photo and sketch alike.
+
+    Raises ValueError where the photos' regions are not known.
+
+    >>> images, here = torch.full((1, 3, 8, 8), 9, dtype=torch.uint8), torch.eye(8, dtype=torch.bool)[None]
+    >>> four = Quadruplets(images, images, images, images, here, torch.tensor([0]), torch.tensor([3]), here)
+    >>> refilled(four, lambda images, masks, seeds: images.masked_fill(masks[:, None], 7)).ip.sum(1)[0, 0, :2].tolist()
+    [21, 27]
+    """
+    if four.mate_region is None:
+        raise ValueError("mate_region is None: where the photos were changed is not known")
+    seeds = [seed * len(four) + i for i in range(len(four))]
+    return replace(four, ip=fill(four.op, four.region, seeds), in_=fill(four.om, four.mate_region, seeds))
 
 
 def play(run: Run, candidates: Quadruplets, methods: Sequence[str], *, steps: int = 21, seed: int = 0) -> Played:
@@ -149,14 +165,14 @@ def agreement(first: Played, second: Played, measure: str, *, resamples: int = 2
     return kendall(one, two)
 
 
-def sentence(played: Played, true: Played, measure: str, **options: int) -> str:
-    """How many candidates qualify, who is highest, who was with the exact ones (`true`), and how far both agree."""
+def sentence(played: Played, true: Played, measure: str, *, kind: str = "exact", **options: int) -> str:
+    """How many candidates qualify, who is highest, who was with `true`, those of this kind, and how far both agree."""
     text = f"{int(played.kept.sum())} of {len(played.kept)} candidates qualify"
     tau = agreement(true, played, measure, **options)
     if tau is None:
-        return f"{text}, {int(true.kept.sum())} of the exact ones: too few to compare."
+        return f"{text}, {int(true.kept.sum())} of the {kind} ones: too few to compare."
     m, highest = find(measure), []
     for side in (played, true):
         values = {name: m.estimate(side.games, name, resamples=1).value for name in in_order(side.games.inpainting)}
         highest.append(style_of(max(values, key=lambda name: values[name])).label)
-    return f"{text}; {highest[0]} is highest (exact: {highest[1]}); τ-b with the exact ranking {shown(tau, 2)}."
+    return f"{text}; {highest[0]} is highest ({kind}: {highest[1]}); τ-b with the {kind} ranking {shown(tau, 2)}."

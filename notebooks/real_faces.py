@@ -32,16 +32,22 @@ datasets = "cuhk"  # the datasets to show, separated by commas
 published = "mobilefacenet"  # the network that others trained
 sample = 0  # which trial is the example, from 0
 triplets = 8  # on how many the lost probability is measured
+people = 20  # test subjects whose parts are invented a second time
+methods = (
+    "random,center,gradcam,pairwisesim,ebp,cebp,ecebp,gweebp"  # the methods that play on both, separated by commas
+)
+steps = 11  # mask sizes in that game, the empty and the full one among them
 far = "sr-10"  # the figure of the inpainting game, a key of measures.MEASURES
 resamples = 2000  # bootstrap resamples behind each interval
-seed = 0  # of the bootstrap
+seed = 0  # of the game and the bootstrap
 # %% tags=["hide-input"]
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from gweebp import figures, measures, real_faces
+from gweebp import figures, measures, real_faces, verdict
+from gweebp.preparation.quadruplets import filler
 from gweebp.results import open_runs
 from gweebp.tables import frame
 from gweebp.yardsticks import maps_of
@@ -86,8 +92,15 @@ for run in given or runs[-1:]:
 # %% [markdown]
 # ## Doppelgängers of real people
 #
-# Of each test person, one face part after the other is filled in, in the sketch and in the photo, within a polygon through the
-# landmarks. A network accepts such a candidate by the four conditions of the [inpainting game](inpainting_game), and only then does it play:
+# Of each test person, one face part after the other is replaced, in the sketch and in the photo, on the way that
+# [another chapter](preparation) measures on drawn faces:
+
+# %% tags=["hide-input"]
+Markdown(real_faces.inventors(runs[0]) or "This folder has no landmarks, so that nobody knows where the parts are.")
+
+# %% [markdown]
+# The networks that invent have learned on drawn faces, and were then tuned on the people who don't test. A network accepts a candidate
+# by the four conditions of the [inpainting game](inpainting_game), and only then does it play:
 
 # %% tags=["hide-input"]
 pd.DataFrame({run.title: real_faces.candidates(run) for run in runs})
@@ -128,6 +141,49 @@ glue("fig-real-inpainting", figures.forest(inpainting, xlabel=measures.find(far)
 # Inpainting game on real sketches, 95 % intervals.
 # ```
 #
+# ## Another inventor, another verdict?
+#
+# Nobody knows how these people would look with another nose. So the same parts of {glue:text}`real-people` people are invented a second
+# time by somebody who knows nothing of faces: the hole is closed from its rim {cite:p}`telea2004`, in photo and sketch alike. What
+# becomes of the candidates, and of the methods' success rate at a FAR of 10 %:
+
+# %% tags=["remove-output", "hide-input"]
+glue("real-people", str(people), display=False)
+played_anew = {}
+for run in [run for run in given or runs[-1:] if run.games.inpainting]:
+    chosen = run.candidates.select(torch.isin(run.candidates.subject, run.faces.test[:people]))
+    for kind, four in {"as played": chosen, "from the rim": verdict.refilled(chosen, filler("telea"))}.items():
+        played_anew[run, kind] = verdict.play(run, four, methods.split(","), steps=steps, seed=seed)
+options = {"resamples": resamples, "seed": seed}
+panels = {
+    f"{run.title}: {kind}": {m: measures.find(far).estimate(p.games, m, **options) for m in p.games.inpainting}
+    for (run, kind), p in played_anew.items()
+}
+panels = {title: found for title, found in panels.items() if found}
+glue("fig-anew", figures.forest(panels, xlabel=measures.find(far).label) if panels else none)
+
+# %% tags=["hide-input"]
+pd.DataFrame(
+    {(run.title, kind): verdict.summary(p, run.trials["threshold"]) for (run, kind), p in played_anew.items()}
+).T
+
+# %% [markdown]
+# ```{glue:figure} fig-anew
+# :name: fig-anew
+# :alt: Two panels, the candidates that were played and the same parts closed from the rim. For each method a point with a bar, a figure of the inpainting game.
+#
+# The inpainting game on the same parts of the same people by two inventors, 95 % intervals over people.
+# ```
+
+# %% tags=["hide-input"]
+lines = [
+    f"- {run.title}, {kind}: {verdict.sentence(p, played_anew[run, 'as played'], far, kind='played', **options)}"
+    for (run, kind), p in played_anew.items()
+    if kind != "as played"
+]
+Markdown("\n".join(lines) or "No quadruplets were played in this profile.")
+
+# %% [markdown]
 # ## How much of the probability reaches the map
 #
 # The sum of the MWP over the layer's neurons, mean over triplets; what is missing was lost above it, at neurons that
@@ -161,5 +217,5 @@ Markdown("\n".join(f"- {line}" for line in lines))
 #   allow, what the other chapters find would hold for networks of this book only.
 # - *The maps of a network with batch norm*: if hardly any probability arrived at the saliency layer, its map would speak for a small
 #   remainder. The last figure says how large the remainder is.
-# - *The quadruplets*: filled parts are smooth, and a method that finds smooth regions would do well without knowing why the network
-#   changed its mind. Exact doppelgängers, which only the [synthetic faces](datasets) have, are the check.
+# - *The quadruplets*: invented parts are smoother than real ones, and a method that finds smooth regions would do well without
+#   knowing why the network changed its mind; two inventors who rank the methods unlike would show it. Exact doppelgängers, which only the [synthetic faces](datasets) have, are the check.

@@ -58,7 +58,7 @@ def test_networks_learn_from_a_folder_but_never_from_its_test_people(folder, tmp
     record = files.read_tensors(tmp_path / "net.safetensors")[1]["record"]
     assert record["photos"] == record["sketches"] == PEOPLE - round(PEOPLE / 4)
     for seed in (0, 1):
-        options = Namespace(folder=folder, size=32, seed=seed)
+        options = Namespace(folder=folder, layout=None, size=32, seed=seed)
         faces = cuhk.load(folder, 32, seed, crop=None)
         learned = {image.numpy().tobytes() for image in look(options, "photo")}
         assert not learned & {image.numpy().tobytes() for image in faces.photos[faces.test]}

@@ -81,26 +81,28 @@ def fit(
     device: str | torch.device = "cpu",
     snapshot: str | Path | None = None,
     progress: bool = True,
+    origin: str = "",
     **recipe: Any,
 ) -> dict[str, Any]:
     """Train `net`, in place, and write it to `out`.
 
     Args:
-        net: from `cyclegan.build`.
+        net: from `cyclegan.build`, or one that has learned already.
         sketches, photos: uint8 (n, 3, size, size) and (m, 3, size, size), of net's size.
         out: a safetensors file for the weights, with the record in it.
         snapshot: where the training keeps its state; taken up again where it lies there.
+        origin: what says which weights `net` came with, such as their digest, where it has learned before.
         recipe: fields of `Recipe`.
 
     Returns:
-        the record: recipe, losses (means over 50 steps each), environment.
+        the record: recipe, origin, losses (means over 50 steps each), environment.
     """
     started, plan = time.perf_counter(), Recipe(**recipe)
     for name, images in (("sketches", sketches), ("photos", photos)):
         if images.shape[1:] != (3, net.size, net.size) or not len(images):
             raise ValueError(f"expected {name} (n, 3, {net.size}, {net.size}), n > 0, got {tuple(images.shape)}")
     stepper = _Stepper(net, plan, device)
-    training = stepper.training(sketches=len(sketches), photos=len(photos))
+    training = stepper.training(sketches=len(sketches), photos=len(photos), origin=origin)
     training.run(
         lambda draws: stepper.step(_draw(sketches, plan, draws), _draw(photos, plan, draws), draws),
         steps=plan.steps,
@@ -112,7 +114,12 @@ def fit(
         label="translator",
     )
     net.eval()
-    record: dict[str, Any] = {"recipe": asdict(plan), "sketches": len(sketches), "photos": len(photos)}
+    record: dict[str, Any] = {
+        "recipe": asdict(plan),
+        "origin": origin,
+        "sketches": len(sketches),
+        "photos": len(photos),
+    }
     record |= {"losses": training.losses, "environment": environment(seed=plan.seed, started=started, device=device)}
     weights.save(net, out, record)
     return record
@@ -173,7 +180,7 @@ class _Stepper:
         empty = torch.zeros(0, 3, net.size, net.size, device=device)
         self.pools = {"photos": empty, "sketches": empty.clone()}
 
-    def training(self, **data: int) -> Training:
+    def training(self, **data: int | str) -> Training:
         """The state of a training on so many images."""
         return Training(
             {"net": self.net, "critic_photo": self.critic_photo, "critic_sketch": self.critic_sketch},

@@ -88,20 +88,22 @@ def fit(
     device: str | torch.device = "cpu",
     snapshot: str | Path | None = None,
     progress: bool = True,
+    origin: str = "",
     **recipe: Any,
 ) -> dict[str, Any]:
     """Train `net`, in place, and write it to `out`.
 
     Args:
-        net: from `inpainter.build`.
+        net: from `inpainter.build`, or one that has learned already.
         images: uint8 (n, 3, size, size), faces of net's size.
         labels: uint8 (n, size, size), the part each pixel shows, index into datasets.PARTS, 255 = none.
         out: a safetensors file for the weights, with the record in it.
         snapshot: where the training keeps its state; taken up again where it lies there.
+        origin: what says which weights `net` came with, such as their digest, where it has learned before.
         recipe: fields of `Recipe`.
 
     Returns:
-        the record: recipe, losses (means over 50 steps each), environment.
+        the record: recipe, origin, losses (means over 50 steps each), environment.
     """
     started, plan = time.perf_counter(), Recipe(**recipe)
     if images.shape[1:] != (3, net.size, net.size) or labels.shape != (len(images), net.size, net.size):
@@ -110,7 +112,7 @@ def fit(
             f"{tuple(images.shape)} and {tuple(labels.shape)}"
         )
     stepper = _Stepper(net, plan, device)
-    training = stepper.training(images=len(images))
+    training = stepper.training(images=len(images), origin=origin)
     training.run(
         lambda generator: stepper.step(*_batch(images, labels, plan, generator), generator),
         steps=plan.steps,
@@ -122,7 +124,7 @@ def fit(
         label="inpainter",
     )
     net.eval()
-    record = {"recipe": asdict(plan), "images": len(images), "losses": training.losses}
+    record = {"recipe": asdict(plan), "origin": origin, "images": len(images), "losses": training.losses}
     record["environment"] = environment(seed=plan.seed, started=started, device=device)
     weights.save(net, out, record)
     return record
@@ -158,7 +160,7 @@ class _Stepper:
         self.optimiser = torch.optim.Adam(net.parameters(), betas=(0.0, 0.999))
         self.critics = torch.optim.Adam(judges, betas=(0.0, 0.999))
 
-    def training(self, **data: int) -> Training:
+    def training(self, **data: int | str) -> Training:
         """The state of a training on so many images."""
         return Training(
             {"net": self.net, "critic": self.critic, "critic_rec": self.critic_rec},

@@ -1,4 +1,4 @@
-"""Candidate quadruplets of pairs that are read as they are: parts by polygons through the landmarks of the originals.
+"""Face parts and candidate quadruplets of pairs that are read as they are, by the landmarks of the originals.
 
 For sets whose faces lie alike already, such as CUHK's crops: nothing is aligned or written in between. The landmarks
 are those of the original images; they move with the cut and the size that `datasets.reading` gave the faces.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -16,12 +17,14 @@ from torch import Tensor
 from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.listing import Listing
 from gweebp.datasets.reading import Box, box_of
-from gweebp.preparation.parse import polygons
-from gweebp.preparation.quadruplets import Fill, Made, exchange
+from gweebp.preparation.parse import combined, polygons
+from gweebp.preparation.parser import Parser
+from gweebp.preparation.quadruplets import Fill, Made, Translate, exchange
 
-__all__ = ["LANDMARKS", "candidates", "landmarks_of", "moved"]
+__all__ = ["LANDMARKS", "Labelled", "candidates", "labelled", "landmarks_of", "moved"]
 
 LANDMARKS = ("landmarks.csv", "landmarks68.csv")  # names under which a folder of pairs may hold them
+KINDS = ("photo", "sketch")
 
 
 def landmarks_of(folder: str | Path) -> Path | None:
@@ -46,44 +49,82 @@ def moved(landmarks: Tensor, box: Box, size: int) -> Tensor:
     return (landmarks + 0.5 - torch.tensor([left, top])) * scale - 0.5
 
 
+class Labelled(NamedTuple):
+    """People whose parts are known: rows int64 (k,) of a FaceSet, and the label maps of photo and sketch of each, uint8
+    (k, h, w). skipped: the others, [{"item": subject, "why": .}].
+    """
+
+    rows: Tensor
+    photo: Tensor
+    sketch: Tensor
+    skipped: list[dict[str, str]]
+
+
+def labelled(
+    faces: FaceSet,
+    listing: Listing,
+    points: Mapping[tuple[str, str], Tensor],
+    rows: Tensor,
+    parser: Parser | None = None,
+) -> Labelled:
+    """The parts of some people, by their landmarks.
+
+    Args:
+        faces: what `reading.read` made of `listing`, cut as it chooses.
+        points: (kind, id) -> (68, 2) in pixels of the originals, as `landmarks.read` gives.
+        rows: int64 (n,), whose.
+        parser: finds hair and skin, see `parse.combined`; None: all parts are polygons.
+    """
+    paths = {pair.id: {"photo": pair.photo, "sketch": pair.sketch} for pair in listing.pairs}
+    size = faces.photos.shape[-1]
+    known, drawn, skipped = [], [], []
+    for row in rows.tolist():
+        person = faces.ids[row]
+        try:
+            drawn.append([_polygons(paths[person][kind], points, kind, person, size) for kind in KINDS])
+            known.append(row)
+        except ValueError as error:
+            skipped.append({"item": person, "why": str(error)})
+    index = torch.tensor(known, dtype=torch.int64)
+    maps = [torch.stack(column) for column in zip(*drawn, strict=True)] or [faces.photos.new_zeros(0, size, size)] * 2
+    if parser is not None:
+        seen = (parser.labels(images[index]) for images in (faces.photos, faces.sketches))
+        maps = [combined(found, polygon) for found, polygon in zip(seen, maps, strict=True)]
+    return Labelled(index, maps[0], maps[1], skipped)
+
+
 def candidates(
     faces: FaceSet,
     listing: Listing,
     points: Mapping[tuple[str, str], Tensor],
     fill: Fill,
     *,
+    translate: Translate | None = None,
+    parser: Parser | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> Made:
     """Exchange each part of each test person who has landmarks.
 
     Args:
-        faces: what `reading.read` made of `listing`, cut as it chooses.
-        points: (kind, id) -> (68, 2) in pixels of the originals, as `landmarks.read` gives.
-        fill: invents what masks hide; see `quadruplets.exchange`. seed: of what it draws. progress: show a bar.
+        faces, listing, points, parser: as in `labelled`.
+        fill, translate: invent what masks hide, and carry it into drawings; see `quadruplets.exchange`.
+        seed: of what `fill` draws. progress: show a bar.
 
     Returns:
         Made; test people without landmarks are among the skipped.
     """
-    paths = {pair.id: {"photo": pair.photo, "sketch": pair.sketch} for pair in listing.pairs}
-    size, rows, labels, skipped = faces.photos.shape[-1], [], [], []
-    for row in faces.test.tolist():
-        person = faces.ids[row]
-        try:
-            labels.append([_labels(paths[person][kind], points, kind, person, size) for kind in ("photo", "sketch")])
-            rows.append(row)
-        except ValueError as error:
-            skipped.append({"item": person, "why": str(error)})
-    if not rows:
+    found = labelled(faces, listing, points, faces.test, parser)
+    if not len(found.rows):
         raise ValueError(f"none of {len(faces.test)} test people has landmarks: are they those of another set?")
-    photo, sketch = (torch.stack(maps) for maps in zip(*labels, strict=True))
-    index = torch.tensor(rows)
-    images = faces.photos[index], faces.sketches[index]
-    made = exchange(*images, photo, sketch, index, fill, seed=seed, progress=progress)
-    return Made(made.quadruplets, skipped + made.skipped)
+    images = faces.photos[found.rows], faces.sketches[found.rows]
+    made = exchange(
+        *images, found.photo, found.sketch, found.rows, fill, translate=translate, seed=seed, progress=progress
+    )
+    return Made(made.quadruplets, found.skipped + made.skipped)
 
 
-def _labels(path: Path | None, points: Mapping[tuple[str, str], Tensor], kind: str, person: str, size: int) -> Tensor:
+def _polygons(path: Path | None, points: Mapping[tuple[str, str], Tensor], kind: str, person: str, size: int) -> Tensor:
     if path is None or (kind, person) not in points:
         raise ValueError(f"its {kind} has no landmarks")
     with Image.open(path) as image:

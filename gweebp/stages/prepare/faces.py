@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from gweebp import files
 from gweebp.datasets import reading, synthetic
@@ -18,10 +16,11 @@ from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.layouts import LAYOUTS, listing
 from gweebp.datasets.listing import Listing
 from gweebp.datasets.quadruplets import Quadruplets
-from gweebp.preparation import inpaint, landmarks, pairs
+from gweebp.preparation import landmarks, pairs
 from gweebp.preparation.manifest import MANIFEST
 from gweebp.record import environment
 from gweebp.stages.common import add_run, device_of, progress
+from gweebp.stages.prepare import tools
 
 SYNTHETIC = ("composite", "drawn")
 KINDS = (*SYNTHETIC, *LAYOUTS)
@@ -53,21 +52,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="of synthetic faces exact; of pairs those that --fill makes, where --folder holds landmarks.csv",
     )
-    parser.add_argument("--fill", choices=inpaint.PLAIN, default="telea", help="who invents parts (default: telea)")
+    parser.add_argument("--fill", default="telea", metavar="WHO", help=f"{tools.FILL} (default: telea)")
+    parser.add_argument("--translate", type=Path, metavar="FILE", help=tools.ROUTE)
+    parser.add_argument("--parser", type=Path, metavar="FILE", help=tools.PARSER)
     add_run(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Write quadruplets.safetensors, faces.safetensors and record.json into the folder `out`."""
     started = time.perf_counter()
-    device_of(options)
-    faces, quadruplets = _drawn(options) if options.kind in SYNTHETIC else _read(options)
+    device = device_of(options)
+    faces, quadruplets = _drawn(options) if options.kind in SYNTHETIC else _read(options, device)
     quadruplets.save(options.out / "quadruplets.safetensors")
     record = faces.record | {"environment": environment(seed=options.seed, started=started)}
     replace(faces, name=options.dataset, record=record).save(options.out)
 
 
-def _read(options: argparse.Namespace) -> tuple[FaceSet, Quadruplets]:
+def _read(options: argparse.Namespace, device: torch.device) -> tuple[FaceSet, Quadruplets]:
     if options.folder is None:
         raise ValueError(f"--kind {options.kind} reads a folder of photo-sketch pairs: name it with --folder")
     found = listing(options.kind, options.folder, options.distractors_from)
@@ -77,10 +78,14 @@ def _read(options: argparse.Namespace) -> tuple[FaceSet, Quadruplets]:
         faces.record["alignment"] = {
             key: value for key, value in aligned.items() if key not in ("items", "environment")
         }
-    return _with_doppelgangers(faces, found, options) if options.quadruplets else (faces, _none(options.size))
+    if not options.quadruplets:
+        return faces, _none(options.size)
+    return _with_doppelgangers(faces, found, options, device)
 
 
-def _with_doppelgangers(faces: FaceSet, found: Listing, options: argparse.Namespace) -> tuple[FaceSet, Quadruplets]:
+def _with_doppelgangers(
+    faces: FaceSet, found: Listing, options: argparse.Namespace, device: torch.device
+) -> tuple[FaceSet, Quadruplets]:
     """Faces whose record says how the candidates were made, and the candidates; none without landmarks."""
     points = pairs.landmarks_of(options.folder)
     if points is None:
@@ -89,11 +94,20 @@ def _with_doppelgangers(faces: FaceSet, found: Listing, options: argparse.Namesp
         how: dict = {"skipped": [{"item": "all", "why": why}]}
         return replace(faces, record=faces.record | {"quadruplets": how}), _none(options.size)
 
-    def fill(images: Tensor, masks: Tensor, seeds: Sequence[int]) -> Tensor:
-        return inpaint.fill(images, masks, options.fill, seed=seeds)
-
-    made = pairs.candidates(faces, found, landmarks.read(points), fill, seed=options.seed, progress=progress())
-    how = {"parameters": {"fill": options.fill}, "counts": made.quadruplets.counts(), "skipped": made.skipped}
+    fill, translate, chosen = tools.inventors(options.fill, options.translate, device)
+    parser = tools.parser(options.parser, device)
+    chosen |= {"parser": tools.digest(options.parser)} if options.parser else {}
+    made = pairs.candidates(
+        faces,
+        found,
+        landmarks.read(points),
+        fill,
+        translate=translate,
+        parser=parser,
+        seed=options.seed,
+        progress=progress(),
+    )
+    how = {"parameters": chosen, "counts": made.quadruplets.counts(), "skipped": made.skipped}
     return replace(faces, record=faces.record | {"quadruplets": how}), made.quadruplets
 
 

@@ -22,7 +22,7 @@ from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.quadruplets import PARTS, Quadruplets
 from gweebp.preparation.manifest import Manifest
 from gweebp.preparation.parse import read_labels
-from gweebp.preparation.quadruplets import MARGIN, Fill, Translate, exchange, filler
+from gweebp.preparation.quadruplets import MARGIN, exchange
 from gweebp.record import environment
 from gweebp.stages.common import add_run, device_of
 from gweebp.stages.prepare import tools
@@ -37,9 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--dataset", required=True, help="name of the set, for records and captions")
     parser.add_argument("--fill", default="telea", metavar="WHO", help=f"{tools.FILL} (default: telea)")
-    parser.add_argument(
-        "--translate", type=Path, metavar="FILE", help=f"sketches get parts of translated photos; {tools.TRANSLATE}"
-    )
+    parser.add_argument("--translate", type=Path, metavar="FILE", help=tools.ROUTE)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(default: all)")
     parser.add_argument(
         "--margin", type=float, default=MARGIN, help=f"around a part, in image heights (default: {MARGIN})"
@@ -64,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _exchanged(options: argparse.Namespace, faces: FaceSet, device: torch.device) -> tuple[Quadruplets, dict[str, Any]]:
     """All candidates, and the manifest's section; one file a person, in people/."""
-    fill, translate, chosen = _inventors(options, device)
+    fill, translate, chosen = tools.inventors(options.fill, options.translate, device)
     settings: dict[str, Any] = {"parts": list(options.parts), "margin": options.margin, "seed": options.seed}
     parameters = settings | chosen | {"size": options.size, "split": options.split}
     manifest = Manifest(options.out, "quadruplets", source=options.folder, parameters=parameters)
@@ -88,15 +86,6 @@ def _exchanged(options: argparse.Namespace, faces: FaceSet, device: torch.device
             manifest.skip(name, error)
     section = manifest.finish()
     return Quadruplets.joined(done), section
-
-
-def _inventors(options: argparse.Namespace, device: torch.device) -> tuple[Fill, Translate | None, dict[str, str]]:
-    """Who fills, who translates, and what decides what they do."""
-    method, digest = tools.inventor(options.fill, device)
-    if not options.translate:
-        return filler(method), None, {"fill": digest}
-    translate = tools.translator(options.translate, "sketches", device)
-    return filler(method), translate, {"fill": digest, "translate": tools.digest(options.translate)}
 
 
 def _labels(path: Path, size: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Networks that steps of the preparation are given by name or file: who inpaints, who translates; and their digests."""
+"""Networks that steps of the preparation are given by name or file: who parses, inpaints, translates; their digests."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from torch import Tensor
 from gweebp import files
 from gweebp.preparation import cyclegan, inpaint, inpainter
 from gweebp.preparation.inpaint import Completion
+from gweebp.preparation.parser import Parser
+from gweebp.preparation.quadruplets import Fill, Translate, filler
 
 FILL = f"{', '.join(inpaint.PLAIN)}; or weights of an inpainter, ours or a folder with the two published files"
 TRANSLATE = "weights of a translator, ours or one published generator"
+ROUTE = f"sketches get parts of translated photos; {TRANSLATE}"
+PARSER = "weights of a parser, ours or the published, for hair and skin (default: all parts are polygons)"
 
 
 def inventor(text: str, device: torch.device) -> tuple[str | Completion, str]:
@@ -28,6 +32,27 @@ def inventor(text: str, device: torch.device) -> tuple[str | Completion, str]:
     if not Path(text).exists():
         raise ValueError(f"--fill {text} is neither a file nor one of {', '.join(inpaint.PLAIN)}")
     return inpainter.load(text).to(device), digest(text)
+
+
+def inventors(fill: str, translate: Path | None, device: torch.device) -> tuple[Fill, Translate | None, dict[str, str]]:
+    """Who fills, who translates, and for the record what decides what they do."""
+    method, chosen = inventor(fill, device)
+    if not translate:
+        return filler(method), None, {"fill": chosen}
+    return (
+        filler(method),
+        translator(translate, "sketches", device),
+        {"fill": chosen, "translate": digest(translate)},
+    )
+
+
+def parser(path: Path | None, device: torch.device) -> Parser | None:
+    """A parser whose network lies on the device, or None without a file."""
+    if path is None:
+        return None
+    found = Parser.load(path)
+    found.net.to(device)
+    return found
 
 
 def translator(path: Path, way: str, device: torch.device) -> Callable[[Tensor], Tensor]:

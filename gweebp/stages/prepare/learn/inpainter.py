@@ -9,16 +9,23 @@ from gweebp.preparation import inpainter
 from gweebp.preparation.inpainter_training import Recipe, fit
 from gweebp.preparation.parser_training import LOOKS
 from gweebp.stages.common import add_recipe, add_run, device_of, progress, recipe_of
+from gweebp.stages.prepare import tools
 from gweebp.stages.prepare.learn.faces import add_faces, labelled
+from gweebp.stages.prepare.learn.start import add_start, start
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the training takes."""
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".safetensors")
-    add_faces(parser, 96, ", 96 or more, a multiple of 32")
-    why = "to draw; drawings are filled through a translator"
+    add_faces(parser)
+    add_start(
+        parser,
+        size=(int, 96, "side of the images, 96 or more, a multiple of 32"),
+        width=(float, 0.25, "times the published network's"),
+    )
+    parser.add_argument("--parser", type=Path, metavar="FILE", help=f"with --layout, {tools.PARSER}")
+    why = "to draw, or photos and sketches of the folder; drawings are filled through a translator"
     parser.add_argument("--looks", nargs="+", choices=LOOKS, default=["photo", "composite"], help=why)
-    parser.add_argument("--width", type=float, default=0.25, help="times the published network's (default: 0.25)")
     add_recipe(parser, Recipe)
     add_run(parser)
 
@@ -26,8 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the weights, with recipe, losses and environment as metadata; a training that was stopped goes on."""
     device = device_of(options)
-    net = inpainter.build(options.width, options.size, seed=options.seed)
+    net, origin = start(options, inpainter.build, inpainter.load)
+    images, labels = labelled(options, tools.parser(options.parser, device))
     snapshot = options.out.with_suffix(".unfinished.safetensors")
     recipe = recipe_of(options, Recipe)
-    fit(net, *labelled(options), out=options.out, device=device, snapshot=snapshot, progress=progress(), **recipe)
+    how = {"device": device, "snapshot": snapshot, "progress": progress(), "origin": origin}
+    fit(net, images, labels, out=options.out, **how, **recipe)
     snapshot.unlink(missing_ok=True)

@@ -10,15 +10,20 @@ from gweebp.preparation import cyclegan
 from gweebp.preparation.cyclegan_training import Recipe, fit
 from gweebp.stages.common import add_recipe, add_run, device_of, progress, recipe_of
 from gweebp.stages.prepare.learn.faces import add_faces, look
+from gweebp.stages.prepare.learn.start import add_start, start
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the training takes."""
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".safetensors")
-    add_faces(parser, 96, ", a multiple of 4")
+    add_faces(parser)
+    add_start(
+        parser,
+        size=(int, 96, "side of the images, a multiple of 4"),
+        width=(float, 0.25, "times the published network's"),
+        blocks=(int, 6, "residual blocks; published: 9"),
+    )
     parser.add_argument("--kind", choices=KINDS, default="drawn", help="of sketch, to draw (default: drawn)")
-    parser.add_argument("--width", type=float, default=0.25, help="times the published network's (default: 0.25)")
-    parser.add_argument("--blocks", type=int, default=6, help="residual blocks; published: 9 (default: 6)")
     add_recipe(parser, Recipe)
     add_run(parser)
 
@@ -26,9 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the weights, with recipe, losses and environment as metadata; a training that was stopped goes on."""
     device = device_of(options)
-    net = cyclegan.build(options.width, options.blocks, options.size, seed=options.seed)
+    net, origin = start(options, cyclegan.build, cyclegan.load)
     sketches, photos = look(options, options.kind), look(options, "photo", world=1)  # of other people: unpaired
     snapshot = options.out.with_suffix(".unfinished.safetensors")
     recipe = recipe_of(options, Recipe)
-    fit(net, sketches, photos, out=options.out, device=device, snapshot=snapshot, progress=progress(), **recipe)
+    how = {"device": device, "snapshot": snapshot, "progress": progress(), "origin": origin}
+    fit(net, sketches, photos, out=options.out, **how, **recipe)
     snapshot.unlink(missing_ok=True)
