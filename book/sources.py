@@ -3,7 +3,7 @@
 A stage must run again when a file that it uses changes, and only then: a hash of the whole package would re-run the
 training for a comment in a plot. The import statements say what a file uses, wherever in the file they stand; they are
 followed through the package. Importing any module also runs gweebp/__init__.py, which imports nearly everything: it
-counts only for a file that imports a name from `gweebp` itself.
+counts only for a file that imports a name from `gweebp` itself. The same holds of the stages' lists of commands.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "gweebp"
+STAGES = (PACKAGE, "stages")  # a package in here lists the commands in it: none of them uses another
 
 
 def closure(*files: str | Path) -> list[str]:
@@ -64,7 +65,7 @@ def _names(tree: ast.AST, file: str) -> Iterator[str]:
 
 
 def _files(name: str) -> Iterator[str]:
-    """The files that importing `name` runs, less the package's own __init__.py unless the name is in there."""
+    """The files that importing `name` runs, less tables (gweebp/__init__.py, stages') unless the name is in there."""
     parts = name.split(".")
     if parts[0] != PACKAGE:
         return
@@ -78,5 +79,6 @@ def _files(name: str) -> Iterator[str]:
 
 
 def _packages(parts: tuple[str, ...]) -> Iterator[str]:
-    for end in range(2, len(parts)):
-        yield Path(*parts[:end], "__init__.py").as_posix()
+    if parts[:2] != STAGES:
+        for end in range(2, len(parts)):
+            yield Path(*parts[:end], "__init__.py").as_posix()

@@ -5,7 +5,7 @@ import torch
 
 from gweebp import files
 from gweebp.__main__ import main
-from gweebp.datasets import FaceSet, Quadruplets, cuhk, reading
+from gweebp.datasets import PARTS, FaceSet, Quadruplets, cuhk, reading
 from gweebp.datasets.synthetic import World
 from gweebp.preparation import inpaint, landmarks, pairs
 
@@ -74,6 +74,32 @@ def test_people_without_landmarks_are_listed_and_nobody_is_an_error(square):
     assert len(fewer.quadruplets) < len(whole.quadruplets)
     with pytest.raises(ValueError, match=r"none of \d test people has landmarks"):
         made(folder, {})
+
+
+class Sees:
+    """A parser that takes all for hair, but a mouth in the middle."""
+
+    def labels(self, images):
+        found = torch.full(images.shape[:1] + images.shape[2:], PARTS.index("hair"), dtype=torch.uint8)
+        found[:, 20:30, 20:30] = PARTS.index("mouth")
+        return found
+
+
+def test_a_parser_tells_hair_and_skin_and_landmarks_the_rest(square):
+    folder, points = square
+    listing = cuhk.listing(folder)
+    faces = reading.read(listing, 48, 0)
+    plain = pairs.labelled(faces, listing, points, faces.test)
+    seen = pairs.labelled(faces, listing, points, faces.test, Sees())
+    assert torch.equal(plain.rows, faces.test) and torch.equal(seen.rows, faces.test)
+    small = torch.isin(plain.photo, torch.tensor([PARTS.index(p) for p in ("eyebrows", "eyes", "nose", "mouth")]))
+    for one, other in zip(plain[1:3], seen[1:3], strict=True):
+        assert torch.equal(one[small], other[small])
+        rest = other[:, 20:30, 20:30][~small[:, 20:30, 20:30]]
+        assert set(rest.tolist()) <= {PARTS.index("skin")}  # the parser's mouth is skin
+        assert (other[:, :20][~small[:, :20]] == PARTS.index("hair")).all()
+    nobody = pairs.labelled(faces, listing, {}, faces.test)
+    assert len(nobody.rows) == len(nobody.photo) == 0 and len(nobody.skipped) == len(faces.test)
 
 
 def test_prepare_faces_makes_them_where_the_folder_holds_landmarks(square, tmp_path):

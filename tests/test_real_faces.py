@@ -43,6 +43,18 @@ def test_candidates_by_part(run):
     assert real_faces.candidates(run) == {"nose": "2 of 5", "hair": "0 of 4", "all": "2 of 9"}
 
 
+def test_who_invented_is_told_from_the_record(run, faces):
+    def told(**parameters):
+        record = {"quadruplets": {"parameters": parameters}} if parameters else {}
+        return real_faces.inventors(SimpleNamespace(faces=replace(faces, record=record)))
+
+    assert told() == ""
+    assert "landmarks tell the parts" in told(fill="telea") and "carried inwards (telea)" in told(fill="telea")
+    learned = told(fill="0" * 64, translate="1" * 64, parser="2" * 64)
+    for words in ("a parser finds hair and skin", "an inpainting network invents", "turned into a drawing"):
+        assert words in learned
+
+
 @pytest.mark.parametrize(
     ("network", "layers"),
     [

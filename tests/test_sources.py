@@ -18,6 +18,12 @@ def test_a_stage_does_not_rest_on_what_it_never_runs():
     assert not [file for file in closure("gweebp/stages/prepare/faces.py") if "methods" in file or "training" in file]
 
 
+def test_a_learner_does_not_rest_on_the_other_steps():
+    translator = closure("gweebp/stages/prepare/learn/translator.py")
+    assert "gweebp/preparation/cyclegan_training.py" in translator
+    assert not [file for file in translator if "inpainter_training" in file or "align" in file]
+
+
 def test_a_name_from_the_package_itself_counts_as_all_that_it_imports(tmp_path):
     (tmp_path / "chapter.py").write_text("def f():\n    from gweebp import explain\n")
     files = closure(tmp_path / "chapter.py")

@@ -11,7 +11,7 @@ from gweebp import files
 from gweebp.__main__ import main
 from gweebp.datasets import PARTS, Quadruplets, cuhk
 from gweebp.preparation import cyclegan, inpainter, parser_training
-from gweebp.stages.prepare.learn.faces import look
+from gweebp.stages.prepare.learn.faces import labelled, look
 
 RUN = "--seed 0 --threads 1 --device cpu"
 PEOPLE, SIZE = 6, 64
@@ -66,6 +66,32 @@ def test_networks_learn_from_a_folder_but_never_from_its_test_people(folder, tmp
     for source, where in ((folder, "with"), (bare, "without")):  # without label maps: boxes alone
         small = f"--folder {source} --width 0.0625 --steps 1 --batch 1 --size 96"
         assert run(f"prepare learn inpainter --out {tmp_path}/{where}.safetensors {small} {RUN}") == 0
+
+
+def test_a_network_that_has_learned_goes_on_from_where_it_was(folder, networks, tmp_path, capsys):
+    for learner, load in (("inpainter", inpainter.load), ("translator", cyclegan.load)):
+        init, out = networks / f"{learner}.safetensors", tmp_path / f"{learner}.safetensors"
+        line = f"prepare learn {learner} --folder {folder} --init {init} --out {out} --steps 1 --batch 1 {RUN}"
+        assert run(f"{line} --lr 1e-9") == 0
+        before, after = load(init), load(out)
+        assert after.config == before.config
+        pairs = zip(before.parameters(), after.parameters(), strict=True)
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
+        assert files.read_tensors(out)[1]["record"]["origin"] == files.sha256(init)
+        assert files.read_tensors(init)[1]["record"]["origin"] == ""
+        assert run(f"{line} --width 0.5") != 0
+        assert "is of width 0.0625; leave out --width" in capsys.readouterr().err
+
+
+def test_who_asks_for_photos_learns_no_sketch_and_knows_their_parts(folder):
+    options = Namespace(folder=folder, layout=None, size=SIZE, seed=0, looks=["photo"])
+    images, labels = labelled(options)
+    assert len(images) == len(labels) == PEOPLE - round(PEOPLE / 4)
+    assert set(labels.unique().tolist()) >= set(range(len(PARTS)))
+    both = labelled(Namespace(**vars(options) | {"looks": ["photo", "drawn"]}))[0]
+    assert torch.equal(both[: len(images)], images) and len(both) == 2 * len(images)
+    # read as `prepare faces` reads it
+    assert torch.equal(labelled(Namespace(**vars(options) | {"layout": "pairs"}))[0], images)
 
 
 @pytest.mark.parametrize("how", ["mean", "network"])

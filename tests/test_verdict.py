@@ -1,5 +1,6 @@
 """The game on invented doppelgängers beside the exact ones: same people, same masks, another inpainter."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,14 @@ def test_real_people_have_no_exact_parts(run, tmp_path):
             verdict.invented(run, faces.test, filler("mean"))
     finally:
         run.__dict__.pop("faces")
+
+
+def test_another_inventor_has_the_same_people_parts_and_regions(run):
+    made = verdict.invented(run, run.faces.test[:2], filler("mean"))
+    same, other = verdict.refilled(made, filler("mean")), verdict.refilled(made, filler("telea"))
+    for name in ("op", "om", "region", "mate_region", "subject", "part", "in_", "ip"):
+        assert torch.equal(getattr(same, name), getattr(made, name)), name
+    assert torch.equal(other.region, made.region) and not torch.equal(other.ip, made.ip)
+    assert not ((other.ip != other.op).any(1) & ~other.region).any()
+    with pytest.raises(ValueError, match="mate_region is None"):
+        verdict.refilled(replace(made, mate_region=None), filler("mean"))

@@ -20,7 +20,7 @@ from gweebp.preparation import landmarks, pairs
 from gweebp.preparation.manifest import MANIFEST
 from gweebp.record import environment
 from gweebp.stages.common import add_run, device_of, progress
-from gweebp.stages.prepare import tools
+from gweebp.stages.prepare.tools import FILL, PARSER, ROUTE, digest, inventors, parser_of
 
 SYNTHETIC = ("composite", "drawn")
 KINDS = (*SYNTHETIC, *LAYOUTS)
@@ -52,9 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="of synthetic faces exact; of pairs those that --fill makes, where --folder holds landmarks.csv",
     )
-    parser.add_argument("--fill", default="telea", metavar="WHO", help=f"{tools.FILL} (default: telea)")
-    parser.add_argument("--translate", type=Path, metavar="FILE", help=tools.ROUTE)
-    parser.add_argument("--parser", type=Path, metavar="FILE", help=tools.PARSER)
+    parser.add_argument("--fill", default="telea", metavar="WHO", help=f"{FILL} (default: telea)")
+    parser.add_argument("--translate", type=Path, metavar="FILE", help=ROUTE)
+    parser.add_argument("--parser", type=Path, metavar="FILE", help=PARSER)
     add_run(parser)
 
 
@@ -94,9 +94,9 @@ def _with_doppelgangers(
         how: dict = {"skipped": [{"item": "all", "why": why}]}
         return replace(faces, record=faces.record | {"quadruplets": how}), _none(options.size)
 
-    fill, translate, chosen = tools.inventors(options.fill, options.translate, device)
-    parser = tools.parser(options.parser, device)
-    chosen |= {"parser": tools.digest(options.parser)} if options.parser else {}
+    fill, translate, chosen = inventors(options.fill, options.translate, device)
+    parser = parser_of(options.parser, device)
+    chosen |= {"parser": digest(options.parser)} if options.parser else {}
     made = pairs.candidates(
         faces,
         found,

@@ -46,7 +46,7 @@ def inventors(fill: str, translate: Path | None, device: torch.device) -> tuple[
     )
 
 
-def parser(path: Path | None, device: torch.device) -> Parser | None:
+def parser_of(path: Path | None, device: torch.device) -> Parser | None:
     """A parser whose network lies on the device, or None without a file."""
     if path is None:
         return None

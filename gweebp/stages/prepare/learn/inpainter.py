@@ -9,9 +9,9 @@ from gweebp.preparation import inpainter
 from gweebp.preparation.inpainter_training import Recipe, fit
 from gweebp.preparation.parser_training import LOOKS
 from gweebp.stages.common import add_recipe, add_run, device_of, progress, recipe_of
-from gweebp.stages.prepare import tools
 from gweebp.stages.prepare.learn.faces import add_faces, labelled
 from gweebp.stages.prepare.learn.start import add_start, start
+from gweebp.stages.prepare.tools import PARSER, parser_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         size=(int, 96, "side of the images, 96 or more, a multiple of 32"),
         width=(float, 0.25, "times the published network's"),
     )
-    parser.add_argument("--parser", type=Path, metavar="FILE", help=f"with --layout, {tools.PARSER}")
+    parser.add_argument("--parser", type=Path, metavar="FILE", help=f"with --layout, {PARSER}")
     why = "to draw, or photos and sketches of the folder; drawings are filled through a translator"
     parser.add_argument("--looks", nargs="+", choices=LOOKS, default=["photo", "composite"], help=why)
     add_recipe(parser, Recipe)
@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
     """Write the weights, with recipe, losses and environment as metadata; a training that was stopped goes on."""
     device = device_of(options)
     net, origin = start(options, inpainter.build, inpainter.load)
-    images, labels = labelled(options, tools.parser(options.parser, device))
+    images, labels = labelled(options, parser_of(options.parser, device))
     snapshot = options.out.with_suffix(".unfinished.safetensors")
     recipe = recipe_of(options, Recipe)
     how = {"device": device, "snapshot": snapshot, "progress": progress(), "origin": origin}
