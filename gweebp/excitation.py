@@ -76,7 +76,8 @@ def share(node: Node, probability: Tensor) -> list[Tensor]:
     node.streams = node.streams or streams(node)
     first, *others = (x.scaled(x.excitation.detach()) for x in node.streams)
     total: Tensor = sum(others, first)  # 1/Z_i = Σ_k w_ik a_k over the excitatory children; below 0 in Eq. (4)
-    s = (probability / total).masked_fill_(total.abs() <= torch.finfo(total.dtype).tiny, 0)  # P(a_i) Z_i
+    tiny = torch.finfo(total.dtype).tiny  # at most so much: no excitatory child, and s = 0
+    s = probability / nn.functional.threshold(total.abs(), tiny, torch.inf) * total.sign()  # P(a_i) Z_i
     leaves = [a for x in node.streams for a in x.children]
     back = torch.autograd.grad(  # Σ_i w_ij P(a_i) Z_i, w of the stream
         [x.excitation for x in node.streams],
