@@ -8,11 +8,16 @@ from gweebp.figures.style import INK, in_order, label_edges, legend_below, panel
 from gweebp.games.bootstrap import Curve
 
 
+LABELS = 16  # names of layers that fit below a panel
+
+
 @white
 def cascade(
     by_panel: Mapping[str, tuple[Sequence[str], Mapping[str, Curve]]], *, ylabel: str, columns: int = 2
 ) -> Figure:
     """Mean similarity by layer, a line a method, with its band; the cascade runs from left to right.
+
+    Of very many layers, every second or third is named.
 
     by_panel: title -> (layer names, method -> Curve over those layers, value in −1..1).
 
@@ -34,7 +39,9 @@ def cascade(
             )  # fmt: skip
             ax.fill_between(range(len(layers)), curve.low, curve.high, color=style.color, alpha=0.1, linewidth=0)
         ax.axhline(0, color=INK, linewidth=0.8)
-        ax.set_xticks(range(len(layers)), layers, rotation=90)
+        every = -(-len(layers) // LABELS)
+        ax.set_xticks(range(0, len(layers), every), layers[::every], rotation=90)
+        ax.set_xticks(range(len(layers)), minor=True)
         ax.set(title=title, ylim=(-0.6, 1.05))
     label_edges(axes, columns, "", ylabel)
     legend_below(figure, handles)
