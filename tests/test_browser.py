@@ -3,6 +3,7 @@
 They are opened from disk, as a reader does who was given the folder. Needs Chromium; skipped where there is none.
 """
 
+import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -168,3 +169,14 @@ def test_a_page_is_printed(tab, tmp_path):
     assert written.startswith(b"%PDF-")
     assert written.count(b"/Type /Page\n") + written.count(b"/Type/Page/") + written.count(b"/Type /Page/") >= 2
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_each_chapter_is_printed_on_a_page_of_its_own(tab, tmp_path):
+    """As where all pages are one: chapters are sections of a table of contents, deep in flexible boxes."""
+    chapters = "".join(f"<section><h2>Chapter {i}</h2><h3>of few words</h3></section>" for i in range(3))
+    style = (ROOT / "book/_static/book.css").as_uri()
+    box = '<div class="bd-content" style="display: flex"><div class="toctree-wrapper">'
+    page, out = tmp_path / "all.html", tmp_path / "book.pdf"
+    page.write_text(f'<!doctype html><link rel="stylesheet" href="{style}"><body style="display: flex">{box}{chapters}')
+    print_pdf(tab.context.browser, page, out, "Profile “smoke”")
+    assert len(re.findall(rb"/Type ?/Page\b(?!s)", out.read_bytes())) == 3
