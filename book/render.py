@@ -21,19 +21,22 @@ import yaml
 from chapters import ROOT, contents, executed
 
 TARGET = ROOT / "book/chapters"
+FRESH = ROOT / "book/.chapters.new"  # git ignores both: pages of real faces may lie there
 
 
 def copy_chapters(build: Path, banner: str, extra: Mapping[str, str]) -> None:
     """Replace book/chapters by those of `build`, with the banner that each page shows."""
-    fresh = TARGET.with_name(".chapters.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir()
-    for name in executed(extra):
-        shutil.copyfile(build / "chapters" / f"{name}.ipynb", fresh / f"{name}.ipynb")
-    (fresh / "banner.json").write_text(json.dumps({"banner": banner}), encoding="utf-8")
-    (fresh / "minutes.json").write_text(json.dumps(minutes(build.parent, extra)), encoding="utf-8")
-    shutil.rmtree(TARGET, ignore_errors=True)
-    fresh.rename(TARGET)
+    shutil.rmtree(FRESH, ignore_errors=True)
+    FRESH.mkdir()
+    try:
+        for name in executed(extra):
+            shutil.copyfile(build / "chapters" / f"{name}.ipynb", FRESH / f"{name}.ipynb")
+        (FRESH / "banner.json").write_text(json.dumps({"banner": banner}), encoding="utf-8")
+        (FRESH / "minutes.json").write_text(json.dumps(minutes(build.parent, extra)), encoding="utf-8")
+        shutil.rmtree(TARGET, ignore_errors=True)
+        FRESH.rename(TARGET)
+    finally:
+        shutil.rmtree(FRESH, ignore_errors=True)
 
 
 def minutes(builds: Path, extra: Mapping[str, str]) -> dict[str, dict[str, float]]:

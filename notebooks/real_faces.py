@@ -52,6 +52,12 @@ from gweebp.results import open_runs
 from gweebp.tables import frame
 from gweebp.yardsticks import maps_of
 
+
+def label(run):
+    """The network of a run, where all are on one set."""
+    return run.title.partition(",")[0]
+
+
 runs = open_runs(build, datasets, networks)
 given = [run for run in runs if run.network == published]
 absent = f"**The weights of {published} were not there when this book was built: only our own networks are shown.**"
@@ -156,7 +162,7 @@ for run in [run for run in given or runs[-1:] if run.games.inpainting]:
         played_anew[run, kind] = verdict.play(run, four, methods.split(","), steps=steps, seed=seed)
 options = {"resamples": resamples, "seed": seed}
 panels = {
-    f"{run.title}: {kind}": {m: measures.find(far).estimate(p.games, m, **options) for m in p.games.inpainting}
+    f"{label(run)}: {kind}": {m: measures.find(far).estimate(p.games, m, **options) for m in p.games.inpainting}
     for (run, kind), p in played_anew.items()
 }
 panels = {title: found for title, found in panels.items() if found}
@@ -164,7 +170,7 @@ glue("fig-anew", figures.forest(panels, xlabel=measures.find(far).label) if pane
 
 # %% tags=["hide-input"]
 pd.DataFrame(
-    {(run.title, kind): verdict.summary(p, run.trials["threshold"]) for (run, kind), p in played_anew.items()}
+    {f"{label(run)}: {kind}": verdict.summary(p, run.trials["threshold"]) for (run, kind), p in played_anew.items()}
 ).T
 
 # %% [markdown]
@@ -177,7 +183,7 @@ pd.DataFrame(
 
 # %% tags=["hide-input"]
 lines = [
-    f"- {run.title}, {kind}: {verdict.sentence(p, played_anew[run, 'as played'], far, kind='played', **options)}"
+    f"- {label(run)}, {kind}: {verdict.sentence(p, played_anew[run, 'as played'], far, kind='played', **options)}"
     for (run, kind), p in played_anew.items()
     if kind != "as played"
 ]
@@ -205,10 +211,14 @@ glue("fig-left", figures.by_depth(left, xlabel="share of the probability that ar
 # ## What the numbers say
 
 # %% tags=["hide-input"]
-lines = [real_faces.sentence(run, left[run.title], untuned=[published]) for run in runs]
-lines += [measures.leader(run, "hiding", resamples=resamples, seed=seed) for run in runs]
-lines += [measures.leader(run, far, resamples=resamples, seed=seed) for run in played]
-Markdown("\n".join(f"- {line}" for line in lines))
+said = {
+    "Matching, and what reaches the map": [real_faces.sentence(r, left[r.title], untuned=[published]) for r in runs]
+}
+for measure, among in (("hiding", runs), (far, played)):
+    found = [measures.leader(run, measure, **options) for run in among]
+    title = measures.find(measure).label
+    said[title[0].upper() + title[1:]] = found or ["not played in this profile."]
+Markdown("\n\n".join(f"{what}:\n\n" + "\n".join(f"- {line}" for line in lines) for what, lines in said.items()))
 
 # %% [markdown]
 # ## What would falsify it

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gweebp.preparation.adversarial import Training, critic_loss, fooled
+from gweebp.preparation.adversarial import Plan, Training, critic_loss, fooled
 
 
 def training(seed, plan=None):
@@ -27,8 +27,7 @@ def run(training, steps=9, stop=None, **options):
         training.tensors["seen"] = training.tensors["seen"] + 1
         return {"loss": loss.item()}
 
-    fixed = {"seed": 0, "rate": lambda step: 1 - step / steps, "log_every": 2, "progress": False}
-    training.run(one, steps=steps, **fixed, **options)
+    training.run(one, Plan(steps=steps), log_every=2, progress=False, **options)
     return training
 
 
@@ -66,3 +65,10 @@ def test_losses_pull_both_ways():
     fake.grad = None
     fooled(fake).backward()
     assert fake.grad < 0
+
+
+def test_numbers_of_a_plan_are_checked():
+    for name in ("steps", "batch", "lr"):
+        with pytest.raises(ValueError, match=f"{name} must be positive, got 0"):
+            Plan(**{name: 0})
+    assert [Plan(steps=4).rate(step) for step in range(4)] == [1, 1, 1, 0.5]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gweebp import files, weights
-from gweebp.preparation import cyclegan, cyclegan_training, parser_training
+from gweebp.preparation import adversarial, cyclegan, cyclegan_training, parser_training
 from gweebp.preparation.cyclegan import translate
 from gweebp.preparation.cyclegan_training import Recipe, fit, pooled
 from gweebp.preparation.quality import rank1
@@ -81,7 +81,7 @@ def test_training_taken_up_again_ends_as_one_that_never_stopped(faces, tmp_path,
 
     with monkeypatch.context() as patch:
         patch.setattr(cyclegan_training._Stepper, "step", step)
-        patch.setattr(cyclegan_training, "SAVE_EVERY", 2)
+        patch.setattr(adversarial, "SAVE_EVERY", 2)
         with pytest.raises(KeyboardInterrupt):
             train(0, snapshot=snapshot)
     again = train(1, snapshot=snapshot)  # the snapshot decides, not the weights

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 from gweebp.figures.style import INK, in_order, label_edges, legend_below, panels, style_of, white
 from gweebp.games.bootstrap import Curve
 
-
 LABELS = 16  # names of layers that fit below a panel
 
 

@@ -17,9 +17,11 @@ from tqdm import tqdm
 
 from gweebp import files
 
-__all__ = ["Training", "critic_loss", "fooled"]
+__all__ = ["Plan", "Training", "critic_loss", "fooled"]
 
 _STRIDE = 1_000_003  # between the seeds of two trainings: a prime above any number of steps
+SAVE_EVERY = 100  # steps between snapshots: some tens of seconds on one core
+_POSITIVE = ("steps", "batch", "lr", "pool")
 
 
 def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -38,6 +40,38 @@ def fooled(fake: Tensor) -> Tensor:
     1.0
     """
     return (fake - 1).square().mean()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers that all such trainings have.
+
+    Attributes:
+        steps: optimiser steps.
+        batch: images of a step.
+        lr: peak learning rate; it falls to 0 along the last half of the steps.
+        flip: mirror images at random.
+        seed: of the networks, the batches and the draws.
+
+    >>> Plan(steps=8).rate(7)
+    0.25
+    """
+
+    steps: int = 2000
+    batch: int = 1
+    lr: float = 2e-4
+    flip: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in _POSITIVE:
+            if not getattr(self, name, 1) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+    def rate(self, step: int) -> float:
+        """Learning rate of step 0..steps-1, as a share of its peak."""
+        return min(1.0, 2 * (1 - step / self.steps))
 
 
 @dataclass
@@ -64,36 +98,35 @@ class Training:
     def run(
         self,
         one: Callable[[torch.Generator], Mapping[str, float]],
+        plan: Plan,
         *,
-        steps: int,
-        seed: int,
-        rate: Callable[[int], float],
-        snapshot: Path | None = None,
-        save_every: int = 200,
+        snapshot: str | Path | None = None,
+        save_every: int | None = None,
         log_every: int = 50,
         progress: bool = True,
         label: str = "training",
     ) -> None:
-        """Call `one` with each step's generator until `steps` are done.
+        """Call `one` with each step's generator until all steps of the plan are done.
 
         Args:
             one: a step: it updates modules by the optimisers and returns its losses by name.
-            rate: learning rate of step 0..steps-1, as a share of its peak.
-            snapshot: where the state is kept every `save_every` steps; what lies there by the same plan is taken up.
+            snapshot: where the state is kept; what lies there by the same plan is taken up.
+            save_every, log_every: steps between snapshots (None: SAVE_EVERY), and between two means of the losses.
             progress: show a bar, where there is a terminal.
 
         Raises:
             ValueError: the snapshot belongs to another plan.
             FloatingPointError: a loss is NaN or infinite.
         """
+        snapshot, save_every = None if snapshot is None else Path(snapshot), save_every or SAVE_EVERY
         if snapshot is not None and snapshot.is_file():
             self.restore(snapshot)
         sums: dict[str, float] = {}
-        with tqdm(total=steps, initial=self.step, desc=label, disable=None if progress else True) as bar:
-            while self.step < steps:
+        with tqdm(total=plan.steps, initial=self.step, desc=label, disable=None if progress else True) as bar:
+            while self.step < plan.steps:
                 for name, optimiser in self.optimisers.items():
-                    optimiser.param_groups[0]["lr"] = self.rates[name] * rate(self.step)
-                generator = torch.Generator().manual_seed(seed * _STRIDE + self.step)
+                    optimiser.param_groups[0]["lr"] = self.rates[name] * plan.rate(self.step)
+                generator = torch.Generator().manual_seed(plan.seed * _STRIDE + self.step)
                 for name, value in one(generator).items():
                     if value != value or abs(value) == float("inf"):
                         raise FloatingPointError(f"loss {name} is {value} at step {self.step + 1}: lower lr")
@@ -104,7 +137,7 @@ class Training:
                         self.losses.setdefault(name, []).append(round(value, 5))
                     bar.set_postfix({name: f"{value:.3f}" for name, value in sums.items()}, refresh=False)
                     sums = {}
-                if snapshot is not None and self.step % save_every == 0 and self.step < steps:
+                if snapshot is not None and self.step % save_every == 0 and self.step < plan.steps:
                     self.save(snapshot)
                 bar.update()
 

@@ -23,18 +23,16 @@ from torch import Tensor
 
 from gweebp import weights
 from gweebp.batches import augment
-from gweebp.preparation.adversarial import Training, critic_loss, fooled
+from gweebp.preparation.adversarial import Plan, Training, critic_loss, fooled
 from gweebp.preparation.cyclegan import Translator, normal
 from gweebp.preparation.resnet_generator import PatchGAN
 from gweebp.record import environment
 
 __all__ = ["Recipe", "fit", "pooled"]
 
-SAVE_EVERY = 100  # steps between snapshots: some tens of seconds on one core
-
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Plan):
     """The numbers of the translator's training; the defaults are the published ones, but for the steps.
 
     Attributes:
@@ -51,25 +49,10 @@ class Recipe:
     0.25
     """
 
-    steps: int = 2000
-    batch: int = 1
-    lr: float = 2e-4
     cycle: float = 10.0
     identity: float = 0.5
     pool: int = 50
     shift: int = 4
-    flip: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name in ("steps", "batch", "lr", "pool"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-
-    def rate(self, step: int) -> float:
-        """Learning rate of step 0..steps-1, as a share of its peak."""
-        return min(1.0, 2 * (1 - step / self.steps))
 
 
 def fit(
@@ -105,11 +88,8 @@ def fit(
     training = stepper.training(sketches=len(sketches), photos=len(photos), origin=origin)
     training.run(
         lambda draws: stepper.step(_draw(sketches, plan, draws), _draw(photos, plan, draws), draws),
-        steps=plan.steps,
-        seed=plan.seed,
-        rate=plan.rate,
-        save_every=SAVE_EVERY,
-        snapshot=None if snapshot is None else Path(snapshot),
+        plan,
+        snapshot=snapshot,
         progress=progress,
         label="translator",
     )

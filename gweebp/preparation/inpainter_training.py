@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from gweebp import weights
-from gweebp.preparation.adversarial import Training, critic_loss, fooled
+from gweebp.preparation.adversarial import Plan, Training, critic_loss, fooled
 from gweebp.preparation.holes import holes
 from gweebp.preparation.inpainter import Inpainter, orthogonal
 from gweebp.preparation.pluralistic import SIZES, Discriminator
@@ -36,11 +36,9 @@ from gweebp.record import environment
 
 __all__ = ["Recipe", "fit"]
 
-SAVE_EVERY = 100  # steps between snapshots: some tens of seconds on one core
-
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Plan):
     """The numbers of the inpainter's training; weights of the losses are the published ones.
 
     Attributes:
@@ -57,7 +55,6 @@ class Recipe:
     0.25
     """
 
-    steps: int = 2000
     batch: int = 8
     lr: float = 4e-4
     kl: float = 20.0
@@ -65,18 +62,6 @@ class Recipe:
     adv: float = 1.0
     hole: float = 0.0
     dilate: int = 3
-    flip: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name in ("steps", "batch", "lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-
-    def rate(self, step: int) -> float:
-        """Learning rate of step 0..steps-1, as a share of its peak."""
-        return min(1.0, 2 * (1 - step / self.steps))
 
 
 def fit(
@@ -115,11 +100,8 @@ def fit(
     training = stepper.training(images=len(images), origin=origin)
     training.run(
         lambda generator: stepper.step(*_batch(images, labels, plan, generator), generator),
-        steps=plan.steps,
-        seed=plan.seed,
-        rate=plan.rate,
-        save_every=SAVE_EVERY,
-        snapshot=None if snapshot is None else Path(snapshot),
+        plan,
+        snapshot=snapshot,
         progress=progress,
         label="inpainter",
     )
