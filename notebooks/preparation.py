@@ -205,12 +205,7 @@ found = {}
 for run in runs:
     if run.faces.record["world"]["kind"] == "drawn":
         sketches, photos = run.faces.sketches[run.faces.test], run.faces.photos[run.faces.test]
-        pairs = {
-            "as they are": (sketches, photos),
-            "drawings as photographs": (draw.photos(sketches), photos),
-            "photographs as drawings": (sketches, draw.sketches(photos)),
-        }
-        for label, (probes, gallery) in pairs.items():
+        for label, (probes, gallery) in quality.translated(draw, sketches, photos).items():
             found[label] = {
                 "grey picture": f"{quality.rank1(probes, gallery):.2f}",
                 run.title: f"{quality.rank1(probes, gallery, partial(embed, run.net)):.2f}",

@@ -41,15 +41,20 @@ far = "sr-10"  # the figure of the inpainting game, a key of measures.MEASURES
 resamples = 2000  # bootstrap resamples behind each interval
 seed = 0  # of the game and the bootstrap
 # %% tags=["hide-input"]
+from functools import partial
+from pathlib import Path
+
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
 from myst_nb import glue
 
 from gweebp import figures, measures, real_faces, verdict
+from gweebp.preparation import cyclegan, quality
 from gweebp.preparation.quadruplets import filler
 from gweebp.results import open_runs
 from gweebp.tables import frame
+from gweebp.verification import embed
 from gweebp.yardsticks import maps_of
 
 
@@ -117,6 +122,20 @@ for run in [run for run in given or runs if run.games.inpainting][:1]:
     maps = {name: x[sample] for name, x in maps_of(run, "inpainting").items()}
     display(Markdown(f"**{run.title}**, quadruplet {sample} of the inpainting game."))
     display(figures.quadruplet(four.op[0], four.om[0], four.ip[0], four.in_[0], four.region[0], maps))
+
+# %% [markdown]
+# Does a person survive the way from a photograph into a drawing? The share of test drawings whose nearest test photograph is their own,
+# as they are and translated, judged by the grey picture itself as a thumbnail, and by the networks:
+
+# %% tags=["hide-input"]
+translator, found = Path(build, "inventors", runs[0].dataset, "translator.safetensors"), {}
+if translator.is_file():
+    faces, judges = runs[0].faces, {"grey picture": quality.appearance}
+    judges |= {label(run): partial(embed, run.net) for run in runs}
+    sides = quality.translated(cyclegan.load(translator), faces.sketches[faces.test], faces.photos[faces.test])
+    for way, (probes, gallery) in sides.items():
+        found[way] = {name: f"{quality.rank1(probes, gallery, judge):.2f}" for name, judge in judges.items()}
+display(pd.DataFrame(found).T if found else Markdown("No translator was trained in this profile."))
 
 # %% [markdown]
 # ## Both games

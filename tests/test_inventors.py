@@ -53,7 +53,9 @@ def snakemake(profile, target, *options):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
 
 
-def test_inventors_learn_from_the_training_people_and_make_the_candidates(profile, pairs):
+@pytest.mark.parametrize("aligned", [False, True])
+def test_inventors_learn_from_the_training_people_and_make_the_candidates(profile, pairs, aligned):
+    profile["datasets"]["cuhk"]["landmarks"] = str(pairs / "landmarks.csv") if aligned else ""
     done = snakemake(profile, "data/cuhk/quadruplets.safetensors")
     assert done.returncode == 0, done.stderr
     out = ROOT / "_build" / profile["profile"]

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gweebp.grey import luma
+from gweebp.preparation.cyclegan import Translator
 from gweebp.verification import embed, rank_k, ranks
 
-__all__ = ["appearance", "hole_error", "identity_change", "rank1"]
+__all__ = ["appearance", "hole_error", "identity_change", "rank1", "translated"]
 
 
 def hole_error(filled: Tensor, truth: Tensor, masks: Tensor) -> float:
@@ -63,3 +64,18 @@ def rank1(probes: Tensor, gallery: Tensor, describe: Callable[[Tensor], Tensor] 
     1.0
     """
     return float(rank_k(ranks(describe(probes), describe(gallery), torch.arange(len(probes))), 1))
+
+
+def translated(translator: Translator, sketches: Tensor, photos: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+    """Sketches and the photos to find among, uint8 (t, 3, h, w) each: as they are, and with either side translated.
+
+    >>> images = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
+    >>> from gweebp.preparation.cyclegan import build
+    >>> list(translated(build(width=0.125, blocks=0, size=32), images, images))
+    ['as they are', 'drawings as photographs', 'photographs as drawings']
+    """
+    return {
+        "as they are": (sketches, photos),
+        "drawings as photographs": (translator.photos(sketches), photos),
+        "photographs as drawings": (sketches, translator.sketches(photos)),
+    }
