@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from gweebp import operations
 from gweebp.closed_form import choose_forms
 from gweebp.gain import gain_function, warn_without_gain
-from gweebp.layers import at_least_float32, named_layer, no_autocast, run_from
+from gweebp.layers import at_least_float32, eager, named_layer, no_autocast, run_from
 from gweebp.nodes import Node, Stream
 from gweebp.operations import Mixing
 from gweebp.paper_code import Released
@@ -209,6 +209,7 @@ def mwp(
         >>> mwp(net, p, m, n, layer="1", extended=False, weighted=False).shape
         torch.Size([1, 4, 2, 2])
     """
+    net = eager(net)
     mate, nonmate = embedded(net, probe, mate, nonmate)
     layer = named_layer(net, layer, "saliency_layer", probe[:1])
     (p,) = mwps(

@@ -146,6 +146,19 @@ def spatial_layers(net: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def eager(net: nn.Module) -> nn.Module:
+    """The module that `torch.compile` was given, with the same weights; `net` itself, where it is not compiled.
+
+    Compiled code can't be watched, and has other modules inside.
+
+    Example:
+        >>> net = nn.Linear(3, 2)
+        >>> eager(torch.compile(net)) is eager(net) is net
+        True
+    """
+    return getattr(net, "_orig_mod", net)
+
+
 def named_layer(net: nn.Module, layer: str | None, kind: str, image: Tensor) -> str:
     """The dotted name of the layer that carries the map: `layer`, or the network's own (`net.<kind>`, a name).
 

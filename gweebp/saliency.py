@@ -7,7 +7,7 @@ import difflib
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gweebp.layers import at_least_float32, named_layer
+from gweebp.layers import at_least_float32, eager, named_layer
 from gweebp.methods import METHODS, Method
 from gweebp.methods.excitation import divided_by_sum
 from gweebp.smoothing import gaussian
@@ -27,7 +27,8 @@ def explain(
     """Which regions of the probe made the network choose the mate over the non-mate.
 
     Args:
-        net: any `nn.Module` from images (b, c, h, w) to embeddings (b, d), normalised or not; it is left unchanged.
+        net: any `nn.Module` from images (b, c, h, w) to embeddings (b, d), normalised or not; it is left unchanged. Of
+            a compiled one, methods that look inside take the module that it was made from.
         probe: images (b, c, h, w), as the network takes them. mate, nonmate: images, or embeddings (b, d);
             one of batch size 1 serves every probe. xface and pairwisesim read images, and take no embeddings.
             Several images of the mate: `gallery.template`; no non-mate: `gallery.nearest_impostor`.
@@ -54,6 +55,7 @@ def explain(
     """
     chosen = find_method(method)
     check_options(chosen, options)
+    net = net if chosen.layer is None else eager(net)
     if chosen.reads == "images":
         mate, nonmate = same_images(method, probe, mate, nonmate)
     else:

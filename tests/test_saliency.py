@@ -43,6 +43,16 @@ def test_images_and_embeddings_are_the_same_mate():
     torch.testing.assert_close(gweebp.explain(net, probe, mate, nonmate, **NET), embedded)
 
 
+@pytest.mark.parametrize("name", ["gweebp", "gradcam", "pairwisesim", "corrrise"])
+def test_a_compiled_network_is_explained_as_the_one_it_was_made_from(name):
+    net = network()
+    options = {"masks": 8} if name == "corrrise" else NET
+    compiled, images = torch.compile(net, backend="eager"), triplet(net)
+    assert torch.equal(
+        gweebp.explain(compiled, *images, method=name, **options), gweebp.explain(net, *images, method=name, **options)
+    )
+
+
 def test_one_mate_serves_all_probes():
     net = network()
     probe, mate, nonmate = triplet(net)
