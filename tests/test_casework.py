@@ -15,7 +15,7 @@ from gweebp import networks
 from gweebp.__main__ import main
 from gweebp.casework import LIMITS, Case, Examiner, Explanation, explained, pictures, read_table, run_table
 from gweebp.casework.alignment import Aligner
-from gweebp.casework.examiner import write
+from gweebp.casework.writing import write
 from gweebp.networks import as_input
 from gweebp.preparation import landmarks
 from gweebp.preparation.align import align

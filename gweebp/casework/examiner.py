@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gweebp import files
 from gweebp.casework import pictures
 from gweebp.casework.explanation import LIMITS, Explanation, explained
 from gweebp.casework.pictures import Picture
@@ -19,7 +18,7 @@ from gweebp.gallery import nearest_impostor
 from gweebp.networks import EmbeddingNetwork
 from gweebp.verification import embed
 
-__all__ = ["Case", "Examined", "Examiner", "write"]
+__all__ = ["Case", "Examined", "Examiner"]
 
 Read = Callable[[Path], Picture]
 
@@ -123,15 +122,3 @@ class Examiner:
         own = torch.tensor([any(torch.equal(o.pixels, p.pixels) for p in (probe, *mates)) for o in others])
         index, _ = nearest_impostor(embed(self.net, probe.pixels[None]), embeddings, own)
         return others[int(index)], skipped
-
-
-def write(examined: Examined, document: dict[str, Any], picture: Path | None, json: Path | None) -> None:
-    """Write the annotated picture and the JSON document, those that have a path, whole or not at all."""
-    if picture is not None:
-        from gweebp.figures.explanation import explanation  # matplotlib is an extra
-
-        figure = explanation(examined)
-        with files.atomic(picture) as temporary:
-            figure.savefig(temporary, dpi=200)
-    if json is not None:
-        files.write_json(json, document)

@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from gweebp import files
 from gweebp.casework import pictures
-from gweebp.casework.examiner import Case, Examiner, write
+from gweebp.casework.examiner import Case, Examiner
+from gweebp.casework.writing import write
 from gweebp.record import environment
 
 __all__ = ["COLUMNS", "RESULTS", "read_table", "run_table"]

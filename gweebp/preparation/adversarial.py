@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from gweebp import files
 
-__all__ = ["Plan", "Training", "critic_loss", "fooled"]
+__all__ = ["Plan", "Training", "critic_loss", "descend", "fooled"]
 
 _STRIDE = 1_000_003  # between the seeds of two trainings: a prime above any number of steps
 SAVE_EVERY = 100  # steps between snapshots: some tens of seconds on one core
@@ -40,6 +40,13 @@ def fooled(fake: Tensor) -> Tensor:
     1.0
     """
     return (fake - 1).square().mean()
+
+
+def descend(optimiser: Optimizer, loss: Tensor) -> None:
+    """One step of the optimiser down the loss."""
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from gweebp import weights
 from gweebp.batches import augment
-from gweebp.preparation.adversarial import Plan, Training, critic_loss, fooled
+from gweebp.preparation.adversarial import Plan, Training, critic_loss, descend, fooled
 from gweebp.preparation.cyclegan import Translator, normal
 from gweebp.preparation.resnet_generator import PatchGAN
 from gweebp.record import environment
@@ -180,7 +180,7 @@ class _Stepper:
         same = sketch.new_zeros(())
         if plan.identity:
             same = F.l1_loss(G(photo), photo) + F.l1_loss(back(sketch), sketch)
-        self._update(self.optimiser, adversarial + plan.cycle * (cycle + plan.identity * same))
+        descend(self.optimiser, adversarial + plan.cycle * (cycle + plan.identity * same))
         judged = sketch.new_zeros(())
         for name, critic, real, fake in (
             ("photos", self.critic_photo, photo, fake_photo),
@@ -188,12 +188,6 @@ class _Stepper:
         ):
             self.pools[name], seen = pooled(self.pools[name], fake, plan.pool, generator)
             judged = judged + critic_loss(critic(real), critic(seen))
-        self._update(self.critics, judged)
+        descend(self.critics, judged)
         terms = {"adversarial": adversarial, "cycle": cycle, "identity": same, "critics": judged}
         return {name: term.item() for name, term in terms.items()}
-
-    @staticmethod
-    def _update(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()

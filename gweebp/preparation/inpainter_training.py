@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from gweebp import weights
-from gweebp.preparation.adversarial import Plan, Training, critic_loss, fooled
+from gweebp.preparation.adversarial import Plan, Training, critic_loss, descend, fooled
 from gweebp.preparation.holes import holes
 from gweebp.preparation.inpainter import Inpainter, orthogonal
 from gweebp.preparation.pluralistic import SIZES, Discriminator
@@ -158,7 +158,7 @@ class _Stepper:
         (rec, gen), plan = pictures[-1].chunk(2), self.plan
         judged = critic_loss(self.critic(image), self.critic(gen.detach()))
         judged_rec = critic_loss(self.critic_rec(image), self.critic_rec(rec.detach()))
-        self._update(self.critics, judged + judged_rec)
+        descend(self.critics, judged + judged_rec)
         with torch.no_grad():
             real = self.critic_rec(image)
         adversarial = fooled(self.critic(gen)) + (self.critic_rec(rec) - real).square().mean()
@@ -170,7 +170,7 @@ class _Stepper:
             weight = seen + plan.hole * (1 - seen)
             appearance = appearance + F.l1_loss(small_rec, truth) + F.l1_loss(weight * small_gen, weight * truth)
         # the divergence counts once for each size of picture, as the appearance does
-        self._update(self.optimiser, SIZES * plan.kl * divergence + plan.rec * appearance + plan.adv * adversarial)
+        descend(self.optimiser, SIZES * plan.kl * divergence + plan.rec * appearance + plan.adv * adversarial)
         terms = {"kl": divergence, "appearance": appearance, "adversarial": adversarial, "critics": judged + judged_rec}
         return {name: term.item() for name, term in terms.items()}
 
@@ -185,9 +185,3 @@ class _Stepper:
         z = torch.cat([post_mu + post_sigma * noise[0], mu + sigma * noise[1]])
         f_m, f_e, seen = (torch.cat([x, x]) for x in (features[-1], features[2], known))
         return self.net.generator(z, f_m, f_e, seen), divergence
-
-    @staticmethod
-    def _update(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()

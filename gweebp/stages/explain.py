@@ -25,8 +25,8 @@ from typing import Any
 from gweebp import files, networks
 from gweebp.casework import Case, Examiner, pictures, read_table, run_table
 from gweebp.casework.alignment import Aligner
-from gweebp.casework.examiner import write
 from gweebp.casework.pictures import Picture
+from gweebp.casework.writing import write
 from gweebp.extras import extra
 from gweebp.plugins import load_plugin
 from gweebp.preparation.align import FRAMES
