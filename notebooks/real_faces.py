@@ -33,9 +33,7 @@ published = "mobilefacenet"  # the network that others trained
 sample = 0  # which trial is the example, from 0
 triplets = 8  # on how many the lost probability is measured
 people = 20  # test subjects whose parts are invented a second time
-methods = (
-    "random,center,gradcam,pairwisesim,ebp,cebp,ecebp,gweebp"  # the methods that play on both, separated by commas
-)
+methods = "random,center,gradcam,pairwisesim,ebp,cebp,ecebp,gweebp"  # that play on both, separated by commas
 steps = 11  # mask sizes in that game, the empty and the full one among them
 far = "sr-10"  # the figure of the inpainting game, a key of measures.MEASURES
 resamples = 2000  # bootstrap resamples behind each interval
