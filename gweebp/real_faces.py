@@ -72,17 +72,16 @@ def inventors(run: Run) -> str:
     chosen = run.faces.record.get("quadruplets", {}).get("parameters")
     if not chosen:
         return ""
-    found = (
-        "a parser finds hair and skin, landmarks the other parts" if "parser" in chosen else "landmarks tell the parts"
-    )
-    plain = f"its surroundings carried inwards ({chosen['fill']})"
-    filled = plain if chosen["fill"] in PLAIN else "what an inpainting network invents"
-    way = (
-        "the photo is then turned into a drawing, whose part goes into the sketch"
-        if "translate" in chosen
-        else ("the sketch is filled alike")
-    )
-    return f"Here {found}; the photo’s part is replaced by {filled}, and {way}."
+    found = "landmarks tell the parts"
+    if "parser" in chosen:
+        found = "a parser finds hair and skin, landmarks the other parts"
+    plain = chosen["fill"] in PLAIN
+    part = f"its surroundings carried inwards ({chosen['fill']})" if plain else "what an inpainting network invents"
+    way = "the sketch is filled alike"
+    if "translate" in chosen:
+        way = "the photo is then turned into a drawing, whose part goes into the sketch"
+    learned = "" if plain else " Who invents has learned from the people who don’t test."
+    return f"Here {found}; the photo’s part is replaced by {part}, and {way}.{learned}"
 
 
 def upper_layers(net: nn.Module) -> list[str]:

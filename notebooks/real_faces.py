@@ -108,8 +108,7 @@ for run in given or runs[-1:]:
 Markdown(real_faces.inventors(runs[0]) or "This folder has no landmarks, so that nobody knows where the parts are.")
 
 # %% [markdown]
-# The networks that invent have learned on drawn faces, and were then tuned on the people who don't test. A network accepts a candidate
-# by the four conditions of the [inpainting game](inpainting_game), and only then does it play:
+# A network accepts a candidate by the four conditions of the [inpainting game](inpainting_game), and only then does it play:
 
 # %% tags=["hide-input"]
 pd.DataFrame({run.title: real_faces.candidates(run) for run in runs})
@@ -168,7 +167,7 @@ glue("fig-real-inpainting", figures.forest(inpainting, xlabel=measures.find(far)
 #
 # Nobody knows how these people would look with another nose. So the same parts of {glue:text}`real-people` people are invented a second
 # time by somebody who knows nothing of faces: the hole is closed from its rim {cite:p}`telea2004`, in photo and sketch alike. What
-# becomes of the candidates, and of the methods' success rate at a FAR of 10 %:
+# becomes of the candidates, and of what the methods reach on them:
 
 # %% tags=["remove-output", "hide-input"]
 glue("real-people", str(people), display=False)

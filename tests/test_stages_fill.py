@@ -11,7 +11,7 @@ from gweebp import files
 from gweebp.__main__ import main
 from gweebp.datasets import PARTS, Quadruplets, cuhk
 from gweebp.preparation import cyclegan, inpainter, parser_training
-from gweebp.stages.prepare.learn.faces import labelled, look
+from gweebp.stages.prepare.learn.faces import labelled, unpaired
 
 RUN = "--seed 0 --threads 1 --device cpu"
 PEOPLE, SIZE = 6, 64
@@ -60,7 +60,7 @@ def test_networks_learn_from_a_folder_but_never_from_its_test_people(folder, tmp
     for seed in (0, 1):
         options = Namespace(folder=folder, layout=None, size=32, seed=seed)
         faces = cuhk.load(folder, 32, seed, crop=None)
-        learned = {image.numpy().tobytes() for image in look(options, "photo")}
+        learned = {image.numpy().tobytes() for image in unpaired(options, "drawn")[1]}
         assert not learned & {image.numpy().tobytes() for image in faces.photos[faces.test]}
     bare = shutil.copytree(folder, tmp_path / "bare", ignore=shutil.ignore_patterns("parts"))
     for source, where in ((folder, "with"), (bare, "without")):  # without label maps: boxes alone

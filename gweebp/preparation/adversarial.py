@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,6 @@ __all__ = ["Plan", "Training", "critic_loss", "descend", "fooled"]
 
 _STRIDE = 1_000_003  # between the seeds of two trainings: a prime above any number of steps
 SAVE_EVERY = 100  # steps between snapshots: some tens of seconds on one core
-_POSITIVE = ("steps", "batch", "lr", "pool")
 
 
 def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -64,6 +64,8 @@ class Plan:
     0.25
     """
 
+    POSITIVE: ClassVar[tuple[str, ...]] = ("steps", "batch", "lr")
+
     steps: int = 2000
     batch: int = 1
     lr: float = 2e-4
@@ -72,8 +74,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in _POSITIVE:
-            if not getattr(self, name, 1) > 0:
+        for name in self.POSITIVE:
+            if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
     def rate(self, step: int) -> float:

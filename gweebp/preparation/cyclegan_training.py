@@ -49,6 +49,8 @@ class Recipe(Plan):
     0.25
     """
 
+    POSITIVE = (*Plan.POSITIVE, "pool")
+
     cycle: float = 10.0
     identity: float = 0.5
     pool: int = 50

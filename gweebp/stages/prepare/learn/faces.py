@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gweebp.datasets import cuhk, reading
+from gweebp.datasets.faceset import FaceSet
 from gweebp.datasets.layouts import LAYOUTS, listing
+from gweebp.datasets.listing import Listing
 from gweebp.preparation import landmarks, pairs, parser_training
 from gweebp.preparation.parse import NONE, read_labels
 from gweebp.preparation.parser import Parser
 
-__all__ = ["add_faces", "labelled", "look"]
+__all__ = ["add_faces", "labelled", "unpaired"]
 
 WORLD = 1000  # drawn people are of the world with this seed (and the next ones): nobody of the book's
 TEST = 2  # the code of FaceSet.split
-
-
-class Learned(NamedTuple):
-    """Of people who don't test: images uint8 (n, 3, size, size), and parts uint8 (n, size, size), 255 = none."""
-
-    photos: Tensor
-    sketches: Tensor
-    photo_parts: Tensor
-    sketch_parts: Tensor
 
 
 def add_faces(parser: argparse.ArgumentParser) -> None:
@@ -43,15 +35,13 @@ def add_faces(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--people", type=int, default=300, help="to draw of each look, without a folder (default: 300)")
 
 
-def look(options: argparse.Namespace, name: str, world: int = 0) -> Tensor:
-    """Images uint8 (n, 3, size, size) of one look: "photo", or a kind of sketch.
-
-    From the folder, all sketches are of one kind. Drawn people differ by `world`.
-    """
+def unpaired(options: argparse.Namespace, kind: str) -> tuple[Tensor, Tensor]:
+    """Sketches and photos, uint8 (n, 3, size, size) each; drawn ones are of different people, sketches of this kind."""
     if options.folder is None:
-        return parser_training.faces(name, options.people, options.size, WORLD + options.seed + world)[0]
-    found = _read(options)
-    return found.photos if name == "photo" else found.sketches
+        sketches, photos = _drawn(options, kind), _drawn(options, "photo", world=1)
+        return sketches[0], photos[0]
+    faces, rows, _ = _people(options)
+    return faces.sketches[rows], faces.photos[rows]
 
 
 def labelled(options: argparse.Namespace, parser: Parser | None = None) -> tuple[Tensor, Tensor]:
@@ -60,36 +50,43 @@ def labelled(options: argparse.Namespace, parser: Parser | None = None) -> tuple
     From a folder, all looks but "photo" are its sketches. Where nobody knows somebody's parts, there are none.
     """
     if options.folder is None:
-        drawn = [
-            parser_training.faces(name, options.people, options.size, WORLD + options.seed) for name in options.looks
-        ]
-        images, labels = zip(*drawn, strict=True)
-        return torch.cat(images), torch.cat(labels)
-    found = _read(options, parser)
-    sides = []
-    if "photo" in options.looks:
-        sides.append((found.photos, found.photo_parts))
-    if set(options.looks) - {"photo"}:
-        sides.append((found.sketches, found.sketch_parts))
+        sides = [_drawn(options, name) for name in options.looks]
+    else:
+        faces, rows, found = _people(options)
+        photo, sketch = _parts(options, faces, rows, found, parser)
+        sides = [(faces.photos[rows], photo)] if "photo" in options.looks else []
+        sides += [(faces.sketches[rows], sketch)] if set(options.looks) - {"photo"} else []
     images, labels = zip(*sides, strict=True)
     return torch.cat(images), torch.cat(labels)
 
 
-def _read(options: argparse.Namespace, parser: Parser | None = None) -> Learned:
+def _drawn(options: argparse.Namespace, name: str, world: int = 0) -> tuple[Tensor, Tensor]:
+    """Images of one look with their parts; other people by `world`."""
+    return parser_training.faces(name, options.people, options.size, WORLD + options.seed + world)
+
+
+def _people(options: argparse.Namespace) -> tuple[FaceSet, Tensor, Listing | None]:
+    """The folder's faces, the rows of those who don't test, and what lists them where a layout is named."""
     # the seed decides who tests, as it does in `prepare faces` and `prepare quadruplets`: one seed for all of them
-    found = None if options.layout is None else listing(options.layout, options.folder)
-    if found is None:
-        faces = cuhk.load(options.folder, options.size, options.seed, crop=None)
+    if options.layout is None:
+        found, faces = None, cuhk.load(options.folder, options.size, options.seed, crop=None)
     else:
+        found = listing(options.layout, options.folder)
         faces = reading.read(found, options.size, options.seed)
-    rows = (faces.split != TEST).nonzero().flatten()
+    return faces, (faces.split != TEST).nonzero().flatten(), found
+
+
+def _parts(
+    options: argparse.Namespace, faces: FaceSet, rows: Tensor, found: Listing | None, parser: Parser | None
+) -> list[Tensor]:
+    """Label maps of the photos and of the sketches, by landmarks where a listing was made and has any."""
     parts = [_labels(options, kind, [faces.ids[row] for row in rows.tolist()]) for kind in pairs.KINDS]
-    points = found and pairs.landmarks_of(options.folder)
+    points = pairs.landmarks_of(options.folder) if found else None
     if found and points:
         known = pairs.labelled(faces, found, landmarks.read(points), rows, parser)
         where = torch.isin(rows, known.rows)
         parts[0][where], parts[1][where] = known.photo, known.sketch
-    return Learned(faces.photos[rows], faces.sketches[rows], *parts)
+    return parts
 
 
 def _labels(options: argparse.Namespace, kind: str, people: list[str]) -> Tensor:

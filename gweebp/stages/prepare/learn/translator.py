@@ -9,7 +9,7 @@ from gweebp.datasets.synthetic.world import KINDS
 from gweebp.preparation import cyclegan
 from gweebp.preparation.cyclegan_training import Recipe, fit
 from gweebp.stages.common import add_recipe, add_run, device_of, progress, recipe_of
-from gweebp.stages.prepare.learn.faces import add_faces, look
+from gweebp.stages.prepare.learn.faces import add_faces, unpaired
 from gweebp.stages.prepare.learn.start import add_start, start
 
 
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
     """Write the weights, with recipe, losses and environment as metadata; a training that was stopped goes on."""
     device = device_of(options)
     net, origin = start(options, cyclegan.build, cyclegan.load)
-    sketches, photos = look(options, options.kind), look(options, "photo", world=1)  # of other people: unpaired
+    sketches, photos = unpaired(options, options.kind)
     snapshot = options.out.with_suffix(".unfinished.safetensors")
     recipe = recipe_of(options, Recipe)
     how = {"device": device, "snapshot": snapshot, "progress": progress(), "origin": origin}
