@@ -51,6 +51,7 @@ from gweebp import figures, measures, real_faces, verdict
 from gweebp.preparation import cyclegan, quality
 from gweebp.preparation.quadruplets import filler
 from gweebp.results import open_runs
+from gweebp.soundness import wilson
 from gweebp.tables import frame
 from gweebp.verification import embed
 from gweebp.yardsticks import maps_of
@@ -122,7 +123,7 @@ for run in [run for run in given or runs if run.games.inpainting][:1]:
 
 # %% [markdown]
 # Does a person survive the way from a photograph into a drawing? The share of test drawings whose nearest test photograph is their own,
-# as they are and translated, judged by the grey picture itself as a thumbnail, and by the networks:
+# as they are and translated, judged by the grey picture itself as a thumbnail, and by the networks, with Wilson's 95 % interval:
 
 # %% tags=["hide-input"]
 translator, found = Path(build, "inventors", runs[0].dataset, "translator.safetensors"), {}
@@ -131,7 +132,8 @@ if translator.is_file():
     judges |= {label(run): partial(embed, run.net) for run in runs}
     sides = quality.translated(cyclegan.load(translator), faces.sketches[faces.test], faces.photos[faces.test])
     for way, (probes, gallery) in sides.items():
-        found[way] = {name: f"{quality.rank1(probes, gallery, judge):.2f}" for name, judge in judges.items()}
+        n, shares = len(probes), {name: quality.rank1(probes, gallery, judge) for name, judge in judges.items()}
+        found[way] = {name: measures.shown(wilson(round(n * share), n), 2) for name, share in shares.items()}
 display(pd.DataFrame(found).T if found else Markdown("No translator was trained in this profile."))
 
 # %% [markdown]
