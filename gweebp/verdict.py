@@ -8,7 +8,7 @@ be compared: the inpainter is all that differs.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,13 +24,26 @@ from gweebp.games.bootstrap import Estimate
 from gweebp.games.inpainting import Outcome
 from gweebp.measures import find, shown
 from gweebp.networks import as_input
+from gweebp.preparation import quality
+from gweebp.preparation.cyclegan import Translator
 from gweebp.preparation.parse import NONE
 from gweebp.preparation.quadruplets import Fill, Translate, exchange
 from gweebp.results import Games, Run
 from gweebp.saliency import explain
-from gweebp.soundness import distances
+from gweebp.soundness import distances, wilson
 
-__all__ = ["Played", "agreement", "exact", "invented", "labels_of", "play", "refilled", "sentence", "summary"]
+__all__ = [
+    "Played",
+    "agreement",
+    "exact",
+    "found_again",
+    "invented",
+    "labels_of",
+    "play",
+    "refilled",
+    "sentence",
+    "summary",
+]
 
 NEAR = ("d(OP, OM)", "d(IP, IN)")  # distances that must not exceed τ; the others must
 
@@ -96,6 +109,30 @@ def refilled(four: Quadruplets, fill: Fill, *, seed: int = 0) -> Quadruplets:
         raise ValueError("mate_region is None: where the photos were changed is not known")
     seeds = [seed * len(four) + i for i in range(len(four))]
     return replace(four, ip=fill(four.op, four.region, seeds), in_=fill(four.om, four.mate_region, seeds))
+
+
+def found_again(
+    translator: Translator, sketches: Tensor, photos: Tensor, judges: Mapping[str, Callable[[Tensor], Tensor]]
+) -> dict[str, dict[str, str]]:
+    """What a translation leaves of a person: rank-1 of sketches, with Wilson's 95 % interval, by way and by judge.
+
+    Args:
+        translator, sketches, photos: as in `quality.translated`.
+        judges: name -> images to unit vectors, as `quality.rank1` asks for.
+
+    >>> from gweebp.preparation.cyclegan import build
+    >>> faces = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.manual_seed(0))
+    >>> net = build(width=0.125, blocks=0, size=32)
+    >>> found_again(net, faces // 2, faces, {"grey picture": quality.appearance})["as they are"]
+    {'grey picture': '1.00 [0.51, 1.00]'}
+    """
+    found: dict[str, dict[str, str]] = {}
+    for way, (probes, gallery) in quality.translated(translator, sketches, photos).items():
+        n = len(probes)
+        for name, judge in judges.items():
+            share = wilson(round(n * quality.rank1(probes, gallery, judge)), n)
+            found.setdefault(way, {})[name] = shown(share, 2)
+    return found
 
 
 def play(run: Run, candidates: Quadruplets, methods: Sequence[str], *, steps: int = 21, seed: int = 0) -> Played:

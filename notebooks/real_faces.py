@@ -51,7 +51,6 @@ from gweebp import figures, measures, real_faces, verdict
 from gweebp.preparation import cyclegan, quality
 from gweebp.preparation.quadruplets import filler
 from gweebp.results import open_runs
-from gweebp.soundness import wilson
 from gweebp.tables import frame
 from gweebp.verification import embed
 from gweebp.yardsticks import maps_of
@@ -130,10 +129,8 @@ translator, found = Path(build, "inventors", runs[0].dataset, "translator.safete
 if translator.is_file():
     faces, judges = runs[0].faces, {"grey picture": quality.appearance}
     judges |= {label(run): partial(embed, run.net) for run in runs}
-    sides = quality.translated(cyclegan.load(translator), faces.sketches[faces.test], faces.photos[faces.test])
-    for way, (probes, gallery) in sides.items():
-        n, shares = len(probes), {name: quality.rank1(probes, gallery, judge) for name, judge in judges.items()}
-        found[way] = {name: measures.shown(wilson(round(n * share), n), 2) for name, share in shares.items()}
+    sketches, photos = faces.sketches[faces.test], faces.photos[faces.test]
+    found = verdict.found_again(cyclegan.load(translator), sketches, photos, judges)
 display(pd.DataFrame(found).T if found else Markdown("No translator was trained in this profile."))
 
 # %% [markdown]
