@@ -46,7 +46,7 @@ ifeq ($(TORCH),cpu)
 	$(PYTHON) book/without_cuda.py >$(VENV)/requirements.txt
 	$(PYTHON) -m pip install --no-deps --require-hashes --requirement $(VENV)/requirements.txt
 else
-	$(PYTHON) -m pip install --require-hashes --requirement requirements.txt
+	$(PYTHON) -m pip install --no-deps --require-hashes --requirement requirements.txt
 endif
 	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

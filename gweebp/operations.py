@@ -14,6 +14,7 @@ Everything else raises UnsupportedOperation: never a silently wrong map.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 from gweebp.layers import is_tracked
 
 Part = Callable[..., Tensor | None]
+OWN_FOLDER = os.path.join(sys.modules["gweebp"].__path__[0], "")  #: frames of files in it are not the caller's
 
 
 class UnsupportedOperation(NotImplementedError):
@@ -235,7 +237,7 @@ def where_called(net: nn.Module) -> str:
     while frame is not None and (module is None or line is None):
         file = frame.f_code.co_filename
         owner = frame.f_locals.get("self")
-        outside = "/gweebp/" not in file.replace("\\", "/") and "_jit_internal" not in file
+        outside = not file.startswith(OWN_FOLDER) and "_jit_internal" not in file
         if isinstance(owner, nn.Module) and id(owner) in names:
             if line is None and outside:
                 line = f"{file}:{frame.f_lineno}"
