@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import promises
 
 from gweebp.datasets import FaceSet
 
@@ -22,6 +23,8 @@ hypothesis.settings.load_profile("repository")
 def pytest_configure(config: pytest.Config) -> None:
     # a warning that our own code causes is a bug, unless a test expects it; other packages' are theirs
     config.addinivalue_line("filterwarnings", "error:::(gweebp|tests|test_)")
+    config.addinivalue_line("markers", promises.MARKER)
+    config.pluginmanager.register(promises.Promises(), "promises")
 
 
 @pytest.fixture(scope="session")
