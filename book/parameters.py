@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import difflib
 import io
+import re
+import shlex
 import tokenize
 from collections.abc import Mapping
 from html import escape
@@ -100,24 +102,25 @@ def table(notebook: Mapping[str, Any], chapter: str, minutes: Mapping[str, float
     known, said = _assigned(tagged["parameters"]), meanings(tagged["parameters"])
     here = known | _assigned(tagged.get("injected-parameters", ""))
     rows = "".join(
-        f"<tr><td><code>{name}</code></td><td>{type(value).__name__}</td><td><code>{escape(repr(value))}</code></td>"
+        f"<tr><td><code>{escape(name)}</code></td><td>{type(value).__name__}</td><td><code>{escape(repr(value))}</code></td>"
         f"<td><code>{escape(repr(here[name]))}</code></td><td>{_code(said[name])}</td></tr>"
         for name, value in known.items()
     )
-    example = next((f"{k}={v}" for k, v in known.items() if type(v) is int and k != "seed"), "")
-    example = example or next((f"{k}={v}" for k, v in known.items()), "")
-    took = ", ".join(f"{m:.1f} minutes in the profile {name}" for name, m in sorted(minutes.items()))
+    named = next((k for k, v in known.items() if type(v) is int and k != "seed"), next(iter(known), ""))
+    example = f"{named}={shlex.quote(str(known[named]))}" if named else ""
+    took = ", ".join(f"{m:.1f} minutes in the profile {escape(name)}" for name, m in sorted(minutes.items()))
     return (
         '<details class="parameters"><summary>Parameters of this chapter</summary>'
         '<div class="pst-scrollable-table-container"><table class="table"><thead><tr><th>name</th><th>type</th>'
         f"<th>default</th><th>here</th><th>meaning</th></tr></thead><tbody>{rows}</tbody></table></div>"
-        f'<p>With other values: <code>make chapter NAME={chapter} PARAMS="{escape(example)}"</code>.'
+        f'<p>With other values: <code>make chapter NAME={escape(chapter)} PARAMS="{escape(example)}"</code>.'
         f"{f' Measured: {took}.' if took else ''}</p></details>"
     )
 
 
 def _assigned(source: str) -> dict[str, Value]:
-    return {_name(n): ast.literal_eval(n.value) for n in ast.parse(source).body if isinstance(n, ast.Assign)}
+    assigned = (node for node in ast.parse(source).body if isinstance(node, (ast.Assign, ast.AnnAssign)))
+    return {_name(node): ast.literal_eval(node.value) for node in assigned if node.value}
 
 
 def _name(node: ast.Assign | ast.AnnAssign) -> str:
@@ -126,5 +129,4 @@ def _name(node: ast.Assign | ast.AnnAssign) -> str:
 
 def _code(text: str) -> str:
     """A comment as HTML: what stands in backticks is code."""
-    parts = escape(text).split("`")
-    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -19,6 +19,7 @@ from gweebp.figures.pictures import HEAT, Image, picture
 from gweebp.figures.style import in_order, style_of
 
 OUTLINE = (0, 229, 255, 255)
+_NO_MARKUP = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "<>&"})  # outside texts, JSON has none of these
 
 
 class Interactive(NamedTuple):
@@ -85,7 +86,7 @@ def threshold_slider(
     }  # fmt: skip
     blend = np.where((shown.steps <= start)[..., None], after, before)
     over, outline = _png(_heat(shown.saliency)), _png(_outline(region, before.shape[:2]))
-    options = "".join(f"<option{' selected' * (m == first)}>{escape(style_of(m).label)}</option>" for m in methods)
+    options = "".join(_option(style_of(m).label, selected=m == first) for m in methods)
     return Interactive(
         '<div class="interactive" data-kind="threshold" role="group" aria-label="Masks of a map, moved by a slider">'
         f'<div class="pictures">{_stack("the map", "The probe under the map.", _png(_light(before)), over, outline)}'
@@ -141,8 +142,15 @@ def _stack(caption: str, alt: str, *layers: str) -> str:
     return f'<div class="stack"><div><img src="{first}" alt="{escape(alt)}">{over}</div>{below}</div>'
 
 
+def _option(label: str, *, selected: bool) -> str:
+    """An entry of a menu. Its value is the label to the letter: as text alone, browsers would join its spaces."""
+    return f'<option value="{escape(label)}"{" selected" * selected}>{escape(label)}</option>'
+
+
 def _script(data: object) -> str:
-    return f'<script type="application/json">{json.dumps(data, separators=(",", ":"))}</script>'
+    """Data for the script, as JSON in which nothing can end the element: "<", ">" and "&" are written as escapes."""
+    text = json.dumps(data, separators=(",", ":"))
+    return f'<script type="application/json">{text.translate(_NO_MARKUP)}</script>'
 
 
 def _rounded(values: Sequence[float]) -> list[float]:
