@@ -1,12 +1,12 @@
-"""The deterministic weights and inputs of ../shared/oracles/compat, by the recipes of its README."""
+"""The deterministic weights and inputs of tests/data/oracles/compat, by the recipes of its README."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import torch
+from oracles import ORACLES
 
 from gweebp import files
 
@@ -16,8 +16,8 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class Oracle:
     """One published network: `shapes` by key, `info` of the JSON, arrays of the npz, filled weights, the input."""
 
-    def __init__(self, shared: Path, net: str, stored: str = ""):
-        self.folder = shared / "oracles" / "compat"
+    def __init__(self, net: str, stored: str = ""):
+        self.folder = ORACLES / "compat"
         self.info = files.read_json(self.folder / f"{net}.keys.json")
         self.shapes = {key: tuple(shape) for key, shape, _ in self.info["keys"]}
         self.dtypes = {key: dtype for key, _, dtype in self.info["keys"]}

@@ -29,10 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder `shared` beside the repository: oracles and real data, for those who have it."""
+    """The folder `shared` beside the repository: real faces and their weights, for those who have them."""
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not folder.is_dir():
-        pytest.skip("no folder ../shared beside the repository")
+        pytest.skip("real faces are never committed: no folder ../shared beside the repository")
     return folder
 
 

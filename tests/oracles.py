@@ -1,4 +1,4 @@
-"""The tiny networks on which the peers' outputs in ../shared/oracles were computed, with their weights."""
+"""The tiny networks on which the peers' outputs in tests/data/oracles were computed, with their weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+
+ORACLES = next(p for p in Path(__file__).resolve().parents if p.name == "tests") / "data/oracles"
 
 
 class MFM(nn.Module):
@@ -44,12 +46,9 @@ def vgg8():
     return dict(**layers, flatten=nn.Flatten(), fc=nn.Linear(16, 12))
 
 
-def load(folder: Path, file: str, name: str):
-    """(network in float64, the file's arrays), or None where there is no such file."""
-    path = folder / "oracles" / f"{file}.npz"
-    if not path.exists():
-        return None
-    z = np.load(path, allow_pickle=False)
+def load(file: str, name: str):
+    """(network in float64, the file's arrays)."""
+    z = np.load(ORACLES / f"{file}.npz", allow_pickle=False)
     net = nn.Sequential(OrderedDict({"tinyrelu": tinyrelu, "tinymfm": tinymfm, "vgg8": vgg8}[name]())).double().eval()
     net.load_state_dict({k: torch.tensor(z[f"w/{k}"], dtype=torch.float64) for k in net.state_dict()})
     return net, z

@@ -19,8 +19,8 @@ ZERO = torch.zeros(1, 1, 1, 1)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-7), (torch.float32, 1e-5)])
-def test_agrees_with_the_oracle_on_its_masks(shared, dtype, tolerance):
-    net, z = oracles.load(shared, "corrrise_vgg8", "vgg8")
+def test_agrees_with_the_oracle_on_its_masks(dtype, tolerance):
+    net, z = oracles.load("corrrise_vgg8", "vgg8")
     masks = torch.tensor(z["masks"])[:, 0]
     others = torch.tensor(np.stack([z["mate_emb"], z["nonmate_emb"]], 1))
     probe = torch.tensor(z["probe"]).to(dtype)
@@ -30,8 +30,8 @@ def test_agrees_with_the_oracle_on_its_masks(shared, dtype, tolerance):
     np.testing.assert_allclose(shifted / shifted.max(), z["contrastive_minmax"], atol=100 * tolerance)
 
 
-def test_masked_embeddings_agree_with_the_scores_of_rise(shared):
-    net, z = oracles.load(shared, "rise_vgg8", "vgg8")
+def test_masked_embeddings_agree_with_the_scores_of_rise():
+    net, z = oracles.load("rise_vgg8", "vgg8")
     probe, masks = torch.tensor(z["probe"]), torch.tensor(z["masks"])[:, 0]
     with torch.no_grad():
         length = torch.cat([net(probe * mask).norm(dim=1) for mask in masks])

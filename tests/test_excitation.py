@@ -194,22 +194,23 @@ def test_concatenation_copies_neurons(mode):
             np.testing.assert_allclose(got.flatten().numpy(), expected[k], atol=1e-10, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["tinyrelu", "tinymfm", "vgg8"])
+PEERS = {  # the peers of plain EBP know no max-feature-map
+    ("ebp_torchray_zennit", "dense_mate"): (["tinyrelu", "vgg8"], MODES["ebp"]),
+    ("ebp_torchray_zennit", "dense_nonmate"): (["tinyrelu", "vgg8"], MODES["ebp to non-mate"]),
+    ("gwe_whitebox", "dense_eebp_mate"): (["tinyrelu", "tinymfm", "vgg8"], MODES["eebp"]),
+    ("gwe_whitebox", "dense_gweebp_mate_signs_from_raw"): (
+        ["tinyrelu", "tinymfm", "vgg8"], {**MODES["gweebp"], "gain": "cosine"},
+    ),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("bias", ["nobias", "bias"])
 @pytest.mark.parametrize(
-    ("family", "key", "options"),
-    [
-        ("ebp_torchray_zennit", "dense_mate", MODES["ebp"]),
-        ("ebp_torchray_zennit", "dense_nonmate", MODES["ebp to non-mate"]),
-        ("gwe_whitebox", "dense_eebp_mate", MODES["eebp"]),
-        ("gwe_whitebox", "dense_gweebp_mate_signs_from_raw", {**MODES["gweebp"], "gain": "cosine"}),
-    ],
+    ("family", "key", "name", "options"),
+    [(*peer, name, options) for peer, (names, options) in PEERS.items() for name in names],
 )
-def test_peers_dense_matrices(shared, name, bias, family, key, options):
-    found = oracles.load(shared, f"{family}_{name}_{bias}", name)
-    if found is None:
-        pytest.skip("the peers did not run on this network")
-    net, z = found
+def test_peers_dense_matrices(family, key, name, bias, options):
+    net, z = oracles.load(f"{family}_{name}_{bias}", name)
     layers = ["input", *dict(net.named_children())]
     probe, mate, nonmate = (torch.tensor(z[k]) for k in ("probe", "mate_emb", "nonmate_emb"))
     compared = 0

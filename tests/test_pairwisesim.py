@@ -19,8 +19,8 @@ def network():
 
 
 @pytest.mark.parametrize("layer", ["pool3", "relu4_3", "relu5_3"])
-def test_agrees_with_the_oracle_in_float32(shared, layer):
-    net, z = oracles.load(shared, "pairwisesim_vgg8", "vgg8")
+def test_agrees_with_the_oracle_in_float32(layer):
+    net, z = oracles.load("pairwisesim_vgg8", "vgg8")
     probe, mate, nonmate = (torch.tensor(z[k], dtype=torch.float32) for k in ("probe", "mate", "nonmate"))
     a, m, n = (run_from(net.float(), x, layer)[0].detach() for x in (probe, mate, nonmate))
     for other, name in ((m, "mate"), (n, "nonmate")):

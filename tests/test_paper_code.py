@@ -36,8 +36,8 @@ def triplet(b=3):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("bias", ["nobias", "bias"])
 @pytest.mark.parametrize("name", ["tinyrelu", "tinymfm", "vgg8"])
-def test_agrees_with_the_released_code_at_every_convolution(shared, name, bias, mode):
-    net, z = oracles.load(shared, f"gwe_whitebox_{name}_{bias}", name)
+def test_agrees_with_the_released_code_at_every_convolution(name, bias, mode):
+    net, z = oracles.load(f"gwe_whitebox_{name}_{bias}", name)
     probe, mate, nonmate = (torch.tensor(z[k]) for k in ("probe", "mate_emb", "nonmate_emb"))
     names = ["input", *(n for n, _ in net.named_children())]
     compared = 0

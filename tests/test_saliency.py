@@ -182,8 +182,8 @@ def test_a_method_is_one_function():
 
 @pytest.mark.parametrize("name", ["tinyrelu", "tinymfm", "vgg8"])
 @pytest.mark.parametrize(("target", "gain"), [("gain", "triplet"), ("cosdiff", "cosine")])
-def test_gradcam_agrees_with_captum(shared, name, target, gain):
-    net, z = oracles.load(shared, f"gradcam_{name}", name)
+def test_gradcam_agrees_with_captum(name, target, gain):
+    net, z = oracles.load(f"gradcam_{name}", name)
     probe, mate, nonmate = (torch.tensor(z[k]) for k in ("probe", "mate_emb", "nonmate_emb"))
     layers = {k.split("/")[1] for k in z.files if k.startswith(f"{target}/") and k.endswith("gradcam_formula")}
     compared = 0
@@ -207,8 +207,8 @@ def test_gradcam_keeps_the_largest_weights():
 
 @pytest.mark.parametrize("bias", ["nobias", "bias"])
 @pytest.mark.parametrize("name", ["tinyrelu", "vgg8"])
-def test_contrast_agrees_with_explainable_face_recognition(shared, name, bias):
-    net, z = oracles.load(shared, f"xfr_whitebox_{name}_{bias}", name)
+def test_contrast_agrees_with_explainable_face_recognition(name, bias):
+    net, z = oracles.load(f"xfr_whitebox_{name}_{bias}", name)
     keys = [k for k in z.files if k.startswith("xfr/") and k.endswith("cebp/saliency")]
     assert keys, "the oracle file holds no cEBP"
     probe, mate, nonmate = (torch.tensor(z[k]) for k in ("probe", "mate_emb", "nonmate_emb"))

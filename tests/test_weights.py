@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from oracles import ORACLES
 from torch import nn
 
 from gweebp import files, weights
@@ -187,8 +188,8 @@ def test_bisenet_heads_any_size_and_classes():
     assert sorted(CLASSES) == sorted(CELEBAMASK) and len(CLASSES) == 19
 
 
-def test_the_tables_of_classes_are_the_published_ones(shared):
-    info = files.read_json(shared / "oracles" / "compat" / "bisenet_face.keys.json")
+def test_the_tables_of_classes_are_the_published_ones():
+    info = files.read_json(ORACLES / "compat" / "bisenet_face.keys.json")
     assert tuple(info["class_ids_of_this_network"].values()) == CLASSES
     assert tuple(info["class_ids_celebamask_hq"].values()) == CELEBAMASK
     assert [CLASSES.index(name) for name in CELEBAMASK] == info["celebamask_id_to_this_network"]

@@ -19,8 +19,8 @@ SMALL = dict(patches=(28, 42), stride=28)  # at 12 pixels: squares of 3 and 4 (o
 
 @pytest.mark.parametrize("pairing", [1, 2, 3])
 @pytest.mark.parametrize("patches", [(7, 14, 28), (3, 6, 12)])
-def test_agrees_with_the_oracle(shared, patches, pairing):
-    net, z = oracles.load(shared, "xface_vgg8", "vgg8")
+def test_agrees_with_the_oracle(patches, pairing):
+    net, z = oracles.load("xface_vgg8", "vgg8")
     name = ("default" if patches[0] == 7 else "") + str(list(patches)).replace(" ", "") + f"/method{pairing}"
     probe, mate, nonmate = (torch.tensor(z[k]) for k in ("probe", "mate", "nonmate"))
     scale = 112 / 32  # the oracle's sizes are in pixels of its own image
