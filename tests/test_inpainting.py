@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from oracles import ORACLES
 from torch import nn
 
 from gweebp.games import inpainting, masks
@@ -62,8 +63,8 @@ def play_oracle(data, thresholds, include_zero, seed=7):
 
 
 @pytest.fixture
-def oracle(shared):
-    with np.load(shared / "oracles" / "inpainting_game.npz") as data:
+def oracle():
+    with np.load(ORACLES / "inpainting_game.npz") as data:
         return dict(data)
 
 
