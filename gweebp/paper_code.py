@@ -9,9 +9,13 @@
    P(a_j) = Σ_streams normalised( ã_j Σ_i w_ij s_i ), so that each weighs as much as any other.
 3. With gradient weighting, a negative parent is not divided at all where an activation follows. The code there divides
    by a maximum of ã⁻ over winner and losers; losers have no gradient, the maximum is 0, and its guard 1e-16 is left.
+   A pooling window of one element (ceil mode, odd sizes) has no loser: there the division takes place, and beside
+   parents that are divided by 1e-16 nothing is left of it.
+4. A max-feature-map that ends in the embedding is replaced by a linear layer of the winners: no activation follows.
+   The code does so for LCNN9; `Released(winners=False)` is the rule without.
 
 An MWP sums to the number of streams that are not empty, 1 to 4; a map is divided by its sum in the end. The code
-differs from the paper in two more points: gain="cosine", and a Gaussian of σ = 2 over the map.
+differs from the paper in two more points: gain="cosine", and smoothed maps (gweebp.smoothing.released).
 """
 
 from __future__ import annotations
@@ -20,23 +24,58 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from gweebp import operations
 from gweebp.gain import weight_by_gradient
 from gweebp.nodes import Node
 from gweebp.operations import Mixing
 
-_VIEWS = ("View", "Reshape", "UnsafeView", "Squeeze", "Unsqueeze", "Transpose", "Permute", "T", "Alias", "Clone")
+_VIEWS = frozenset("view reshapealias unsafeview squeeze unsqueeze transpose permute t alias clone".split())
+_PIECES = frozenset("maximum max split splitwithsizes slice narrow select".split())  # of a max-feature-map
+_POOLED = _PIECES | {"maxpool2dwithindices"}
+_GUARD = 1e-16  # of the code's divisions
 
 
-def producer(x: Tensor) -> Mixing | None:
-    """The mixing operation whose output `x` is, if nothing but a view lies between."""
+def producer(x: Tensor, *, also: frozenset[str] = frozenset()) -> Mixing | None:
+    """The one mixing operation that `x` is made from, if nothing but views, and operations in `also`, lie between.
+
+    Example:
+        >>> producer(torch.ones(2, requires_grad=True).view(1, 2)) is None
+        True
+    """
+    found, front = set(), [x.grad_fn]
+    while front:
+        node: Any = front.pop()
+        if node is None or not (hasattr(node, "op") or operations.kind(node) in _VIEWS | also):
+            return None
+        if hasattr(node, "op"):
+            found.add(node.op)
+        else:
+            front += [below for below, _ in node.next_functions if below is not None]
+    return found.pop() if len(found) == 1 else None
+
+
+def lone(x: Tensor) -> Tensor | None:
+    """Which elements of `x` are the maximum of one single element of an operation's output; None if none is.
+
+    bool, in the shape of `x`: a max-pooling in ceil mode, reshaped perhaps; its last windows reach over the border.
+    """
     node: Any = x.grad_fn
-    while (
-        node is not None and not hasattr(node, "op") and node.name().rstrip("0123456789")[: -len("Backward")] in _VIEWS
-    ):
+    while node is not None and operations.kind(node) in _VIEWS - {"transpose", "permute", "t"}:
         node = node.next_functions[0][0]
-    return getattr(node, "op", None)
+    if node is None or operations.kind(node) != "maxpool2dwithindices" or producer(x, also=_POOLED) is None:
+        return None
+    kernel, stride, padding, ceil, dilation = (
+        getattr(node, f"_saved_{name}") for name in ("kernel_size", "stride", "padding", "ceil_mode", "dilation")
+    )
+    if any(d != 1 for d in dilation):
+        return None
+    there = torch.ones_like(node._saved_self)
+    count = F.avg_pool2d(there, kernel, stride or kernel, padding, ceil, divisor_override=1)
+    alone = (count == 1).reshape(x.shape)
+    return alone if alone.any() and not alone.all() else None
 
 
 def per_sample(total: Tensor, like: Tensor) -> Tensor:
@@ -60,11 +99,13 @@ class Released:
 
     Attributes:
         head: the first operation it meets, the classifier; its one-hot prior is not divided, whatever the score's sign.
+        winners: a max-feature-map between an operation and the embedding is no activation (point 4).
         followed: operations whose output enters another one with no activation between.
         gradients: ∂G/∂y of each operation, where responses are weighted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, winners: bool = True) -> None:
+        self.winners = winners
         self.head: WeakSet[Mixing] = WeakSet()  # weak: an operation holds the graph, and the graph holds the walk
         self.followed: WeakSet[Mixing] = WeakSet()
         self.gradients: WeakKeyDictionary[Mixing, Tensor] = WeakKeyDictionary()
@@ -79,9 +120,10 @@ class Released:
         Args: as of `gweebp.excitation.share`; where `node.positive` is None, the one stream of Eq. (1)-(2).
         """
         op, responses, positive = node.op, node.responses, node.positive
+        also = _PIECES if self.winners and not self.head else frozenset()
         if not self.head:
             self.head.add(op)
-        self.followed.update(found for child in op.children if (found := producer(child)) is not None)
+        self.followed.update(found for child in op.children if (found := producer(child, also=also)) is not None)
         sides = [(+1, (+1, -1)), (-1, (-1, +1))] if positive is not None else [(+1, (+1,))]
         children = [torch.zeros_like(a) for a in responses]
         for parent_sign, weight_signs in sides:
@@ -89,7 +131,15 @@ class Released:
             for weight_sign, response_sign in zip(weight_signs, (+1, -1)):
                 new = normalised(stream(op, responses, s, weight_sign, response_sign))
                 children = [p + x for p, x in zip(children, new)]
+        if op in self.gradients:
+            children = [self.guarded(p, x, a) for p, x, a in zip(children, op.children, responses)]
         return children
+
+    @staticmethod
+    def guarded(p: Tensor, child: Tensor, response: Tensor) -> Tensor:
+        """P(a_j) as it goes on to the operation below: next to nothing for a negative response without losers."""
+        alone = lone(child)
+        return p if alone is None else torch.where(alone & (response < 0), _GUARD * p, p)
 
     def divided(
         self, op: Mixing, responses: tuple[Tensor, ...], probability: Tensor, sign: int, weight_signs: tuple[int, ...]

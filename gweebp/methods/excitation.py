@@ -4,7 +4,8 @@
     cebp  M − N where positive, of the MWPs towards mate and non-mate      ecebp  the same on Eq. (3)-(4)
     tcebp cEBP on M and N truncated to the top of M, Castanon et al. (2018)   etcebp the same on Eq. (3)-(4)
 
-The map is the channel sum. rule="paper-code" shares probability as the released code does (gweebp.paper_code).
+The map is the channel sum. rule="paper-code" shares probability as the released code does (gweebp.paper_code), and
+smoothing="layer" (of cEBP and ecEBP "image") smooths the map where that code does (gweebp.smoothing.released).
 Assumes a network whose operations have a rule (gweebp.operations).
 """
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from gweebp.excitation import mwps
 from gweebp.methods import method
+from gweebp.smoothing import released
 
 
 def divided_by_sum(p: Tensor) -> Tensor:
@@ -52,15 +54,30 @@ def _family(extended: bool) -> tuple[Callable[..., Tensor], ...]:
     name = "extended excitation backprop, Eq. (3)-(4)" if extended else "excitation backprop, Eq. (1)-(2)"
 
     def plain(
-        net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, layer: str, rule: str = "equations"
+        net: nn.Module,
+        probe: Tensor,
+        mate: Tensor,
+        nonmate: Tensor,
+        *,
+        layer: str,
+        rule: str = "equations",
+        smoothing: str = "none",
     ) -> Tensor:
         (m,) = _mwp(extended, ("mate",), net, probe, mate, nonmate, layer=layer, rule=rule)
-        return m.sum(1)
+        return released(m.sum(1), smoothing, (probe.shape[2], probe.shape[3]))
 
     def contrastive(
-        net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, layer: str, rule: str = "equations"
+        net: nn.Module,
+        probe: Tensor,
+        mate: Tensor,
+        nonmate: Tensor,
+        *,
+        layer: str,
+        rule: str = "equations",
+        smoothing: str = "none",
     ) -> Tensor:
-        return contrast(*_mwp(extended, ("mate", "nonmate"), net, probe, mate, nonmate, layer=layer, rule=rule))
+        maps = contrast(*_mwp(extended, ("mate", "nonmate"), net, probe, mate, nonmate, layer=layer, rule=rule))
+        return released(maps, smoothing, (probe.shape[2], probe.shape[3]))
 
     def truncated(
         net: nn.Module,
@@ -72,6 +89,7 @@ def _family(extended: bool) -> tuple[Callable[..., Tensor], ...]:
         truncation: float = 0.2,
         renormalise: bool = True,
         rule: str = "equations",
+        smoothing: str = "none",
     ) -> Tensor:
         if not 0 <= truncation < 1:
             raise ValueError(f"truncation={truncation}: expected a share in [0, 1)")
@@ -79,7 +97,8 @@ def _family(extended: bool) -> tuple[Callable[..., Tensor], ...]:
         m, n = map(divided_by_sum, both)
         mask = truncation_mask(m, truncation)
         m, n = m * mask, n * mask
-        return contrast(m, n) if renormalise else (m - n).clamp(min=0).sum(1)
+        maps = contrast(m, n) if renormalise else (m - n).clamp(min=0).sum(1)
+        return released(maps, smoothing, (probe.shape[2], probe.shape[3]))
 
     plain.__doc__ = f"{name.capitalize()}: the MWP towards the mate, summed over channels."
     contrastive.__doc__ = f"Contrastive {name}: Σ_c max(0, M − N)."

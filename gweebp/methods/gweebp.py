@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from gweebp.excitation import mwps
 from gweebp.methods import method
-from gweebp.smoothing import gaussian
+from gweebp.smoothing import released
 
 
 @method("gweebp")
@@ -19,16 +21,18 @@ def gweebp(
     layer: str,
     gain: str = "triplet",
     rule: str = "equations",
+    extended: bool = True,
+    smoothing: str = "none",
 ) -> Tensor:
     """Gradient-weighted extended excitation backprop, Eq. (3)-(6): the MWP towards the mate, summed over channels.
 
     gain: "triplet" is Eq. (5); "cosine" is the released code's cos(p, m) − cos(p, n). rule: "equations", or
-    "paper-code" for the released code's way to share probability (gweebp.paper_code).
+    "paper-code" for the released code's way to share probability (gweebp.paper_code). extended: False for weighting
+    alone, Eq. (6) on Eq. (1)-(2), where negative responses count for nothing. smoothing: see gweebp.smoothing.released.
     """
-    (m,) = mwps(
-        net, probe, mate, nonmate, layer=layer, extended=True, weighted=True, towards=("mate",), gain=gain, rule=rule
-    )
-    return m.sum(1)
+    how: dict[str, Any] = {"extended": extended, "weighted": True, "towards": ("mate",), "gain": gain, "rule": rule}
+    (m,) = mwps(net, probe, mate, nonmate, layer=layer, **how)
+    return released(m.sum(1), smoothing, (probe.shape[2], probe.shape[3]))
 
 
 @method("gweebp-paper-code")
@@ -41,11 +45,11 @@ def gweebp_paper_code(
     layer: str,
     gain: str = "cosine",
     rule: str = "paper-code",
-    sigma: float = 2.0,
+    smoothing: str = "image",
 ) -> Tensor:
-    """gweEBP as the authors' released code computes it: cosine gain, its own sharing rule, a smoothed map.
+    """gweEBP as the authors' released code computes it: cosine gain, its own sharing rule, smoothed at image size.
 
-    sigma: of a Gaussian over the map, in pixels of the map; 0: none. Each option can be set back to the paper's.
+    The map has the image's resolution, (b, h, w) of the probe. Each option can be set back to the paper's; smoothing
+    ("image", "layer" or "none") is that of gweebp.smoothing.released.
     """
-    maps = gweebp(net, probe, mate, nonmate, layer=layer, gain=gain, rule=rule)
-    return gaussian(maps, sigma) if sigma else maps
+    return gweebp(net, probe, mate, nonmate, layer=layer, gain=gain, rule=rule, smoothing=smoothing)
