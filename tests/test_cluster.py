@@ -40,7 +40,7 @@ def tiny():
 
 
 def run(command, **environment):
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, env=os.environ | environment)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | environment)
 
 
 def test_the_whole_book_can_be_sent_to_slurm(tiny):

@@ -50,7 +50,7 @@ def profile(pairs):
 def snakemake(profile, target, *options):
     command = build.snakemake(profile, 2, [f"_build/{profile['profile']}/{target}"])
     command = [*command[:-2], *options, *command[-2:]]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("aligned", [False, True])

@@ -209,7 +209,7 @@ def test_gradcam_keeps_the_largest_weights():
 @pytest.mark.parametrize("mode", ["norelu", "all"])
 @pytest.mark.parametrize("name", ["tinyrelu", "tinymfm", "vgg8"])
 def test_ebp_agrees_with_explainable_face_recognition(name, mode):
-    """Without biases, at every layer, up to the sum: theirs is not divided by it. With biases theirs is another rule."""
+    """Without biases, at every layer, up to the sum. With biases theirs is another rule."""
     net, z = oracles.load(f"xfr_whitebox_{name}_nobias", name)
     layers = ["input", *(n for n, _ in net.named_children())]
     probe, mate, nonmate = (torch.tensor(z[k]) for k in ("probe", "mate_emb", "nonmate_emb"))
