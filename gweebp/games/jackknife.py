@@ -56,12 +56,12 @@ class Known(NamedTuple):
 
 
 class Error(NamedTuple):
-    """A figure, its standard error (inf where unknown), its degrees of freedom, and how many it is a mean of."""
+    """A figure, its standard error (inf where unknown), its degrees of freedom, and the number of people, or trainings, behind it."""
 
     value: float
     error: float
     freedom: float
-    count: int
+    size: int
 
 
 def known(statistic: Statistic, samples: Sequence[Array], groups: ArrayLike | None = None) -> Known:
@@ -146,7 +146,7 @@ def share_interval(e: Error, level: float = 0.95) -> tuple[float, float]:
     if not math.isfinite(e.error):
         return 0.0, 1.0
     if e.error == 0 or not inside:
-        least = ((1 - level) / 2) ** (1 / e.count)
+        least = ((1 - level) / 2) ** (1 / e.size)
         return v * least, 1 - (1 - v) * least
     half = quantile((1 + level) / 2, e.freedom) * e.error / (v * (1 - v))
     middle = math.log(v / (1 - v))
@@ -162,13 +162,13 @@ def above(e: Error, bar: float = 0.0) -> float:
     if not math.isfinite(e.error):
         return 1.0
     if e.error == 0:
-        return 0.5**e.count if e.value > bar else 1.0
+        return 0.5**e.size if e.value > bar else 1.0
     return survival((e.value - bar) / e.error, e.freedom)
 
 
 def below(e: Error, bar: float = 0.0) -> float:
     """One-sided p: how often a figure this low, or lower, comes up where the true one is `bar`."""
-    return above(Error(-e.value, e.error, e.freedom, e.count), -bar)
+    return above(Error(-e.value, e.error, e.freedom, e.size), -bar)
 
 
 def _variance(influence: Array) -> float:
