@@ -42,8 +42,8 @@ setup: $(STAMP)
 $(STAMP): requirements.txt pyproject.toml | $(PYTHON)
 ifeq ($(TORCH),cpu)
 	$(PYTHON) -m pip install --no-deps --index-url https://download.pytorch.org/whl/cpu \
-		$$($(PYTHON) book/without_cuda.py --torch)
-	$(PYTHON) book/without_cuda.py >$(VENV)/requirements.txt
+		$$($(PYTHON) book/workflow/without_cuda.py --torch)
+	$(PYTHON) book/workflow/without_cuda.py >$(VENV)/requirements.txt
 	$(PYTHON) -m pip install --no-deps --require-hashes --requirement $(VENV)/requirements.txt
 else
 	$(PYTHON) -m pip install --no-deps --require-hashes --requirement requirements.txt
@@ -59,21 +59,21 @@ $(PYTHON):
 	$(BASE_PYTHON) -m venv $(VENV)
 
 book: setup
-	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)" \
+	@$(PYTHON) book/workflow/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)" \
 		--cluster "$(CLUSTER)"
 
 chapter: setup
-	@$(PYTHON) book/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)" \
+	@$(PYTHON) book/workflow/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)" \
 		--chapter "$(NAME)" --parameters "$(PARAMS)"
 
 pdf: book
-	@CHROMIUM="$(CHROMIUM)" $(PYTHON) book/pdf.py --build "_build/$(basename $(notdir $(PROFILE)))"
+	@CHROMIUM="$(CHROMIUM)" $(PYTHON) book/workflow/pdf.py --build "_build/$(basename $(notdir $(PROFILE)))"
 
 compare: setup
-	@$(PYTHON) book/compare.py "$(A)" "$(B)" --tolerance "$(TOLERANCE)"
+	@$(PYTHON) book/workflow/compare.py "$(A)" "$(B)" --tolerance "$(TOLERANCE)"
 
 compare-method: setup
-	@$(PYTHON) book/compare_method.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --method "$(METHOD)" --file "$(FILE)"
+	@$(PYTHON) book/workflow/compare_method.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --method "$(METHOD)" --file "$(FILE)"
 
 # large buffers are kept, as in the book's own build; peers that don't install are left out, and the table says so
 bench: setup
@@ -91,8 +91,8 @@ lint: setup
 
 # the executed chapters that nbval replays: the smoke profile's, without their images
 golden: setup
-	@$(PYTHON) book/build.py --profile smoke
-	$(PYTHON) tests/make_golden.py
+	@$(PYTHON) book/workflow/build.py --profile smoke
+	$(PYTHON) tests/helpers/make_golden.py
 
 # newest versions that suit one another, on every Python from 3.11 on Linux and macOS, with hashes; read the diff before committing it
 lock: setup

@@ -19,10 +19,9 @@ import torch
 
 from benchmarks import blackbox, peers, scaling, whitebox
 from benchmarks.clock import Row
-from gweebp.files import atomic, read_json, write_json
-from gweebp.record import environment, processor
-from gweebp.results import located
-from gweebp.speed import RESULTS, shown, where
+from gweebp.experiment.speed import RESULTS, shown, where
+from gweebp.support.files import atomic, located, read_json, write_json
+from gweebp.support.record import environment, processor
 
 TOPICS = {
     "lcnn9": partial(whitebox.rows, "lcnn9"),

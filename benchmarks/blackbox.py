@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmarks.clock import Row, interleaved, ratio, row
 from benchmarks.subjects import forward, network, triplet
 from gweebp import explain
-from gweebp.cost import peak_bytes
+from gweebp.experiment.cost import peak_bytes
 from gweebp.games import hiding, inpainting
 
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from benchmarks.clock import Row, interleaved, ratio, row
 from benchmarks.subjects import forward, forward_and_backward, network, triplet
-from gweebp import closed_form, explain
+from gweebp import explain
+from gweebp.excitation import closed_form
 
 
 def four_streams(net: nn.Module, *sample: Tensor, method: str) -> None:

@@ -14,9 +14,9 @@ from benchmarks.blackbox import _explained
 from benchmarks.clock import Row, interleaved, row, slope
 from benchmarks.subjects import network, triplet
 from gweebp import explain
-from gweebp.cost import peak_bytes
+from gweebp.experiment.cost import peak_bytes
 from gweebp.games import inpainting
-from gweebp.verification import ranks, unit
+from gweebp.networks.verification import ranks, unit
 
 
 def grown(topic: str, sizes: list[int], call: Callable[[int], Callable[[], Any]], rounds: int) -> Iterator[Row]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gweebp import networks
-from gweebp.layers import run_from
+from gweebp.excitation.layers import run_from
 
 
 def network(name: str, **options: float) -> networks.EmbeddingNetwork:

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.clock import Row, interleaved, ratio, row
 from benchmarks.subjects import forward, forward_and_backward, network, triplet
 from gweebp import explain
-from gweebp.cost import cost, peak_bytes
+from gweebp.experiment.cost import cost, peak_bytes
 
 # forward passes a map, at most
 TARGETS = {

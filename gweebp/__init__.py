@@ -6,11 +6,12 @@ https://doi.org/10.1016/j.patrec.2025.03.032.
 """
 
 from gweebp.excitation import LostMassWarning, mwp
-from gweebp.gain import NoGainWarning
+from gweebp.excitation.gain import NoGainWarning
+from gweebp.excitation.operations import UnsupportedOperation
 from gweebp.methods import METHODS
-from gweebp.operations import UnsupportedOperation
+from gweebp.methods.maps import resize
 from gweebp.overlay import overlay
-from gweebp.saliency import explain, resize
+from gweebp.saliency import explain
 
 __version__ = "0.1.0"
 __all__ = [

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         parser(named).parse_args(given, options)
-        return import_module(f"gweebp.stages.{named}").run(options) or 0
+        return import_module(f"gweebp.commands.{named}").run(options) or 0
     # bad input, or a library that is not installed; anything else is our mistake and shows its traceback
     except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
         command = f"{named} {options.step}" if "step" in options else named
@@ -62,7 +62,7 @@ def parser(named: str) -> argparse.ArgumentParser:
     for name in STAGES:
         command = commands.add_parser(name, formatter_class=layout)
         if name == named:
-            module = import_module(f"gweebp.stages.{name}")
+            module = import_module(f"gweebp.commands.{name}")
             command.description = module.__doc__
             module.add_arguments(command)
     return whole

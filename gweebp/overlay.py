@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gweebp.grey import luma
+from gweebp.support.grey import luma
 
 __all__ = ["colours", "overlay"]
 

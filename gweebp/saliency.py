@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import difflib
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gweebp.layers import at_least_float32, eager, named_layer
+from gweebp.excitation.layers import at_least_float32, eager, named_layer
+from gweebp.excitation.triplet import embedded, same_images
 from gweebp.methods import METHODS, Method
-from gweebp.methods.excitation import divided_by_sum
-from gweebp.smoothing import gaussian
-from gweebp.triplet import embedded, same_images
+from gweebp.methods.maps import divided_by_sum
 
 
 def explain(
@@ -87,22 +85,3 @@ def check_options(method: Method, options: dict[str, object]) -> None:
             hint = f"; did you mean {near[0]!r}?" if near else ""
             known = ", ".join(f"{k}={v!r}" for k, v in method.options.items()) or "none"
             raise TypeError(f"method {method.name!r} has no option {name!r}{hint} Its options: {known}")
-
-
-def resize(maps: Tensor, size: int | tuple[int, int], *, mode: str = "bilinear", sigma: float = 0.0) -> Tensor:
-    """Maps at the image's resolution: interpolated, smoothed where asked, non-negative, each sums to 1.
-
-    Args:
-        maps: (b, h, w). size: side, or (height, width), in pixels. mode: "nearest", "bilinear" or "bicubic".
-        sigma: standard deviation in pixels of a Gaussian applied after (the released code: 2); 0: none.
-
-    Example:
-        >>> import torch
-        >>> resize(torch.ones(1, 2, 2), 4).sum()
-        tensor(1.)
-    """
-    corners = None if mode == "nearest" else False
-    wanted = (size, size) if isinstance(size, int) else tuple(size)
-    x = F.interpolate(maps[:, None], size=wanted, mode=mode, align_corners=corners)
-    x = gaussian(x, sigma) if sigma > 0 else x
-    return divided_by_sum(x[:, 0].clamp(min=0))

@@ -43,12 +43,13 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 import gweebp
-from gweebp import examples, figures, measures, sliders
-from gweebp.claims import CLAIMS, EXTENDED, judge
+from gweebp import figures
+from gweebp.experiment import examples, scores, sliders
+from gweebp.experiment.build import open_runs
+from gweebp.experiment.claims import CLAIMS, EXTENDED, judge
+from gweebp.experiment.tables import frame, stacked
 from gweebp.figures import style_of
 from gweebp.networks import as_input
-from gweebp.results import open_runs
-from gweebp.tables import frame, stacked
 
 FAMILY = [name for pair in EXTENDED for name in reversed(pair)]
 LABELS = {extended: (extended, original) for extended, original in EXTENDED}
@@ -101,10 +102,10 @@ figures.layer_slider(four.op[0], sliders.weighting(run, four), ("extended EBP", 
 
 # %% tags=["remove-output", "hide-input"]
 options = {"resamples": resamples, "seed": seed}
-lines = measures.curves(runs, "inpainting", FAMILY, **options)
+lines = scores.curves(runs, "inpainting", FAMILY, **options)
 axes = {"xlabel": "FAR", "ylabel": "SR", "xlim": (0, 0.3), "bands": []}
 glue("fig-ablation-curves", figures.curves(lines, **axes) if lines else figures.note(NONE))
-gain = measures.differences(runs, "inpainting-10", LABELS, **options)
+gain = scores.differences(runs, "inpainting-10", LABELS, **options)
 xlabel = "extended minus original, mean SR up to FAR 10 %"
 glue("fig-ablation-gain", figures.differences(gain, xlabel=xlabel) if gain else figures.note(NONE))
 
@@ -128,10 +129,9 @@ glue("fig-ablation-gain", figures.differences(gain, xlabel=xlabel) if gain else 
 # %%
 names = ("sr-5", "inpainting-10", "inpainting")
 tables = {
-    measures.MEASURES[name].label.partition(": ")[2]: measures.differences(runs, name, LABELS, **options)
-    for name in names
+    scores.MEASURES[name].label.partition(": ")[2]: scores.differences(runs, name, LABELS, **options) for name in names
 }
-stacked({label: measures.table(found) for label, found in tables.items()}, "method")
+stacked({label: scores.table(found) for label, found in tables.items()}, "method")
 
 # %% [markdown]
 # Extended minus original. And what gradient weighting adds to that, gweEBP minus each extended method, by mean SR up to
@@ -139,7 +139,7 @@ stacked({label: measures.table(found) for label, found in tables.items()}, "meth
 
 # %% tags=["hide-input"]
 weighting = {extended: ("gweebp", extended) for extended, _ in EXTENDED}
-frame(measures.table(measures.differences(runs, "inpainting-10", weighting, **options)), "method")
+frame(scores.table(scores.differences(runs, "inpainting-10", weighting, **options)), "method")
 
 # %% [markdown]
 # ## What the numbers say

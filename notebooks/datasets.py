@@ -51,10 +51,10 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 from gweebp import figures
-from gweebp.datasets import PARTS, synthetic
-from gweebp.datasets.synthetic import parameters
-from gweebp.paper import STANDS_FOR
-from gweebp.results import open_runs
+from gweebp.experiment.build import open_runs
+from gweebp.experiment.paper import STANDS_FOR
+from gweebp.faces import PARTS, synthetic
+from gweebp.faces.synthetic import parameters
 
 # %% [markdown]
 # ## By hand: memory
@@ -199,4 +199,4 @@ glue("fig-own", figures.image_grid([*world.photos, *world.sketches], rows=["phot
 #
 # As stand-ins, these sets fail if they are not about as hard as the paper's, or if the networks do not use all six parts. The
 # [training chapter](training) measures both, and sets the numbers beside targets that were fixed before any map was drawn.
-# That the conclusions carry over to people can only be tested on people: [](../running.md) says how.
+# That the conclusions carry over to people can only be tested on people: [](../pages/running.md) says how.

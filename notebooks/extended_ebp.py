@@ -35,7 +35,9 @@ from myst_nb import glue
 from torch import nn
 
 import gweebp
-from gweebp import closed_form, layerwise, networks
+from gweebp import networks
+from gweebp.excitation import closed_form
+from gweebp.experiment import layerwise
 from gweebp.figures import by_depth, neurons
 
 set_matplotlib_formats("svg")

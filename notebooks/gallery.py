@@ -28,10 +28,11 @@ by = "gweebp"  # the method whose scores choose the cases
 # %% tags=["hide-input"]
 from IPython.display import Markdown, display
 
-from gweebp import cases, figures
+from gweebp import figures
+from gweebp.experiment import typical_cases
+from gweebp.experiment.agreement import maps_of
+from gweebp.experiment.build import open_runs
 from gweebp.figures import style_of
-from gweebp.results import open_runs
-from gweebp.yardsticks import maps_of
 
 runs = open_runs(build, datasets, networks)
 played = [run for run in runs if run.games.inpainting]
@@ -43,7 +44,7 @@ Markdown(f"Cases by the scores of **{style_of(by).label}**; a dark map is zero, 
 # The rule on five scores: typical is the one nearest to their median, worst the lowest.
 
 # %%
-chosen = cases.choose([0.9, 0.1, 0.4, 0.5, 0.2])
+chosen = typical_cases.choose([0.9, 0.1, 0.4, 0.5, 0.2])
 assert chosen == {"typical": 2, "worst": 1, "best": 0}
 print(chosen)
 
@@ -52,8 +53,8 @@ print(chosen)
 def show_quadruplets(case):
     """One figure a run: the quadruplet of that case, and OP under every method's map with the region's outline."""
     for run in played:
-        scores = cases.inpainting_scores(run, by)
-        row = cases.choose(scores)[case]
+        scores = typical_cases.inpainting_scores(run, by)
+        row = typical_cases.choose(scores)[case]
         four = run.quadruplet(row)
         maps = {name: x[row] for name, x in maps_of(run, "inpainting").items()}
         display(Markdown(f"**{run.title}**, quadruplet {row}, average precision {scores[row]:.2f}."))
@@ -65,8 +66,8 @@ def show_quadruplets(case):
 def show_triplets(case):
     """One figure a run: the triplet of that case, and the probe under every method's map."""
     for run in runs:
-        scores = cases.hiding_scores(run, by)
-        row = cases.choose(scores)[case]
+        scores = typical_cases.hiding_scores(run, by)
+        row = typical_cases.choose(scores)[case]
         maps = {name: x[row] for name, x in maps_of(run, "hiding").items()}
         display(Markdown(f"**{run.title}**, triplet {row}, area {scores[row]:.2f}."))
         display(figures.triplet(*(image[0] for image in run.triplet(row)), maps, columns=4))

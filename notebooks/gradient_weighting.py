@@ -34,9 +34,10 @@ from myst_nb import glue
 from torch import nn
 
 import gweebp
-from gweebp import layerwise, networks
+from gweebp import networks
+from gweebp.excitation.gain import triplet_gain
+from gweebp.experiment import layerwise
 from gweebp.figures import by_depth, neurons
-from gweebp.gain import triplet_gain
 
 set_matplotlib_formats("svg")
 np.set_printoptions(precision=3, suppress=True)

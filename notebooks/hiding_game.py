@@ -51,12 +51,13 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 import gweebp
-from gweebp import examples, figures, measures
+from gweebp import figures
+from gweebp.experiment import examples, scores
+from gweebp.experiment.build import open_runs
+from gweebp.experiment.tables import frame
 from gweebp.figures import style_of
 from gweebp.games import hiding
 from gweebp.networks import as_input
-from gweebp.results import open_runs
-from gweebp.tables import frame
 
 # %% [markdown]
 # ## By hand
@@ -165,9 +166,9 @@ glue("fig-hiding-blends", figures.image_grid(list(blends), titles, columns=3))
 options = {"resamples": resamples, "seed": seed}
 glue(
     "fig-hiding-curves",
-    figures.curves(measures.curves(runs, "hiding", **options), xlabel="share of the probe hidden", ylabel="TPR"),
+    figures.curves(scores.curves(runs, "hiding", **options), xlabel="share of the probe hidden", ylabel="TPR"),
 )
-areas = measures.estimates(runs, "hiding", **options)
+areas = scores.estimates(runs, "hiding", **options)
 glue("fig-hiding-areas", figures.forest(areas, xlabel="area under TPR"))
 
 # %% [markdown]
@@ -186,7 +187,7 @@ glue("fig-hiding-areas", figures.forest(areas, xlabel="area under TPR"))
 # ```
 
 # %%
-table = frame(measures.table(areas, digits=2), "method")
+table = frame(scores.table(areas, digits=2), "method")
 table.loc["triplets"] = [str(len(run.games.hiding_subject)) for run in runs]
 table
 
@@ -196,7 +197,7 @@ table
 
 # %% tags=["remove-output", "hide-input"]
 pairs = {other: ("gweebp", other) for run in runs for other in run.games.methods if other != "gweebp"}
-lead = measures.differences(runs, "hiding", pairs, **options)
+lead = scores.differences(runs, "hiding", pairs, **options)
 glue("fig-hiding-lead", figures.differences(lead, xlabel="area of gweEBP minus area of the other"))
 
 # %% [markdown]
@@ -211,20 +212,20 @@ glue("fig-hiding-lead", figures.differences(lead, xlabel="area of gweEBP minus a
 # ## What the numbers say
 
 # %% tags=["hide-input"]
-Markdown("\n".join(f"- {measures.leader(run, 'hiding', **options)}" for run in runs))
+Markdown("\n".join(f"- {scores.leader(run, 'hiding', **options)}" for run in runs))
 
 # %% [markdown]
 # Against the order that knows nothing:
 
 # %% tags=["hide-input"]
-Markdown("\n".join(f"- {measures.beats(run, 'hiding', **options)}" for run in runs))
+Markdown("\n".join(f"- {scores.beats(run, 'hiding', **options)}" for run in runs))
 
 # %% [markdown]
 # Beating `random` need not mean much: it hides scattered pixels where a map hides patches, and a network may take the
 # one worse than the other. `centre` hides a patch as well, and knows where faces are:
 
 # %% tags=["hide-input"]
-Markdown("\n".join(f"- {measures.beats(run, 'hiding', 'center', **options)}" for run in runs))
+Markdown("\n".join(f"- {scores.beats(run, 'hiding', 'center', **options)}" for run in runs))
 
 # %% [markdown]
 # ## What would falsify it

@@ -62,13 +62,14 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 import gweebp
-from gweebp import examples, figures, measures, sliders, soundness
-from gweebp.datasets import PARTS
+from gweebp import figures
+from gweebp.experiment import examples, network_quality, scores, sliders
+from gweebp.experiment.build import open_runs
+from gweebp.experiment.tables import stacked
+from gweebp.faces import PARTS
 from gweebp.figures import style_of
 from gweebp.games import inpainting, masks
 from gweebp.networks import as_input
-from gweebp.results import open_runs
-from gweebp.tables import stacked
 
 # %% [markdown]
 # ## By hand: masks by percent density
@@ -169,7 +170,7 @@ figures.threshold_slider(four.op[0], four.ip[0], four.region[0], games, **shown)
 # ones must. A swap that the network does not notice asks no question, one that the probe does not survive has no answer.
 
 # %% tags=["remove-output", "hide-input"]
-d, kept = soundness.conditions(run)
+d, kept = network_quality.conditions(run)
 near = ["d(OP, OM)", "d(IP, IN)"]
 picture = figures.conditions(d, run.trials["threshold"], kept, near) if len(kept) else figures.note(NONE)
 glue("fig-conditions", picture)
@@ -193,7 +194,7 @@ pd.DataFrame(counts).T
 
 # %% tags=["remove-output", "hide-input"]
 options = {"resamples": resamples, "seed": seed}
-lines = measures.curves(runs, "inpainting", **options)
+lines = scores.curves(runs, "inpainting", **options)
 axes = {"xlabel": "FAR", "ylabel": "SR"}
 glue("fig-sr-low", figures.curves(lines, **axes, xlim=(0, 0.1)) if lines else figures.note(NONE))
 glue("fig-sr", figures.curves(lines, **axes, bands=["gweebp", "random"]) if lines else figures.note(NONE))
@@ -214,7 +215,7 @@ glue("fig-sr", figures.curves(lines, **axes, bands=["gweebp", "random"]) if line
 # ```
 
 # %% tags=["remove-output", "hide-input"]
-area = measures.estimates(runs, "inpainting-10", **options)
+area = scores.estimates(runs, "inpainting-10", **options)
 glue("fig-area-10", figures.forest(area, xlabel="mean SR up to FAR 10 %") if area else figures.note(NONE))
 
 # %% [markdown]
@@ -226,10 +227,10 @@ glue("fig-area-10", figures.forest(area, xlabel="mean SR up to FAR 10 %") if are
 # ```
 
 # %%
-found = {name: measures.estimates(runs, name, **options) for name in measures.MEASURES if name != "hiding"}
-labels = {name: measures.MEASURES[name].label.partition(": ")[2] for name in found}
+found = {name: scores.estimates(runs, name, **options) for name in scores.MEASURES if name != "hiding"}
+labels = {name: scores.MEASURES[name].label.partition(": ")[2] for name in found}
 columns = {title: {labels[name]: found[name][title] for name in found} for title in found["inpainting"]}
-stacked({title: measures.table(row, digits=2) for title, row in columns.items()}, "method")
+stacked({title: scores.table(row, digits=2) for title, row in columns.items()}, "method")
 
 # %% [markdown]
 # ### Part by part
@@ -238,7 +239,7 @@ stacked({title: measures.table(row, digits=2) for title, row in columns.items()}
 # few quadruplets make a number that means little.
 
 # %% tags=["remove-output", "hide-input"]
-by_part, trials = measures.by_part(runs, "sr-10")
+by_part, trials = scores.by_part(runs, "sr-10")
 shown = {"parts": PARTS, "label": "exchanged part", "counts": trials}
 glue("fig-parts", figures.heatmap(by_part, **shown) if by_part else figures.note(NONE))
 
@@ -255,14 +256,14 @@ glue("fig-parts", figures.heatmap(by_part, **shown) if by_part else figures.note
 # Up to a FAR of 10 %:
 
 # %% tags=["hide-input"]
-said = [f"- {say(run, 'inpainting-10', **options)}" for say in (measures.leader, measures.beats) for run in runs]
+said = [f"- {say(run, 'inpainting-10', **options)}" for say in (scores.leader, scores.beats) for run in runs]
 Markdown("\n".join(said))
 
 # %% [markdown]
 # And over all FAR, where large masks count as much as small ones:
 
 # %% tags=["hide-input"]
-Markdown("\n".join(f"- {measures.leader(run, 'inpainting', **options)}" for run in runs))
+Markdown("\n".join(f"- {scores.leader(run, 'inpainting', **options)}" for run in runs))
 
 # %% [markdown]
 # ## What would falsify it

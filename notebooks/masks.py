@@ -35,11 +35,12 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 import gweebp
-from gweebp import figures, sanity
+from gweebp import figures
+from gweebp.experiment import sanity_checks
+from gweebp.experiment.build import open_runs
 from gweebp.games import truth
 from gweebp.games.bootstrap import Curve
 from gweebp.networks import as_input
-from gweebp.results import open_runs
 
 # %% [markdown]
 # ## By hand
@@ -66,9 +67,11 @@ for run in runs:
     maps = [gweebp.explain(run.net, *images, method="corrrise", masks=n, seed=seed) for n in numbers]
     scores = [truth.mean(truth.score(m, four.region)["precision"], resamples=resamples) for m in maps]
     precision[run.title] = {"corrrise": Curve(np.array(numbers), *np.array(scores).T)}
-    found = torch.stack([sanity.similarity(m, maps[-1]) for m in maps[:-1]])
+    found = torch.stack([sanity_checks.similarity(m, maps[-1]) for m in maps[:-1]])
     alike[run.title] = {
-        "corrrise": sanity.mean(found, torch.arange(count), resamples=resamples)._replace(x=np.array(numbers[:-1]))
+        "corrrise": sanity_checks.mean(found, torch.arange(count), resamples=resamples)._replace(
+            x=np.array(numbers[:-1])
+        )
     }
     white = gweebp.explain(run.net, *images, method="gweebp")
     level[run.title] = {

@@ -47,9 +47,10 @@ from IPython.display import Markdown
 from myst_nb import glue
 
 import gweebp
-from gweebp import figures, measures, sanity
+from gweebp import figures
+from gweebp.experiment import sanity_checks, scores
+from gweebp.experiment.build import open_runs
 from gweebp.networks import as_input
-from gweebp.results import open_runs
 
 # %% [markdown]
 # ## By hand
@@ -109,10 +110,10 @@ rows = []
 for run in runs:
     count = min(samples, len(run.trials["hiding"]["probe"]))
     images = [as_input(run.net, torch.cat(x)) for x in zip(*(run.triplet(i) for i in range(count)))]
-    maps = {name: sanity.explain_choice(run.net, *images, **s) for name, s in switches.items()}
+    maps = {name: sanity_checks.explain_choice(run.net, *images, **s) for name, s in switches.items()}
     at_image = {name: gweebp.resize(x, run.net.size) for name, x in maps.items()}
-    printed = gweebp.resize(sanity.explain_choice(run.net, *images, method="gweebp"), run.net.size)
-    found = {name: sanity.similarity(printed, x) for name, x in at_image.items()}
+    printed = gweebp.resize(sanity_checks.explain_choice(run.net, *images, method="gweebp"), run.net.size)
+    found = {name: sanity_checks.similarity(printed, x) for name, x in at_image.items()}
     rows.append({"run": run.title} | {name: f"{x.nanmean().item():.2f}" for name, x in found.items()})
 pd.DataFrame(rows).set_index("run")
 
@@ -125,11 +126,9 @@ Markdown(f"Mean over up to {samples} triplets; 1 is the same order of the pixels
 # %% tags=["remove-output", "hide-input"]
 options = {"resamples": resamples, "seed": seed}
 pair = {"gweebp-paper-code": ("gweebp", "gweebp-paper-code")}
-leads = {name: measures.differences(runs, name, pair, **options) for name in ("hiding", "inpainting", "inpainting-10")}
+leads = {name: scores.differences(runs, name, pair, **options) for name in ("hiding", "inpainting", "inpainting-10")}
 by_measure = {
-    title: {
-        measures.MEASURES[name].label: row[title]["gweebp-paper-code"] for name, row in leads.items() if title in row
-    }
+    title: {scores.MEASURES[name].label: row[title]["gweebp-paper-code"] for name, row in leads.items() if title in row}
     for title in dict.fromkeys(t for row in leads.values() for t in row)
 }
 glue(
@@ -155,7 +154,7 @@ lines = []
 for title, row in by_measure.items():
     for label, found in row.items():
         side = "the equations" if found.low > 0 else "the code" if found.high < 0 else "neither, by the interval"
-        lines.append(f"- {title}, {label}: {measures.shown(found)}; ahead: {side}.")
+        lines.append(f"- {title}, {label}: {scores.shown(found)}; ahead: {side}.")
 Markdown("\n".join(lines) or "Not played in this profile.")
 
 # %% [markdown]

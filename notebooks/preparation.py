@@ -58,14 +58,16 @@ import torch
 from IPython.display import Markdown
 from myst_nb import glue
 
-from gweebp import figures, measures, verdict
-from gweebp.datasets import PARTS
-from gweebp.preparation import cyclegan, inpainter, parser_training, quality
-from gweebp.preparation.parse import NONE, miou, polygons
-from gweebp.preparation.parser import Parser
-from gweebp.preparation.quadruplets import exchange, filler
-from gweebp.results import located, open_runs
-from gweebp.verification import embed
+from gweebp import figures
+from gweebp.experiment import inpainted_doppelgangers, scores
+from gweebp.experiment.build import open_runs
+from gweebp.faces import PARTS
+from gweebp.faces.preparation import cyclegan, inpainter, parser_training, quality
+from gweebp.faces.preparation.parse import NONE, miou, polygons
+from gweebp.faces.preparation.parser import Parser
+from gweebp.faces.preparation.quadruplets import exchange, filler
+from gweebp.networks.verification import embed
+from gweebp.support.files import located
 
 # %% [markdown]
 # ## By hand: one part of a tiny face
@@ -107,13 +109,13 @@ print(f"{miou(grown, labels)['nose']:.3f}")
 glue("judged", str(judged), display=False)
 parser = Parser.load(located("data/checkpoints/parser.safetensors"))
 chosen = {"people": judged, "size": 128, "seed": seed + 1}
-shown, painted, scores = [], [], {}
+shown, painted, agreed = [], [], {}
 for look in parser_training.LOOKS:
     images, true = parser_training.faces(look, **chosen)
     plain = torch.stack([polygons(points, 128) for points in parser_training.points(look, **chosen)])
     learned = parser.labels(images)
     for name, found in (("polygons", plain), ("parser", learned)):
-        scores[look, name] = miou(found, true)
+        agreed[look, name] = miou(found, true)
     shown += [images[0]] * 4
     painted += [None, true[0], plain[0], learned[0]]
 titles = ["", "true", "polygons", "parser"] + [""] * 8
@@ -128,7 +130,7 @@ glue("fig-parts", figures.parts(shown, painted, titles, rows=list(parser_trainin
 # ```
 
 # %% tags=["hide-input"]
-table = pd.DataFrame(scores).round(2)
+table = pd.DataFrame(agreed).round(2)
 table
 
 # %% tags=["hide-input"]
@@ -156,9 +158,9 @@ kinds = {}  # (run, kind) -> candidates
 for run in runs:
     rows, look = run.faces.test[:people], run.faces.record["world"]["kind"]
     translate = draw.sketches if look == "drawn" else None
-    kinds[run, "exact"] = verdict.exact(run, rows)
-    kinds[run, "plain"] = verdict.invented(run, rows, filler("telea"), seed=seed)
-    kinds[run, "learned"] = verdict.invented(run, rows, filler(invent), translate=translate, seed=seed)
+    kinds[run, "exact"] = inpainted_doppelgangers.exact(run, rows)
+    kinds[run, "plain"] = inpainted_doppelgangers.invented(run, rows, filler("telea"), seed=seed)
+    kinds[run, "learned"] = inpainted_doppelgangers.invented(run, rows, filler(invent), translate=translate, seed=seed)
 
 # %% tags=["remove-output", "hide-input"]
 NONE_HERE = "The people of this profile are real: they have no exact doppelgängers to compare with."
@@ -187,8 +189,16 @@ glue("fig-invented", grid or figures.note(NONE_HERE))
 # What the network makes of them. A candidate asks a question of it when all four conditions of {eq}`eq-7` and {eq}`eq-8` hold:
 
 # %% tags=["hide-input"]
-played = {key: verdict.play(key[0], four, methods.split(","), steps=steps, seed=seed) for key, four in kinds.items()}
-pd.DataFrame({(run.title, kind): verdict.summary(p, run.trials["threshold"]) for (run, kind), p in played.items()}).T
+played = {
+    key: inpainted_doppelgangers.play(key[0], four, methods.split(","), steps=steps, seed=seed)
+    for key, four in kinds.items()
+}
+pd.DataFrame(
+    {
+        (run.title, kind): inpainted_doppelgangers.summary(p, run.trials["threshold"])
+        for (run, kind), p in played.items()
+    }
+).T
 
 # %% [markdown]
 # A hole closed from its rim takes away what made the part somebody's, in sketch and photograph alike: the two then agree with one
@@ -206,7 +216,7 @@ for run in runs:
     if run.faces.record["world"]["kind"] == "drawn":
         sketches, photos = run.faces.sketches[run.faces.test], run.faces.photos[run.faces.test]
         judges = {"grey picture": quality.appearance, run.title: partial(embed, run.net)}
-        found |= verdict.found_again(draw, sketches, photos, judges)
+        found |= inpainted_doppelgangers.found_again(draw, sketches, photos, judges)
 pd.DataFrame(found).T
 
 # %% [markdown]
@@ -219,7 +229,7 @@ pd.DataFrame(found).T
 
 # %% tags=["remove-output", "hide-input"]
 options = {"resamples": resamples, "seed": seed}
-measure = measures.MEASURES["sr-10"]
+measure = scores.MEASURES["sr-10"]
 panels = {
     f"{run.dataset.removeprefix('synthetic-')}: {kind}": {
         m: measure.estimate(p.games, m, **options) for m in p.games.inpainting
@@ -242,7 +252,7 @@ glue("fig-verdict", figures.forest(panels, xlabel="SR at FAR 10 %", columns=3) i
 
 # %% tags=["hide-input"]
 lines = [
-    f"- {run.title}, {kind}: {verdict.sentence(p, played[run, 'exact'], 'sr-10', **options)}"
+    f"- {run.title}, {kind}: {inpainted_doppelgangers.sentence(p, played[run, 'exact'], 'sr-10', **options)}"
     for (run, kind), p in played.items()
     if kind != "exact"
 ]
@@ -256,7 +266,7 @@ Markdown("\n".join(lines) or NONE_HERE)
 blob = {}
 for (run, kind), p in played.items():
     if "center" in p.games.inpainting:
-        blob.setdefault(run.title, {})[kind] = measures.shown(measure.estimate(p.games, "center", **options), 2)
+        blob.setdefault(run.title, {})[kind] = scores.shown(measure.estimate(p.games, "center", **options), 2)
 pd.DataFrame(blob).T
 
 # %% [markdown]

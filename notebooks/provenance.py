@@ -29,8 +29,9 @@ import pandas as pd
 from IPython.display import Markdown
 from myst_nb import glue
 
-from gweebp import figures, provenance
-from gweebp.tables import frame
+from gweebp import figures
+from gweebp.experiment import provenance
+from gweebp.experiment.tables import frame
 
 # %% [markdown]
 # ## In short

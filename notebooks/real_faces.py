@@ -35,7 +35,7 @@ triplets = 8  # on how many the lost probability is measured
 people = 20  # test subjects whose parts are invented a second time
 methods = "random,center,gradcam,pairwisesim,ebp,cebp,ecebp,gweebp"  # that play on both, separated by commas
 steps = 11  # mask sizes in that game, the empty and the full one among them
-far = "sr-10"  # the figure of the inpainting game, a key of measures.MEASURES
+far = "sr-10"  # the figure of the inpainting game, a key of scores.MEASURES
 resamples = 2000  # bootstrap resamples behind each interval
 seed = 0  # of the game and the bootstrap
 # %% tags=["hide-input"]
@@ -47,13 +47,14 @@ import torch
 from IPython.display import Markdown, display
 from myst_nb import glue
 
-from gweebp import figures, measures, real_faces, verdict
-from gweebp.preparation import cyclegan, quality
-from gweebp.preparation.quadruplets import filler
-from gweebp.results import open_runs
-from gweebp.tables import frame
-from gweebp.verification import embed
-from gweebp.yardsticks import maps_of
+from gweebp import figures
+from gweebp.experiment import inpainted_doppelgangers, real_faces, scores
+from gweebp.experiment.agreement import maps_of
+from gweebp.experiment.build import open_runs
+from gweebp.experiment.tables import frame
+from gweebp.faces.preparation import cyclegan, quality
+from gweebp.faces.preparation.quadruplets import filler
+from gweebp.networks.verification import embed
 
 
 def label(run):
@@ -130,7 +131,7 @@ if translator.is_file():
     faces, judges = runs[0].faces, {"grey picture": quality.appearance}
     judges |= {label(run): partial(embed, run.net) for run in runs}
     sketches, photos = faces.sketches[faces.test], faces.photos[faces.test]
-    found = verdict.found_again(cyclegan.load(translator), sketches, photos, judges)
+    found = inpainted_doppelgangers.found_again(cyclegan.load(translator), sketches, photos, judges)
 display(pd.DataFrame(found).T if found else Markdown("No translator was trained in this profile."))
 
 # %% [markdown]
@@ -140,12 +141,12 @@ display(pd.DataFrame(found).T if found else Markdown("No translator was trained 
 # intervals over people.
 
 # %% tags=["remove-output", "hide-input"]
-hiding = measures.estimates(runs, "hiding", resamples=resamples, seed=seed)
-glue("fig-real-hiding", figures.forest(hiding, xlabel=measures.find("hiding").label))
+hiding = scores.estimates(runs, "hiding", resamples=resamples, seed=seed)
+glue("fig-real-hiding", figures.forest(hiding, xlabel=scores.find("hiding").label))
 played = [run for run in runs if run.games.inpainting]
-inpainting = measures.estimates(played, far, resamples=resamples, seed=seed)
+inpainting = scores.estimates(played, far, resamples=resamples, seed=seed)
 none = figures.note("No quadruplets were played in this profile.")
-glue("fig-real-inpainting", figures.forest(inpainting, xlabel=measures.find(far).label) if played else none)
+glue("fig-real-inpainting", figures.forest(inpainting, xlabel=scores.find(far).label) if played else none)
 
 # %% [markdown]
 # ```{glue:figure} fig-real-hiding
@@ -173,19 +174,25 @@ glue("real-people", str(people), display=False)
 played_anew = {}
 for run in [run for run in given or runs[-1:] if run.games.inpainting]:
     chosen = run.candidates.select(torch.isin(run.candidates.subject, run.faces.test[:people]))
-    for kind, four in {"as played": chosen, "from the rim": verdict.refilled(chosen, filler("telea"))}.items():
-        played_anew[run, kind] = verdict.play(run, four, methods.split(","), steps=steps, seed=seed)
+    for kind, four in {
+        "as played": chosen,
+        "from the rim": inpainted_doppelgangers.refilled(chosen, filler("telea")),
+    }.items():
+        played_anew[run, kind] = inpainted_doppelgangers.play(run, four, methods.split(","), steps=steps, seed=seed)
 options = {"resamples": resamples, "seed": seed}
 panels = {
-    f"{label(run)}: {kind}": {m: measures.find(far).estimate(p.games, m, **options) for m in p.games.inpainting}
+    f"{label(run)}: {kind}": {m: scores.find(far).estimate(p.games, m, **options) for m in p.games.inpainting}
     for (run, kind), p in played_anew.items()
 }
 panels = {title: found for title, found in panels.items() if found}
-glue("fig-anew", figures.forest(panels, xlabel=measures.find(far).label) if panels else none)
+glue("fig-anew", figures.forest(panels, xlabel=scores.find(far).label) if panels else none)
 
 # %% tags=["hide-input"]
 pd.DataFrame(
-    {f"{label(run)}: {kind}": verdict.summary(p, run.trials["threshold"]) for (run, kind), p in played_anew.items()}
+    {
+        f"{label(run)}: {kind}": inpainted_doppelgangers.summary(p, run.trials["threshold"])
+        for (run, kind), p in played_anew.items()
+    }
 ).T
 
 # %% [markdown]
@@ -198,7 +205,7 @@ pd.DataFrame(
 
 # %% tags=["hide-input"]
 lines = [
-    f"- {label(run)}, {kind}: {verdict.sentence(p, played_anew[run, 'as played'], far, kind='played', **options)}"
+    f"- {label(run)}, {kind}: {inpainted_doppelgangers.sentence(p, played_anew[run, 'as played'], far, kind='played', **options)}"
     for (run, kind), p in played_anew.items()
     if kind != "as played"
 ]
@@ -230,8 +237,8 @@ said = {
     "Matching, and what reaches the map": [real_faces.sentence(r, left[r.title], untuned=[published]) for r in runs]
 }
 for measure, among in (("hiding", runs), (far, played)):
-    found = [measures.leader(run, measure, **options) for run in among]
-    title = measures.find(measure).label
+    found = [scores.leader(run, measure, **options) for run in among]
+    title = scores.find(measure).label
     said[title[0].upper() + title[1:]] = found or ["not played in this profile."]
 Markdown("\n\n".join(f"{what}:\n\n" + "\n".join(f"- {line}" for line in lines) for what, lines in said.items()))
 

@@ -33,8 +33,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import gweebp
 from gweebp import networks
+from gweebp.experiment.sanity_checks import explain_choice
 from gweebp.figures import style_of
-from gweebp.sanity import explain_choice
 
 # %% [markdown]
 # ## Methods in this book

@@ -34,13 +34,13 @@
 # **not resolved**: the data can't tell, which is not the same as "no". C7 and C8, which speak of what holds *in general*, need more
 # than half on one side; C8 compares not two methods but the two games, by how far each ranks the methods as the known truth does
 # ([](which_game)). C3's *wide margin* also needs a difference of the margin's size. A claim that needs a method, dataset or game that is not in these results is **not
-# tested here**. The rule was written before the results, and is a tested module, `gweebp/claims.py`.
+# tested here**. The rule was written before the results, and is a tested module, `gweebp/experiment/claims.py`.
 
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
 datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
-measure = "inpainting-10"  # decides the inpainting game; see `gweebp.measures.MEASURES`
+measure = "inpainting-10"  # decides the inpainting game; see `gweebp.experiment.scores.MEASURES`
 margin = 0.05  # a smaller difference is not noticeable, a wide one is at least this
 alpha = 0.05  # level of the tests, after correction
 resamples = 2000  # bootstrap resamples, at least; more where there are many comparisons
@@ -52,10 +52,11 @@ import pandas as pd
 from IPython.display import Markdown
 from myst_nb import glue
 
-from gweebp import claims, figures, measures, paper, soundness
+from gweebp import figures
+from gweebp.experiment import claims, network_quality, paper, scores
+from gweebp.experiment.build import open_runs
+from gweebp.experiment.tables import frame
 from gweebp.figures import style_of
-from gweebp.results import open_runs
-from gweebp.tables import frame
 
 # %% [markdown]
 # ## By hand: the correction
@@ -76,7 +77,7 @@ pd.DataFrame({"p": p, "corrected": claims.holm(p)}).T
 runs = open_runs(build, datasets, networks)
 rule = {"margin": margin, "alpha": alpha, "resamples": resamples, "seed": seed, "seeds": seeds}
 judged = claims.judge(runs, inpainting=measure, **rule)
-glue("measure", measures.MEASURES[measure].label, display=False)
+glue("measure", scores.MEASURES[measure].label, display=False)
 verdicts = [{"": j.claim.key, "the paper says": j.claim.text, "verdict": j.verdict} | j.counts for j in judged]
 frame(verdicts, "")
 
@@ -92,7 +93,7 @@ Markdown("\n".join(f"- {j.sentence}" for j in judged))
 # %%
 others = ["inpainting-10", "sr-10", "inpainting"]
 verdicts = {name: [j.verdict for j in claims.judge(runs, inpainting=name, **rule)] for name in others}
-columns = {measures.MEASURES[name].label.partition(": ")[2]: found for name, found in verdicts.items()}
+columns = {scores.MEASURES[name].label.partition(": ")[2]: found for name, found in verdicts.items()}
 pd.DataFrame(columns, index=[claim.key for claim in claims.CLAIMS])
 
 # %% [markdown]
@@ -108,7 +109,7 @@ rows = [
         "run": f.run.title,
         "first": style_of(f.comparison.first).label,
         "second": style_of(f.comparison.second).label,
-        "difference": measures.shown(f.difference),
+        "difference": scores.shown(f.difference),
         "p": "" if f.comparison.alike else f"{f.p:.3f}",
         "is": f.side,
     }
@@ -125,9 +126,9 @@ options = {"resamples": resamples, "seed": seed}
 NONE = "The inpainting game was not played on this dataset: its people have no doppelgängers."
 for name, key, xlabel in (
     ("hiding", "hiding", "area under TPR"),
-    ("inpainting", measure, measures.MEASURES[measure].label),
+    ("inpainting", measure, scores.MEASURES[measure].label),
 ):
-    found = measures.estimates(runs, key, **options)
+    found = scores.estimates(runs, key, **options)
     glue(
         f"fig-all-{name}",
         figures.forest(found, xlabel=xlabel.partition(": ")[2] or xlabel) if found else figures.note(NONE),
@@ -151,7 +152,7 @@ for name, key, xlabel in (
 # %% tags=["hide-input"]
 lines = []
 for key in ("hiding", measure):
-    lines += [f"- {measures.MEASURES[key].label}"] + [f"  - {measures.leader(run, key, **options)}" for run in runs]
+    lines += [f"- {scores.MEASURES[key].label}"] + [f"  - {scores.leader(run, key, **options)}" for run in runs]
 Markdown("\n".join(lines))
 
 # %% [markdown]
@@ -160,7 +161,7 @@ Markdown("\n".join(lines))
 
 # %% tags=["hide-input"]
 stands = {run.title: {"stands for": paper.STANDS_FOR.get(run.dataset, "nothing in the paper")} for run in runs}
-pd.DataFrame({run.title: stands[run.title] | soundness.beside_the_paper(run) for run in runs})
+pd.DataFrame({run.title: stands[run.title] | network_quality.beside_the_paper(run) for run in runs})
 
 # %% [markdown]
 # ## What these verdicts are worth

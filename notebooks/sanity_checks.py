@@ -45,11 +45,12 @@ import torch
 from IPython.display import Markdown
 from myst_nb import glue
 
-from gweebp import figures, sanity
+from gweebp import figures
+from gweebp.experiment import sanity_checks
+from gweebp.experiment.build import open_runs
 from gweebp.figures import style_of
 from gweebp.games.bootstrap import Estimate
 from gweebp.networks import as_input
-from gweebp.results import open_runs
 
 # %% [markdown]
 # ## By hand
@@ -61,7 +62,7 @@ first = torch.tensor([[[0.1, 0.4], [0.2, 0.3]]])  # ranks 1 4 2 3
 second = torch.tensor([[[0.0, 0.9], [0.1, 0.0001]]])  # ranks 1 4 3 2
 ranks = torch.tensor([[1.0, 4.0, 2.0, 3.0], [1.0, 4.0, 3.0, 2.0]])
 by_hand = torch.corrcoef(ranks)[0, 1].item()
-assert abs(sanity.similarity(first, second).item() - by_hand) < 1e-6
+assert abs(sanity_checks.similarity(first, second).item() - by_hand) < 1e-6
 print(f"Spearman's correlation {by_hand:.2f}")
 
 # %% [markdown]
@@ -72,7 +73,7 @@ runs = open_runs(build, datasets, networks)
 (run,) = open_runs(build, dataset or datasets.split(",")[0], network)
 count = min(samples, len(run.trials["hiding"]["probe"]))
 images = [as_input(run.net, torch.cat(x)) for x in zip(*(run.triplet(i) for i in range(count)))]
-live = sanity.cascading_randomisation(run.net, *images, method=method, seed=seed)
+live = sanity_checks.cascading_randomisation(run.net, *images, method=method, seed=seed)
 pd.DataFrame({name.rpartition(".")[2]: [f"{x.nanmean().item():.2f}"] for name, x in live.items()}, index=["similarity"])
 
 # %% tags=["hide-input"]
@@ -86,7 +87,7 @@ options = {"resamples": resamples, "seed": seed}
 by_panel = {
     r.title: (
         [name.rpartition(".")[2] for name in r.sanity.layers],
-        {m: sanity.mean(x, r.sanity.subject, **options) for m, x in r.sanity.cascade.items()},
+        {m: sanity_checks.mean(x, r.sanity.subject, **options) for m, x in r.sanity.cascade.items()},
     )
     for r in runs
 }
@@ -94,7 +95,7 @@ glue("fig-cascade", figures.cascade(by_panel, ylabel="similarity of the maps"))
 
 
 def means(run, similarities):
-    found = {m: sanity.mean(x[None], run.sanity.subject, **options) for m, x in similarities.items()}
+    found = {m: sanity_checks.mean(x[None], run.sanity.subject, **options) for m, x in similarities.items()}
     return {m: Estimate(*(float(v[0]) for v in c[1:])) for m, c in found.items()}
 
 

@@ -57,9 +57,10 @@ import torch
 from IPython.display import Markdown
 from myst_nb import glue
 
-from gweebp import explain, figures, networks, speed
-from gweebp.cost import cost
-from gweebp.tables import frame, stacked
+from gweebp import explain, figures, networks
+from gweebp.experiment import speed
+from gweebp.experiment.cost import cost
+from gweebp.experiment.tables import frame, stacked
 
 # %% [markdown]
 # ## By hand

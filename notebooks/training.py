@@ -42,11 +42,12 @@ import torch
 from IPython.display import Markdown
 from myst_nb import glue
 
-from gweebp import figures, measures, soundness
-from gweebp.loss import triplet_loss
-from gweebp.results import open_runs
-from gweebp.tables import frame
-from gweebp.verification import distances, embed, pairs, ranks
+from gweebp import figures
+from gweebp.experiment import network_quality, scores
+from gweebp.experiment.build import open_runs
+from gweebp.experiment.tables import frame
+from gweebp.experiment.training.loss import triplet_loss
+from gweebp.networks.verification import distances, embed, pairs, ranks
 
 # %% [markdown]
 # ## By hand: the loss of two people
@@ -106,9 +107,9 @@ pd.DataFrame(recipes)
 
 # %% tags=["remove-output", "hide-input"]
 losses = {r.title: (range(1, len(r.training["losses"]) + 1), r.training["losses"]) for r in runs}
-scores = {r.title: tuple(zip(*((v["step"], v["rank1"]) for v in r.training["validation"]))) for r in runs}
+validated = {r.title: tuple(zip(*((v["step"], v["rank1"]) for v in r.training["validation"]))) for r in runs}
 best = {r.title: r.training["best"]["step"] for r in runs}
-glue("fig-training", figures.training(losses, scores, best))
+glue("fig-training", figures.training(losses, validated, best))
 
 # %% [markdown]
 # ```{glue:figure} fig-training
@@ -126,8 +127,8 @@ glue("fig-training", figures.training(losses, scores, best))
 # 95 % interval for a share:
 
 # %% tags=["hide-input"]
-rank_k = {run.title: soundness.rank_k(run) for run in runs}
-table = pd.DataFrame({title: {f"rank-{k}": measures.shown(e) for k, e in row.items()} for title, row in rank_k.items()})
+rank_k = {run.title: network_quality.rank_k(run) for run in runs}
+table = pd.DataFrame({title: {f"rank-{k}": scores.shown(e) for k, e in row.items()} for title, row in rank_k.items()})
 table.loc["probes"] = [str(run.trials["probes"]) for run in runs]
 table.loc["gallery"] = [str(run.trials["gallery"]) for run in runs]
 table
@@ -169,17 +170,17 @@ glue("fig-distances", figures.distances(sides))
 # different networks do not compare: they depend on how far a network spreads its embeddings.
 
 # %% tags=["hide-input"]
-pd.DataFrame({run.title: soundness.beside_the_paper(run) for run in runs})
+pd.DataFrame({run.title: network_quality.beside_the_paper(run) for run in runs})
 
 # %% tags=["hide-input"]
-checks = [row for run in runs for row in soundness.checks(run)]
+checks = [row for run in runs for row in network_quality.checks(run)]
 frame(checks, "run") if checks else Markdown("*No targets are set for these datasets.*")
 
 # %% [markdown]
 # ## What the numbers say
 
 # %% tags=["hide-input"]
-Markdown("\n".join(f"- {soundness.sentence(run)}" for run in runs))
+Markdown("\n".join(f"- {network_quality.sentence(run)}" for run in runs))
 
 # %% [markdown]
 # ## What would falsify it

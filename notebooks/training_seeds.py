@@ -33,7 +33,7 @@
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
 datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
-measure = "inpainting-10"  # of the inpainting game; see gweebp.measures.MEASURES
+measure = "inpainting-10"  # of the inpainting game; see gweebp.experiment.scores.MEASURES
 seeds = 1  # trainings of a network, at most
 reference = "gweebp"  # the method that the others are compared with
 resamples = 2000  # bootstrap resamples behind each interval
@@ -44,10 +44,11 @@ import pandas as pd
 from IPython.display import Markdown
 from myst_nb import glue
 
-from gweebp import figures, measures, replicates, soundness
+from gweebp import figures
+from gweebp.experiment import network_quality, scores, training_seeds
+from gweebp.experiment.build import open_runs
+from gweebp.experiment.scores import Drawn
 from gweebp.figures import style_of
-from gweebp.measures import Drawn
-from gweebp.results import open_runs
 
 # %% [markdown]
 # ## By hand: three trainings
@@ -57,7 +58,7 @@ from gweebp.results import open_runs
 # %%
 x = np.array([0.60, 0.66, 0.75])
 by_hand = x.std(ddof=1) / np.sqrt(len(x))
-drawn = replicates.pooled([Drawn(value, np.full(20_000, value)) for value in x])
+drawn = training_seeds.pooled([Drawn(value, np.full(20_000, value)) for value in x])
 assert abs(drawn.draws.std() - by_hand) < 0.03 * by_hand
 print(f"mean {drawn.value:.3f}, standard error by hand {by_hand:.4f}, of the resamples {drawn.draws.std():.4f}")
 
@@ -66,16 +67,16 @@ print(f"mean {drawn.value:.3f}, standard error by hand {by_hand:.4f}, of the res
 
 # %%
 runs = open_runs(build, datasets, networks)
-count = {run.title: len(replicates.trainings(run, seeds)) for run in runs}
+count = {run.title: len(training_seeds.trainings(run, seeds)) for run in runs}
 rows = {
     f"{run.title}, training {k}": {
-        "rank-1": measures.shown(soundness.rank_k(again)[1], 2),
+        "rank-1": scores.shown(network_quality.rank_k(again)[1], 2),
         "τ": f"{again.trials['threshold']:.3f}",
         "triplets": str(len(again.trials["hiding"]["probe"])),
         "quadruplets": str(len(again.trials["inpainting"]["qualified"])),
     }
     for run in runs
-    for k, again in enumerate(replicates.trainings(run, seeds))
+    for k, again in enumerate(training_seeds.trainings(run, seeds))
 }
 pd.DataFrame(rows).T
 
@@ -87,9 +88,9 @@ options = {"resamples": resamples, "seed": seed}
 NONE = "The inpainting game was not played on this dataset: its people have no doppelgängers."
 found, single = {}, {}
 for game, name in (("hiding", "hiding"), ("inpainting", measure)):
-    found[game] = replicates.pooled_estimates(runs, seeds, name, **options)
-    single[game] = replicates.by_training(runs, seeds, name)
-    label = measures.MEASURES[name].label.partition(": ")[2]
+    found[game] = training_seeds.pooled_estimates(runs, seeds, name, **options)
+    single[game] = training_seeds.by_training(runs, seeds, name)
+    label = scores.MEASURES[name].label.partition(": ")[2]
     drawn = figures.forest(found[game], xlabel=label, dots=single[game]) if found[game] else figures.note(NONE)
     glue(f"fig-seeds-{game}", drawn)
 

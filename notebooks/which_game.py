@@ -50,9 +50,10 @@ import torch
 from IPython.display import Markdown
 from myst_nb import glue
 
-from gweebp import figures, measures, yardsticks
-from gweebp.games import agreement, truth
-from gweebp.results import open_runs
+from gweebp import figures
+from gweebp.experiment import agreement, scores
+from gweebp.experiment.build import open_runs
+from gweebp.games import rank_correlation, truth
 
 # %% [markdown]
 # ## By hand
@@ -64,16 +65,16 @@ saliency = torch.tensor([[[0.5, 0.3], [0.15, 0.05]]])
 region = torch.tensor([[[True, False], [True, False]]])
 inside = 0.5 + 0.15
 precision = 0.5 * (1 / 1) + 0.5 * (2 / 3)  # half the region after 1 pixel, the other half after 3
-scores = {name: round(value.item(), 4) for name, value in truth.score(saliency, region).items()}
-assert scores == {"energy": round(inside, 4), "pointing": 1.0, "precision": round(precision, 4)}
-print(scores, "chance:", truth.chance(region).item())
+by_hand = {name: round(value.item(), 4) for name, value in truth.score(saliency, region).items()}
+assert by_hand == {"energy": round(inside, 4), "pointing": 1.0, "precision": round(precision, 4)}
+print(by_hand, "chance:", truth.chance(region).item())
 
 # %% [markdown]
 # Three methods; a game swaps the upper two. Of the three pairs two agree and one does not, $\tau_b = (2 - 1)/3$:
 
 # %%
 true, game = torch.tensor([0.2, 0.5, 0.6]), torch.tensor([0.1, 0.9, 0.8])
-print(f"tau-b = {agreement.tau(game.numpy(), true.numpy()):.3f}")
+print(f"tau-b = {rank_correlation.tau(game.numpy(), true.numpy()):.3f}")
 
 # %% [markdown]
 # ## Truth
@@ -83,10 +84,10 @@ print(f"tau-b = {agreement.tau(game.numpy(), true.numpy()):.3f}")
 # %% tags=["hide-input"]
 runs = [run for run in open_runs(build, datasets, networks) if run.games.inpainting]
 options = {"resamples": resamples, "seed": seed}
-found = {name: {run.title: yardsticks.truth_estimates(run, name) for run in runs} for name in yardsticks.TRUTH}
+found = {name: {run.title: agreement.truth_estimates(run, name) for run in runs} for name in agreement.TRUTH}
 Markdown(
     "\n".join(
-        f"- {run.title}: {len(run.qualified)} regions, {yardsticks.chance(run):.1%} of the image on average."
+        f"- {run.title}: {len(run.qualified)} regions, {agreement.chance(run):.1%} of the image on average."
         for run in runs
     )
     or "No quadruplets were played in this profile: there is no truth to compare with, and nothing more to show."
@@ -95,7 +96,7 @@ Markdown(
 # %% tags=["remove-output", "hide-input"]
 glue(
     "fig-truth",
-    figures.forest(found[score], xlabel=yardsticks.TRUTH[score])
+    figures.forest(found[score], xlabel=agreement.TRUTH[score])
     if runs
     else figures.note("no quadruplets in this profile"),
 )
@@ -112,7 +113,7 @@ glue(
 # All three scores:
 
 # %% tags=["hide-input"]
-tables = {yardsticks.TRUTH[name]: pd.DataFrame(measures.table(rows, digits=2)) for name, rows in found.items() if runs}
+tables = {agreement.TRUTH[name]: pd.DataFrame(scores.table(rows, digits=2)) for name, rows in found.items() if runs}
 pd.concat({name: t.set_index("method") for name, t in tables.items()}, names=["score", None]) if runs else None
 
 # %% [markdown]
@@ -120,11 +121,11 @@ pd.concat({name: t.set_index("method") for name, t in tables.items()}, names=["s
 
 # %% tags=["hide-input"]
 agreements = {
-    yardsticks.TRUTH[name]: {run.title: yardsticks.agreement(run, name, **options) for run in runs}
-    for name in yardsticks.TRUTH
+    agreement.TRUTH[name]: {run.title: agreement.agreement(run, name, **options) for run in runs}
+    for name in agreement.TRUTH
 }
 rows = [
-    {"score": truth_name, "run": title, **{yardsticks.GAMES[g]: measures.shown(e, 2) for g, e in row.items()}}
+    {"score": truth_name, "run": title, **{agreement.GAMES[g]: scores.shown(e, 2) for g, e in row.items()}}
     for truth_name, by_run in agreements.items()
     for title, row in by_run.items()
 ]
@@ -132,8 +133,7 @@ pd.DataFrame(rows).set_index(["score", "run"]) if rows else None
 
 # %% tags=["remove-output", "hide-input"]
 panels = {
-    title: {yardsticks.GAMES[g]: e for g, e in row.items()}
-    for title, row in agreements[yardsticks.TRUTH[score]].items()
+    title: {agreement.GAMES[g]: e for g, e in row.items()} for title, row in agreements[agreement.TRUTH[score]].items()
 }
 glue(
     "fig-agreement",
@@ -159,9 +159,9 @@ glue(
 # %% tags=["hide-input"]
 lines = [
     f"- {run.title}: the inpainting game's agreement less the hiding game's is "
-    f"{measures.shown(lead, 2)}: {yardsticks.settled(lead, 'the inpainting game', 'the hiding game')}."
+    f"{scores.shown(lead, 2)}: {agreement.settled(lead, 'the inpainting game', 'the hiding game')}."
     for run in runs
-    for lead in [yardsticks.agreement_difference(run, "inpainting", "hiding", score, resamples)]
+    for lead in [agreement.agreement_difference(run, "inpainting", "hiding", score, resamples)]
 ]
 Markdown("\n".join(lines) or "Not played in this profile.")
 

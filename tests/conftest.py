@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from helpers import promises
 
-from gweebp.datasets import FaceSet
+from gweebp.faces import FaceSet
 
 torch.set_num_threads(1)  # the order of a sum depends on the threads, and so do the last bits
 
@@ -66,6 +66,6 @@ def faces() -> FaceSet:
 def smoke_book() -> None:
     """Build the book of the smoke profile, or what of it is out of date."""
     root = Path(__file__).resolve().parents[1]
-    command = [sys.executable, "book/build.py", "--profile", "smoke"]
+    command = [sys.executable, "book/workflow/build.py", "--profile", "smoke"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gweebp.extras import extra
+from gweebp.support.extras import extra
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -35,23 +35,39 @@ def test_import_is_light():
     assert len(loaded) < 60
 
 
-def core_files() -> list[Path]:
-    """What works without extras: all but figures, stages, preparation, and what reads the results of the book."""
-    folders = ("figures", "stages", "preparation")
-    modules = ("tables", "sanity", "measures", "claims", "yardsticks", "cases", "provenance")
-    paths = {p.relative_to(ROOT / "gweebp"): p for p in sorted((ROOT / "gweebp").rglob("*.py"))}
-    return [p for name, p in paths.items() if name.parts[0] not in folders and name.stem not in modules]
+def test_everything_but_figures_works_without_matplotlib():
+    """Each module is imported with matplotlib and its company blocked; only what draws may ask for them."""
+    code = (
+        "import importlib, pkgutil, sys\n"
+        "for name in ('matplotlib', 'seaborn', 'mpl_toolkits'): sys.modules[name] = None\n"
+        "import gweebp\n"
+        "for found in pkgutil.walk_packages(gweebp.__path__, 'gweebp.', onerror=lambda name: None):\n"
+        "    try: importlib.import_module(found.name)\n"
+        "    except ModuleNotFoundError as error: print(found.name, 'gweebp[figures]' in str(error))"
+    )
+    failed = dict(line.split() for line in python(code).splitlines())
+    draws = {name for name in failed if not name.startswith("gweebp.figures")}
+    assert "gweebp.figures" in failed
+    assert draws == {"gweebp.commands.casework.page"}
+    assert set(failed.values()) == {"True"}, "the error names the extra that brings matplotlib"
 
 
-@pytest.mark.parametrize("path", core_files(), ids=lambda p: p.relative_to(ROOT).as_posix())
-def test_the_core_imports_what_is_a_dependency(path):
-    """At import, that is: what a function imports when called may be an extra."""
-    declared = {re.split(r"[<>=\[ ]", name)[0] for name in PROJECT["dependencies"]}
-    allowed = {NAMES.get(name, name) for name in declared} | set(sys.stdlib_module_names) | {"gweebp"}
+def needs(path: Path) -> set[str]:
+    """Top-level packages that a file imports when it is imported itself."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)]
-    assert {name.partition(".")[0] for name in names} <= allowed
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("room", ["support", "excitation", "methods", "networks", "games", "saliency.py", "overlay.py"])
+def test_what_a_user_imports_needs_the_dependencies_alone(room):
+    """At import, that is: what a function imports when called may be an extra."""
+    declared = {re.split(r"[<>=\[ ]", name)[0] for name in PROJECT["dependencies"]}
+    known = {NAMES.get(name, name) for name in declared} | set(sys.stdlib_module_names) | {"gweebp"}
+    place = ROOT / "gweebp" / room
+    for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
+        assert needs(path) <= known, path
 
 
 def test_a_missing_extra_says_how_to_get_it():

@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 import gweebp
-from gweebp.gain import triplet_gain
+from gweebp.excitation.gain import triplet_gain
 from gweebp.methods import Method, method
-from gweebp.methods.excitation import contrast, divided_by_sum
+from gweebp.methods.excitation_backprop import contrast
+from gweebp.methods.maps import divided_by_sum
 
 NET = dict(layer="1")
 
@@ -239,7 +240,7 @@ def test_cebp_is_the_contrast_of_two_maps(name, bias):
 def test_truncated_contrast_by_hand():
     m = torch.tensor([[[[8.0, 6.0], [4.0, 2.0]]]])
     n = torch.tensor([[[[1.0, 1.0], [1.0, 1.0]]]])
-    from gweebp.methods.excitation import truncation_mask
+    from gweebp.methods.excitation_backprop import truncation_mask
 
     mask = truncation_mask(divided_by_sum(m), 0.2)  # cumulated from below: .1, .3, .6, 1
     assert mask.flatten().tolist() == [True, True, True, False]

@@ -1,6 +1,6 @@
 """Every plot of the book. Each function takes data and returns a Figure; none reads a file or runs a method."""
 
-from gweebp.extras import extra
+from gweebp.support.extras import extra
 
 with extra("figures"):
     from gweebp.figures.bars import bars

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from gweebp.figures.style import in_order, label_edges, legend_below, panels, style_of, white
+from gweebp.figures.style import label_edges, legend_below, panels, style_of, white
 from gweebp.games.bootstrap import Curve
+from gweebp.methods.names import in_order
 
 
 @white

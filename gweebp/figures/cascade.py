@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from gweebp.figures.style import INK, in_order, label_edges, legend_below, panels, style_of, white
+from gweebp.figures.style import INK, label_edges, legend_below, panels, style_of, white
 from gweebp.games.bootstrap import Curve
+from gweebp.methods.names import in_order
 
 LABELS = 16  # names of layers that fit below a panel
 

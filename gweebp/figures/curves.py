@@ -12,8 +12,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 
-from gweebp.figures.style import INK, PAIR, in_order, label_edges, legend_below, panels, style_of, white
+from gweebp.figures.style import INK, PAIR, label_edges, legend_below, panels, style_of, white
 from gweebp.games.bootstrap import Curve
+from gweebp.methods.names import in_order
 
 # For things that are not methods: networks, datasets, runs.
 SERIES: tuple[tuple[str, Any], ...] = (

@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from gweebp.figures.style import INK, in_order, label_edges, legend_below, panels, style_of, white
+from gweebp.figures.style import INK, label_edges, legend_below, panels, style_of, white
 from gweebp.games.bootstrap import Difference, Estimate
+from gweebp.methods.names import in_order
 
 
 @white

@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from gweebp.extras import extra
-from gweebp.figures.style import INK, in_order, label_edges, panels, style_of, white
+from gweebp.figures.style import INK, label_edges, panels, style_of, white
+from gweebp.methods.names import in_order
+from gweebp.support.extras import extra
 
 
 @white

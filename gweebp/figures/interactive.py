@@ -16,7 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image as Pillow
 
 from gweebp.figures.pictures import HEAT, Image, picture
-from gweebp.figures.style import in_order, style_of
+from gweebp.figures.style import style_of
+from gweebp.games.stepped import SteppedGame
+from gweebp.methods.names import in_order
 
 OUTLINE = (0, 229, 255, 255)
 _NO_MARKUP = str.maketrans({mark: f"\\u{ord(mark):04x}" for mark in "<>&"})  # outside texts, JSON has none of these
@@ -35,25 +37,8 @@ class Interactive(NamedTuple):
         return "an interactive figure"
 
 
-class Played(NamedTuple):
-    """One method's game, for the slider: what happens to one probe, and to all.
-
-    Attributes:
-        saliency: (h', w') >= 0, any size. steps: (h, w) ints, at which step each pixel of the probe is replaced.
-        matched: (k,) bool, is the blend matched to the twin at step 0..k-1? alone: (k,) FAR of this probe.
-        far, sr: (k,) of all quadruplets, in 0..1.
-    """
-
-    saliency: ArrayLike
-    steps: NDArray[Any]
-    matched: Sequence[bool]
-    alone: Sequence[float]
-    far: Sequence[float]
-    sr: Sequence[float]
-
-
 def threshold_slider(
-    op: Image, ip: Image, region: ArrayLike, played: Mapping[str, Played], *, count: int, first: str = "gweebp"
+    op: Image, ip: Image, region: ArrayLike, played: Mapping[str, SteppedGame], *, count: int, first: str = "gweebp"
 ) -> Interactive:
     """The reader moves the share of the map's mass that is replaced, and sees the blend, SR and FAR follow.
 
@@ -61,7 +46,7 @@ def threshold_slider(
     count: quadruplets behind SR and FAR. first: the method that is shown first.
 
     >>> k = 3
-    >>> one = Played(np.eye(4), np.ones((4, 4), int), [False] * k, [0.0] * k, [0.0] * k, [0.0] * k)
+    >>> one = SteppedGame(np.eye(4), np.ones((4, 4), int), [False] * k, [0.0] * k, [0.0] * k, [0.0] * k)
     >>> threshold_slider(np.zeros((1, 4, 4)), np.ones((1, 4, 4)), np.eye(4) > 0, {"gweebp": one}, count=1)
     an interactive figure
     """
@@ -125,7 +110,7 @@ def layer_slider(image: Image, layers: Mapping[str, tuple[ArrayLike, ArrayLike, 
     )
 
 
-def _sentence(played: Played, step: int, count: int) -> str:
+def _sentence(played: SteppedGame, step: int, count: int) -> str:
     share = step / (len(played.sr) - 1)
     return (
         f"{share:.0%} of the mass: this blend is matched to {'IN' if played.matched[step] else 'OM'}, at "

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
-from gweebp.datasets.quadruplets import PARTS
+from gweebp.faces.quadruplets import PARTS
 from gweebp.figures.pictures import Image, image_grid, picture
 from gweebp.figures.style import legend_below, white
 

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike, NDArray
 
-from gweebp.figures.style import WIDTH, in_order, panels, style_of, tighten, white
-from gweebp.grey import ITU_R_601
+from gweebp.figures.style import WIDTH, panels, style_of, tighten, white
+from gweebp.methods.names import in_order
 from gweebp.overlay import colours
+from gweebp.support.grey import ITU_R_601
 
 Image = ArrayLike
 

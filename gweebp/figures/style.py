@@ -15,6 +15,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gweebp.methods.names import LABELS
+
 WIDTH = 6.0
 INK = "#222222"
 FAINT = "#d9d9d9"
@@ -42,22 +44,23 @@ class MethodStyle(NamedTuple):
     width: float = 1.6
 
 
-METHOD_STYLES: dict[str, MethodStyle] = {
-    "random": MethodStyle("random", "#8a8a8a", ":", "."),
-    "center": MethodStyle("centre", "#555555", (0, (4, 1, 1, 1, 1, 1)), "+"),
-    "gradcam": MethodStyle("Grad-CAM", "#E69F00", "-", "s"),
-    "ebp": MethodStyle("EBP", "#56B4E9", "--", "v"),
-    "cebp": MethodStyle("cEBP", "#009E73", "--", "<"),
-    "tcebp": MethodStyle("tcEBP", "#0072B2", "--", ">"),
-    "eebp": MethodStyle("eEBP", "#56B4E9", "-", "v"),
-    "ecebp": MethodStyle("ecEBP", "#009E73", "-", "<"),
-    "etcebp": MethodStyle("etcEBP", "#0072B2", "-", ">"),
-    "gweebp": MethodStyle("gweEBP", "#D55E00", "-", "o", 2.6),
-    "gweebp-paper-code": MethodStyle("gweEBP (code)", "#D55E00", "--", "o"),
-    "pairwisesim": MethodStyle("PairwiseSIM", "#CC79A7", "-.", "P"),
-    "xface": MethodStyle("XFace", "#882255", "-", "X"),
-    "corrrise": MethodStyle("CorrRISE", "#332288", (0, (6, 2)), "D"),
-}
+_DRAWN: dict[str, tuple[Any, ...]] = {
+    "random": ("#8a8a8a", ":", "."),
+    "center": ("#555555", (0, (4, 1, 1, 1, 1, 1)), "+"),
+    "gradcam": ("#E69F00", "-", "s"),
+    "ebp": ("#56B4E9", "--", "v"),
+    "cebp": ("#009E73", "--", "<"),
+    "tcebp": ("#0072B2", "--", ">"),
+    "eebp": ("#56B4E9", "-", "v"),
+    "ecebp": ("#009E73", "-", "<"),
+    "etcebp": ("#0072B2", "-", ">"),
+    "gweebp": ("#D55E00", "-", "o", 2.6),
+    "gweebp-paper-code": ("#D55E00", "--", "o"),
+    "pairwisesim": ("#CC79A7", "-.", "P"),
+    "xface": ("#882255", "-", "X"),
+    "corrrise": ("#332288", (0, (6, 2)), "D"),
+}  # method → colour, line style, marker, line width
+METHOD_STYLES = {name: MethodStyle(label, *_DRAWN[name]) for name, label in LABELS.items()}  #: in the book's order
 
 
 def style_of(method: str) -> MethodStyle:
@@ -67,16 +70,6 @@ def style_of(method: str) -> MethodStyle:
     ('gweEBP', 'mine')
     """
     return METHOD_STYLES.get(method, MethodStyle(method, INK, (0, (1, 1)), "*"))
-
-
-def in_order(methods: Mapping[str, Any] | Sequence[str]) -> list[str]:
-    """Method names in the book's order, unknown ones last.
-
-    >>> in_order(["mine", "gweebp", "random"])
-    ['random', 'gweebp', 'mine']
-    """
-    known = list(METHOD_STYLES)
-    return sorted(methods, key=lambda m: known.index(m) if m in METHOD_STYLES else len(known))
 
 
 P = ParamSpec("P")

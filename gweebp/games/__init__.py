@@ -4,6 +4,6 @@ They know maps and embeddings, not methods: any map of any method can be played.
 where the cause of the change is known, `agreement` compares the rankings that yardsticks give.
 """
 
-from gweebp.games import agreement, bootstrap, hiding, inpainting, masks, roc, truth
+from gweebp.games import bootstrap, hiding, inpainting, masks, rank_correlation, roc, truth
 
-__all__ = ["agreement", "bootstrap", "hiding", "inpainting", "masks", "roc", "truth"]
+__all__ = ["bootstrap", "hiding", "inpainting", "masks", "rank_correlation", "roc", "truth"]

@@ -7,7 +7,7 @@ import zlib
 import torch
 from torch import Tensor, nn
 
-from gweebp.layers import run_from
+from gweebp.excitation.layers import run_from
 from gweebp.methods import method
 
 

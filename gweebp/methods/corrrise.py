@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gweebp.methods import method
-from gweebp.occlusion import check_positive, fill_value, masked_embeddings
-from gweebp.signed_maps import non_negative
+from gweebp.methods.maps import non_negative
+from gweebp.methods.masking import check_positive, fill_value, masked_embeddings
 
 BLOCK = 1024  # masks drawn at a time, whatever the batch: the same seed gives the same masks, and the first of more
 
@@ -82,7 +82,7 @@ def correlations(net: nn.Module, probe: Tensor, others: Tensor, masks: Iterable[
 
     Args:
         probe: (b, c, h, w). others: embeddings (b, t, d), normalised here. masks: chunks (k, h, w) in [0, 1].
-        fill: as `gweebp.occlusion.fill_value` gives it.
+        fill: as `gweebp.methods.masking.fill_value` gives it.
 
     Returns:
         (b, t, h, w), float64, in [−1, 1]; 0 where the mask or the similarity never changes.
@@ -127,7 +127,7 @@ def corrrise(
 ) -> Tensor:
     """CorrRISE: correlation of random masks with the similarity to the mate, less that to the non-mate.
 
-    contrastive: False for the mate's alone. negative: see gweebp.signed_maps; the authors' code: "minimum". fill: what
+    contrastive: False for the mate's alone. negative: see gweebp.methods.maps; the authors' code: "minimum". fill: what
     masks fade to, in the network's input range (the authors' 0), or "black". batch: masks a forward pass.
     """
     check_positive(masks=masks, cells=cells, batch=batch)

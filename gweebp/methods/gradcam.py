@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gweebp.gain import gain_function, warn_without_gain
-from gweebp.layers import run_from
+from gweebp.excitation.gain import gain_function, warn_without_gain
+from gweebp.excitation.layers import run_from
 from gweebp.methods import method
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gweebp.excitation import mwps
 from gweebp.methods import method
-from gweebp.smoothing import released
+from gweebp.methods.maps import released
 
 
 @method("gweebp")
@@ -27,8 +27,8 @@ def gweebp(
     """Gradient-weighted extended excitation backprop, Eq. (3)-(6): the MWP towards the mate, summed over channels.
 
     gain: "triplet" is Eq. (5); "cosine" is the released code's cos(p, m) − cos(p, n). rule: "equations", or
-    "paper-code" for the released code's way to share probability (gweebp.paper_code). extended: False for weighting
-    alone, Eq. (6) on Eq. (1)-(2), where negative responses count for nothing. smoothing: see gweebp.smoothing.released.
+    "paper-code" for the released code's way to share probability (gweebp.excitation.released_code). extended: False for weighting
+    alone, Eq. (6) on Eq. (1)-(2), where negative responses count for nothing. smoothing: see gweebp.methods.maps.released.
     """
     how: dict[str, Any] = {"extended": extended, "weighted": True, "towards": ("mate",), "gain": gain, "rule": rule}
     (m,) = mwps(net, probe, mate, nonmate, layer=layer, **how)
@@ -50,6 +50,6 @@ def gweebp_paper_code(
     """gweEBP as the authors' released code computes it: cosine gain, its own sharing rule, smoothed at image size.
 
     The map has the image's resolution, (b, h, w) of the probe. Each option can be set back to the paper's; smoothing
-    ("image", "layer" or "none") is that of gweebp.smoothing.released.
+    ("image", "layer" or "none") is that of gweebp.methods.maps.released.
     """
     return gweebp(net, probe, mate, nonmate, layer=layer, gain=gain, rule=rule, smoothing=smoothing)

@@ -12,9 +12,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gweebp.layers import run_from
+from gweebp.excitation.layers import run_from
 from gweebp.methods import method
-from gweebp.signed_maps import non_negative
+from gweebp.methods.maps import non_negative
 
 
 def similarity(a: Tensor, b: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def pairwisesim(
 ) -> Tensor:
     """PairwiseSIM: each pixel's share in the similarity to the mate, at the last convolutional map.
 
-    contrastive: sim(m) − sim(n), as the authors' code; the paper's is sim(m). negative: see gweebp.signed_maps.
+    contrastive: sim(m) − sim(n), as the authors' code; the paper's is sim(m). negative: see gweebp.methods.maps.
     """
     a, m = (run_from(net, images, layer)[0].detach() for images in (probe, mate))
     maps = similarity(a, m)

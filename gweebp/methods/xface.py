@@ -18,11 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gweebp.layers import at_least_float32
+from gweebp.excitation.layers import at_least_float32
 from gweebp.methods import method
-from gweebp.occlusion import check_positive, fill_value, masked_embeddings
-from gweebp.signed_maps import non_negative
-from gweebp.smoothing import gaussian
+from gweebp.methods.maps import gaussian, non_negative
+from gweebp.methods.masking import check_positive, fill_value, masked_embeddings
 
 REFERENCE = 112  #: side in pixels of the image for which sizes and stride are given
 
@@ -153,7 +152,7 @@ def xface(
     """XFace: how far black squares move the probe from the mate, less how far from the non-mate.
 
     patches, stride: in pixels of a 112-pixel image. pairing: 1, 2 or 3, see the module. inclusive: squares one pixel
-    wider, the authors' code. contrastive: False for the mate's map alone. negative: see gweebp.signed_maps; in the
+    wider, the authors' code. contrastive: False for the mate's map alone. negative: see gweebp.methods.maps; in the
     authors' code "symmetric". fill: a number in the network's input range, or "black". batch: squares a forward pass.
     """
     check_positive(batch=batch)

@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from gweebp import weights
-from gweebp.networks import checkpoints
+from gweebp.networks import checkpoints, weights
 from gweebp.networks.embedding import EmbeddingNetwork, as_input
 from gweebp.networks.light_cnn import lcnn9
 from gweebp.networks.mobile_facenet import mobilefacenet

@@ -19,7 +19,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gweebp import weights
+from gweebp.networks import weights
 from gweebp.networks.embedding import EmbeddingNetwork
 from gweebp.networks.light_cnn import lcnn9
 from gweebp.networks.mobile_facenet import mobilefacenet

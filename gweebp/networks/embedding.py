@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gweebp.grey import luma
+from gweebp.support.grey import luma
 
 __all__ = ["EmbeddingNetwork", "as_input"]
 

@@ -1,0 +1,82 @@
+"""The chapters of the book, read from _toc.yml, and which of them show results.
+
+A profile may have further chapters, `extra_chapters: {name: caption of the part that it ends}`: in the books of other
+profiles they do not exist.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+EXECUTED = "book/chapters/"
+
+
+def contents(extra: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The table of contents, with a profile's further chapters at the end of the parts that they name.
+
+    >>> contents({"real_faces": "Theory"})["parts"][0]["chapters"][-1]
+    {'file': 'book/chapters/real_faces'}
+    """
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    parts = {part["caption"]: part["chapters"] for part in toc["parts"]}
+    for name, caption in (extra or {}).items():
+        parts[caption].append({"file": EXECUTED + name})
+    return toc
+
+
+def pages(extra: Mapping[str, str] | None = None) -> list[str]:
+    """Every page of the table of contents, in order, without suffix."""
+    toc = contents(extra)
+    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+
+
+def executed(extra: Mapping[str, str] | None = None) -> list[str]:
+    """Names of the chapters that are executed notebooks, `notebooks/<name>.py`.
+
+    >>> "hiding_game" in executed(), "real_faces" in executed(), "real_faces" in executed({"real_faces": "Theory"})
+    (True, False, True)
+    """
+    return [page.removeprefix(EXECUTED) for page in pages(extra) if page.startswith(EXECUTED)]
+
+
+def static() -> list[str]:
+    """Files of the pages that are not executed, of the package that the API page shows, of what shapes all pages.
+
+    >>> "book/pages/intro.md" in static()
+    True
+    """
+    written = [f"{page}.md" for page in pages() if not page.startswith(EXECUTED)]
+    shape = [
+        "_toc.yml",
+        "_config.yml",
+        "book/references.bib",
+        "book/workflow/pages.py",
+        "book/workflow/docstrings.py",
+        "book/workflow/parameters.py",
+        "book/workflow/render.py",
+    ]
+    shown = [*sorted((ROOT / "book/_static").glob("*")), *sorted((ROOT / "gweebp").rglob("*.py"))]
+    return written + shape + [path.relative_to(ROOT).as_posix() for path in shown]
+
+
+def shows_results(chapter: str) -> bool:
+    """Has the chapter a parameter `build`, the folder of results? A theory chapter works on toys of its own."""
+    return "build" in _assigned(chapter)
+
+
+def compares_trainings(chapter: str) -> bool:
+    """Has the chapter a parameter `seeds`, the number of trainings of each network?"""
+    return "seeds" in _assigned(chapter)
+
+
+def _assigned(chapter: str) -> set[str]:
+    """Names of a chapter's notebook that are assigned outside of any block, its parameters among them."""
+    tree = ast.parse((ROOT / "notebooks" / f"{chapter}.py").read_text(encoding="utf-8"))
+    targets = (target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets)
+    return {target.id for target in targets if isinstance(target, ast.Name)}

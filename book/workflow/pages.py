@@ -1,0 +1,79 @@
+"""Sphinx extension: the banner that names the profile, pages that ask no other server for anything, small repairs."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from parameters import table
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+CHAPTERS = Path(__file__).parents[1] / "chapters"
+BANNER = CHAPTERS / "banner.json"
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.connect("config-inited", show_banner)
+    app.connect("config-inited", without_thebe)
+    app.connect("html-page-context", mend)
+    app.connect("doctree-read", show_parameters)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def show_banner(app: Sphinx, config: Config) -> None:
+    """Put the profile's sentence on every page, so that numbers of a smoke test are never read as results."""
+    if not BANNER.is_file():
+        raise FileNotFoundError("book/chapters has no executed chapters: run `make book` once, then build by hand")
+    config.html_theme_options["announcement"] = escape(json.loads(BANNER.read_text(encoding="utf-8"))["banner"])
+
+
+def show_parameters(app: Sphinx, tree: nodes.document) -> None:
+    """After the parameters of a chapter, a table that says what each is."""
+    source = Path(app.env.doc2path(app.env.docname))
+    cells = [n for n in tree.findall(nodes.container) if "cell" in n["classes"] and "tag_parameters" in n["classes"]]
+    if source.suffix != ".ipynb" or not cells:
+        return
+    notebook = json.loads(source.read_text(encoding="utf-8"))
+    minutes = json.loads((CHAPTERS / "minutes.json").read_text(encoding="utf-8"))[source.stem]
+    after = [n for n in tree.findall(nodes.container) if "tag_injected-parameters" in n["classes"]] or cells
+    place = after[0].parent.index(after[0]) + 1
+    after[0].parent.insert(place, nodes.raw("", table(notebook, source.stem, minutes), format="html"))
+
+
+def without_thebe(app: Sphinx, config: Config) -> None:
+    """Jupyter Book loads sphinx-thebe, whose live cells need another server: take its scripts off the pages."""
+    for listeners in list(app.events.listeners.values()):
+        for listener in list(listeners):
+            if listener.handler.__module__.startswith("sphinx_thebe"):
+                app.disconnect(listener.id)
+    app.registry.css_files[:] = [entry for entry in app.registry.css_files if "thebe" not in entry[0]]
+
+
+CELL = re.compile(r"<td>[^<]*</td>")
+INTERVAL = re.compile(r" \[([^\s,\]]+), ([^\s\]]+)\]")
+
+
+def mend(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: object) -> None:
+    """What other packages' HTML lacks: see `mended`."""
+    if "body" in context:
+        context["body"] = mended(context["body"])
+
+
+def mended(html: str) -> str:
+    """A list that isn't one by its roles loses them, formulas may be scrolled by key, an interval stays on one line.
+
+    The theme lets whoever reads by keyboard scroll each box of the class that is given to formulas here.
+
+    >>> mended('<div role="list" class="citation-list"><td>0.5 [0.4, 0.6]</td>')
+    '<div class="citation-list"><td>0.5&nbsp;[0.4,&nbsp;0.6]</td>'
+    """
+    html = html.replace(' role="list" class="citation-list"', ' class="citation-list"')
+    html = html.replace(' role="doc-biblioentry"', "")
+    html = html.replace('<div class="math ', '<div class="math pst-scrollable-table-container ')
+    return CELL.sub(lambda cell: INTERVAL.sub(r"&nbsp;[\1,&nbsp;\2]", cell[0]), html)

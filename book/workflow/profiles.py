@@ -1,0 +1,137 @@
+"""Profiles: the numbers of one build of the book, as YAML. A profile changes values, never what is done with them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gweebp.experiment.training_seeds import name_of
+
+FOLDER = Path(__file__).parents[1] / "profiles"
+# the entries below these are named by the profile; each must have the keys that the reference's entries have
+NAMED = ("datasets", "networks", "training", "training/*", "maps/*")
+# what is below is checked by the method, chapter or command itself
+FREE = ("maps/options", "chapters", "extra_chapters", "invention")
+REFERENCE = "book"
+LEARNERS = ("inpainter", "translator")  # networks of a profile's `invention`, each {option of `prepare learn`: value}
+DRAWN = ("composite", "drawn")  # kinds of datasets that read no folder of the user's
+
+
+class ProfileError(Exception):
+    """A profile that can't be used; the message says which value and what to do."""
+
+
+def load(name: str, data: str = "", weights: str = "") -> dict[str, Any]:
+    """The profile `name` (in book/profiles, or a path to a YAML file), checked, with the user's paths filled in.
+
+    data: folder of pairs. weights: published weights of the network that the profile takes as given; without them that
+    network is left out, and named in `absent` with the file that is missing.
+    """
+    profile = read(name)
+    reference = read(REFERENCE)
+    wrong = list(differences(profile, reference))
+    if wrong:
+        raise ProfileError(f"profile {name}: " + "; ".join(wrong))
+    _check_names(profile, name)
+    readers = [dataset for dataset in profile["datasets"].values() if dataset["kind"] not in DRAWN]
+    if data and not readers:
+        raise ProfileError(f"profile {name} reads no data of yours: leave out DATA={data}, or use PROFILE=cuhk")
+    for dataset in readers:
+        dataset["folder"] = data or dataset["folder"]
+        if not Path(dataset["folder"]).is_dir():
+            raise ProfileError(
+                f"profile {name} reads photos and sketches, and {dataset['folder']} is not a folder: "
+                "put them there, or say where they are with DATA=folder"
+            )
+    given = {net: shape for net, shape in profile["networks"].items() if shape["weights"]}
+    if weights and not given:
+        raise ProfileError(f"profile {name} takes no weights of yours: leave out WEIGHTS={weights}")
+    for shape in given.values():
+        shape["weights"] = weights or shape["weights"]
+        if weights and not Path(weights).is_file():
+            raise ProfileError(f"WEIGHTS={weights} is no file")
+    absent = {net: shape["weights"] for net, shape in given.items() if not Path(shape["weights"]).is_file()}
+    profile["networks"] = {net: shape for net, shape in profile["networks"].items() if net not in absent}
+    return profile | {"profile": Path(name).stem, "absent": absent}
+
+
+def read(name: str) -> dict[str, Any]:
+    """The YAML of a profile as it stands."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(file.stem for file in FOLDER.glob("*.yaml"))
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ProfileError(f"no profile {name!r}{hint} There are: {', '.join(known)}; or name a YAML file of your own")
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def trainings(profile: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
+    """Every training that a profile asks for: its name -> the network, and how far its seed is from the profile's."""
+    again = profile["replicates"]
+    further = {name_of(net, k): (net, k) for net in again["networks"] for k in range(1, again["seeds"])}
+    return {network: (network, 0) for network in profile["networks"]} | further
+
+
+def offered(profile: Mapping[str, Any], build: str) -> dict[str, str]:
+    """What chapters are told of the profile that they are built with, where they have such a parameter."""
+    shown = {"networks": ",".join(profile["networks"]), "datasets": ",".join(profile["report"])}
+    return {"build": build, "profile": profile["profile"], "seeds": str(profile["replicates"]["seeds"])} | shown
+
+
+def differences(profile: Any, reference: Any, place: str = "") -> Iterator[str]:
+    """What is missing, unknown or of another type in `profile`, beside a profile known to be whole.
+
+    >>> list(differences({"seed": "1", "treads": 1}, {"seed": 0, "threads": 1}))
+    ["unknown key 'treads' (did you mean 'threads'?)", "missing key 'threads'", "seed: expected int, got str '1'"]
+    """
+    if isinstance(reference, dict) and isinstance(profile, dict):
+        if place in FREE:
+            return
+        named = _pattern(place) in NAMED
+        if not named:
+            for key in profile.keys() - reference.keys():
+                near = difflib.get_close_matches(str(key), reference, n=1)
+                hint = f" (did you mean {near[0]!r}?)" if near else ""
+                yield f"unknown key {_join(place, key)!r}{hint}"
+            for key in reference.keys() - profile.keys():
+                yield f"missing key {_join(place, key)!r}"
+        for key, value in profile.items():
+            if key in reference:
+                yield from differences(value, reference[key], _join(place, key))
+            elif named and reference:
+                yield from differences(value, next(iter(reference.values())), _join(place, key))
+    elif type(profile) is not type(reference) and not (isinstance(reference, float) and type(profile) is int):
+        yield f"{place}: expected {type(reference).__name__}, got {type(profile).__name__} {profile!r}"
+
+
+def _join(place: str, key: object) -> str:
+    return f"{place}/{key}" if place else str(key)
+
+
+def _pattern(place: str) -> str:
+    head, _, rest = place.partition("/")
+    return f"{head}/*" if rest and "/" not in rest else place
+
+
+def _check_names(profile: dict[str, Any], name: str) -> None:
+    """Each name used somewhere must be one of the profile's own."""
+    datasets, networks = profile["datasets"], profile["networks"]
+    used = [("report", dataset, datasets) for dataset in profile["report"]]
+    used += [(f"datasets/{k}/pretrain", v["pretrain"], datasets) for k, v in datasets.items() if v["pretrain"]]
+    used += [("training", dataset, profile["training"]) for dataset in datasets]
+    used += [
+        (f"training/{dataset}", net, profile["training"].get(dataset, {})) for dataset in datasets for net in networks
+    ]
+    used += [("invention", name, ("parser", *LEARNERS)) for name in profile["invention"]]
+    again = {"networks": networks, "datasets": profile["report"], "groups": profile["maps"]["groups"]}
+    used += [(f"replicates/{key}", one, among) for key, among in again.items() for one in profile["replicates"][key]]
+    for place, wanted, among in used:
+        if wanted not in among:
+            raise ProfileError(
+                f"profile {name}: {place} lacks or names an unknown {wanted!r}; known: {', '.join(among)}"
+            )

@@ -1,0 +1,89 @@
+"""Images of a case: read, aligned where landmarks are at hand, and what the reader should know about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gweebp.networks import EmbeddingNetwork
+from gweebp.support import files
+
+__all__ = ["Picture", "in_folder", "notes", "read", "read_folder"]
+
+SMALLEST = 16  # pixels a side: below, no face can be made out
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One image of a case: its file's name, and uint8 (3, h, w) RGB."""
+
+    name: str
+    pixels: Tensor
+
+
+def read(path: str | Path) -> Picture:
+    """Read an image of any 8-bit mode; EXIF rotation is applied, transparency laid over white.
+
+    Raises:
+        FileNotFoundError: no such file. ValueError: no image, corrupt, below 16 pixels a side, or of one colour only.
+    """
+    path = Path(path)
+    pixels = files.read_image(path)
+    height, width = pixels.shape[1:]
+    if min(height, width) < SMALLEST:
+        raise ValueError(
+            f"{path} has {width}x{height} pixels: too small for a face, expected at least {SMALLEST} a side"
+        )
+    if (pixels == pixels[:, :1, :1]).all():
+        raise ValueError(f"{path} has one colour only: there is no face in it")
+    return Picture(path.name, pixels)
+
+
+def in_folder(folder: str | Path) -> list[Path]:
+    """The files in a folder that look like images, by name; FileNotFoundError for no such folder."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder}: expected one with images of other people")
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+
+
+def read_folder(folder: str | Path, read: Callable[[Path], Picture] = read) -> tuple[list[Picture], list[str]]:
+    """The images in a folder, by name, and what could not be read and why.
+
+    Raises FileNotFoundError for no such folder, ValueError where no image in it can be read.
+    """
+    found, skipped = [], []
+    for path in in_folder(folder):
+        try:
+            found.append(read(path))
+        except (OSError, ValueError) as error:
+            skipped.append(str(error))
+    if not found:
+        raise ValueError(
+            f"no image in {folder} can be read" + (f"; first: {skipped[0]}" if skipped else ": it has none")
+        )
+    return found, skipped
+
+
+def notes(net: EmbeddingNetwork, probe: Picture, mates: list[Picture], nonmate: Picture) -> Iterator[str]:
+    """What the reader should know about these images. Raises ValueError where mate and non-mate are one picture."""
+    for mate in mates:
+        if torch.equal(mate.pixels, nonmate.pixels):
+            raise ValueError(
+                f"{mate.name} and {nonmate.name} are the same picture: a triplet needs two different people"
+            )
+        if torch.equal(mate.pixels, probe.pixels):
+            yield f"{probe.name} and {mate.name} are the same picture: their distance says nothing about recognition."
+    if torch.equal(probe.pixels, nonmate.pixels):
+        yield f"{probe.name} and {nonmate.name} are the same picture."
+    for picture in dict.fromkeys((probe, *mates, nonmate)):
+        height, width = picture.pixels.shape[1:]
+        if min(height, width) < net.size:
+            yield f"{picture.name} has {width}x{height} pixels and was enlarged to {net.size}x{net.size}."
+        if abs(height / width - 1) > 0.05:
+            yield f"{picture.name} has {width}x{height} pixels and was stretched to a square."

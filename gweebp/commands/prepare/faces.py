@@ -1,0 +1,126 @@
+"""A set of faces, photos and sketches, split by identity; and the candidate quadruplets of the inpainting game."""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from gweebp.commands.common import add_run, device_of, progress
+from gweebp.commands.prepare.tools import FILL, PARSER, ROUTE, digest, inventors, parser_of
+from gweebp.faces import synthetic
+from gweebp.faces.faceset import FaceSet
+from gweebp.faces.preparation import landmarks, pairs
+from gweebp.faces.preparation.manifest import MANIFEST
+from gweebp.faces.quadruplets import Quadruplets
+from gweebp.faces.readers import reading
+from gweebp.faces.readers.layouts import LAYOUTS, listing
+from gweebp.faces.readers.listing import Listing
+from gweebp.support import files
+from gweebp.support.record import environment
+
+SYNTHETIC = ("composite", "drawn")
+KINDS = (*SYNTHETIC, *LAYOUTS)
+COUNTS = {
+    "subjects": "people with a photo and a sketch, a quarter of them for the test",
+    "pretraining": "training subjects on top of these",
+    "distractors": "other people in the test gallery, photos only",
+    "doppelgangers": "part-swapped copies of each training subject, 0 to 6",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the stage takes."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--dataset", required=True, help="name of the set, for records and captions")
+    parser.add_argument("--kind", choices=KINDS, required=True, help="synthetic sketches, or pairs read from --folder")
+    parser.add_argument("--folder", type=Path, help="photo-sketch pairs, laid out as --kind says")
+    parser.add_argument(
+        "--distractors-from", type=Path, metavar="FOLDER", help="photos of other people, for the gallery"
+    )
+    parser.add_argument("--size", type=int, required=True, help="side of the images in pixels")
+    synthetic_set = parser.add_argument_group("synthetic sets")
+    for name, text in COUNTS.items():
+        synthetic_set.add_argument(f"--{name}", type=int, default=0, metavar="N", help=text)
+    synthetic_set.add_argument("--error", type=float, help="of the eyewitness, 0..1 (default: the kind's own)")
+    parser.add_argument(
+        "--quadruplets",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="of synthetic faces exact; of pairs those that --fill makes, where --folder holds landmarks.csv",
+    )
+    parser.add_argument("--fill", default="telea", metavar="WHO", help=f"{FILL} (default: telea)")
+    parser.add_argument("--translate", type=Path, metavar="FILE", help=ROUTE)
+    parser.add_argument("--parser", type=Path, metavar="FILE", help=PARSER)
+    add_run(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write quadruplets.safetensors, faces.safetensors and record.json into the folder `out`."""
+    started = time.perf_counter()
+    device = device_of(options)
+    faces, quadruplets = _drawn(options) if options.kind in SYNTHETIC else _read(options, device)
+    quadruplets.save(options.out / "quadruplets.safetensors")
+    record = faces.record | {"environment": environment(seed=options.seed, started=started)}
+    replace(faces, name=options.dataset, record=record).save(options.out)
+
+
+def _read(options: argparse.Namespace, device: torch.device) -> tuple[FaceSet, Quadruplets]:
+    if options.folder is None:
+        raise ValueError(f"--kind {options.kind} reads a folder of photo-sketch pairs: name it with --folder")
+    found = listing(options.kind, options.folder, options.distractors_from)
+    faces = reading.read(found, options.size, options.seed)
+    if (options.folder / MANIFEST).is_file():  # who was lost on the way here
+        aligned = files.read_json(options.folder / MANIFEST).get("align", {})
+        faces.record["alignment"] = {
+            key: value for key, value in aligned.items() if key not in ("items", "environment")
+        }
+    if not options.quadruplets:
+        return faces, _none(options.size)
+    return _with_doppelgangers(faces, found, options, device)
+
+
+def _with_doppelgangers(
+    faces: FaceSet, found: Listing, options: argparse.Namespace, device: torch.device
+) -> tuple[FaceSet, Quadruplets]:
+    """Faces whose record says how the candidates were made, and the candidates; none without landmarks."""
+    points = pairs.landmarks_of(options.folder)
+    if points is None:
+        why = f"no {' or '.join(pairs.LANDMARKS)} in the folder: no face parts, no quadruplets, no inpainting game"
+        warnings.warn(why, stacklevel=1)
+        how: dict = {"skipped": [{"item": "all", "why": why}]}
+        return replace(faces, record=faces.record | {"quadruplets": how}), _none(options.size)
+
+    fill, translate, chosen = inventors(options.fill, options.translate, device)
+    parser = parser_of(options.parser, device)
+    chosen |= {"parser": digest(options.parser)} if options.parser else {}
+    made = pairs.candidates(
+        faces,
+        found,
+        landmarks.read(points),
+        fill,
+        translate=translate,
+        parser=parser,
+        seed=options.seed,
+        progress=progress(),
+    )
+    how = {"parameters": chosen, "counts": made.quadruplets.counts(), "skipped": made.skipped}
+    return replace(faces, record=faces.record | {"quadruplets": how}), made.quadruplets
+
+
+def _drawn(options: argparse.Namespace) -> tuple[FaceSet, Quadruplets]:
+    if options.folder or options.distractors_from:
+        raise ValueError(f"--kind {options.kind} is drawn: leave out --folder and --distractors-from")
+    counts = {name: getattr(options, name) for name in COUNTS}
+    faces = synthetic.faceset(options.kind, size=options.size, seed=options.seed, error=options.error, **counts)
+    return faces, synthetic.doppelgangers(faces) if options.quadruplets else _none(options.size)
+
+
+def _none(size: int) -> Quadruplets:
+    """No quadruplet, of this size."""
+    images, index = torch.zeros(0, 3, size, size, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64)
+    return Quadruplets(images, images, images, images, torch.zeros(0, size, size, dtype=torch.bool), index, index)

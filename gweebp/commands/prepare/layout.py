@@ -1,0 +1,36 @@
+"""The authors' own quadruplets, read from their inpainting-game layout; the people in them become the test faces.
+
+With them and a published checkpoint, `verify`, `maps` and `play` run as on any other set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from gweebp.commands.common import add_run, device_of
+from gweebp.faces import inpainting_game
+from gweebp.support.record import environment
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the step takes."""
+    parser.add_argument("--root", type=Path, required=True, metavar="FOLDER", help="holds data/inpainting-game")
+    parser.add_argument("--dataset", required=True, help="name of the folder in it, such as UoM")
+    parser.add_argument("--network", required=True, help="whose table to read, such as lcnn9")
+    parser.add_argument("--size", type=int, help="side of the images in pixels (default: as they are)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    add_run(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write quadruplets.safetensors, faces.safetensors and record.json into the folder `out`."""
+    started = time.perf_counter()
+    device_of(options)
+    found = inpainting_game.read(options.root, options.dataset, options.network, size=options.size)
+    found.quadruplets.save(options.out / "quadruplets.safetensors")
+    faces = inpainting_game.faceset(found, options.dataset)
+    source = {"network": options.network, "environment": environment(seed=options.seed, started=started)}
+    replace(faces, record=faces.record | source).save(options.out)

@@ -1,0 +1,42 @@
+"""An inpainter, for `prepare inpaint` and `prepare quadruplets`: photos and sketches with holes in them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gweebp.commands.common import add_recipe, add_run, device_of, progress, recipe_of
+from gweebp.commands.prepare.learn.faces import add_faces, labelled
+from gweebp.commands.prepare.learn.start import add_start, start
+from gweebp.commands.prepare.tools import PARSER, parser_of
+from gweebp.faces.preparation import inpainter
+from gweebp.faces.preparation.inpainter_training import Recipe, fit
+from gweebp.faces.preparation.parser_training import LOOKS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the training takes."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".safetensors")
+    add_faces(parser)
+    add_start(
+        parser,
+        size=(int, 96, "side of the images, 96 or more, a multiple of 32"),
+        width=(float, 0.25, "times the published network's"),
+    )
+    parser.add_argument("--parser", type=Path, metavar="FILE", help=f"with --layout, {PARSER}")
+    why = "to draw, or photos and sketches of the folder; drawings are filled through a translator"
+    parser.add_argument("--looks", nargs="+", choices=LOOKS, default=["photo", "composite"], help=why)
+    add_recipe(parser, Recipe)
+    add_run(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the weights, with recipe, losses and environment as metadata; a training that was stopped goes on."""
+    device = device_of(options)
+    net, origin = start(options, inpainter.build, inpainter.load)
+    images, labels = labelled(options, parser_of(options.parser, device))
+    snapshot = options.out.with_suffix(".unfinished.safetensors")
+    recipe = recipe_of(options, Recipe)
+    how = {"device": device, "snapshot": snapshot, "progress": progress(), "origin": origin}
+    fit(net, images, labels, out=options.out, **how, **recipe)
+    snapshot.unlink(missing_ok=True)

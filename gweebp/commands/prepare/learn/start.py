@@ -1,0 +1,47 @@
+"""What a learner starts from: a network of the size that was asked for, or one that has learned already."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar, cast
+
+from torch import nn
+
+from gweebp.support import files
+
+__all__ = ["add_start", "start"]
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+def add_start(parser: argparse.ArgumentParser, **shape: tuple[type, object, str]) -> None:
+    """Add --init, and an option for each number of a new network's shape: name -> its type, default and meaning."""
+    parser.add_argument("--init", type=Path, metavar="FILE", help="a network of ours to go on from, of its own shape")
+    parser.set_defaults(shape={name: default for name, (_, default, _) in shape.items()})
+    for name, (kind, default, text) in shape.items():
+        parser.add_argument(f"--{name}", type=kind, help=f"{text} (default: {default})")
+
+
+def start(options: argparse.Namespace, build: Callable[..., Net], load: Callable[[Path], Net]) -> tuple[Net, str]:
+    """The network, and the SHA-256 of the weights that it comes with, "" of a new one; sets options.size.
+
+    Raises:
+        ValueError: --init and a shape that is not its own.
+    """
+    asked = {name: getattr(options, name) for name in options.shape}
+    if options.init is None:
+        shape = {name: default if asked[name] is None else asked[name] for name, default in options.shape.items()}
+        net, origin = build(**shape, seed=options.seed), ""
+    else:
+        net, origin = load(options.init), files.sha256(options.init)
+        shape = cast(dict[str, object], net.config)
+        for name, value in asked.items():
+            if value not in (None, shape[name]):
+                raise ValueError(
+                    f"--{name} {value}: the network in {options.init} is of {name} {shape[name]}; "
+                    f"leave out --{name}, or --init to train a new one"
+                )
+    options.size = shape["size"]
+    return net, origin

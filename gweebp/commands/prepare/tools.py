@@ -1,0 +1,71 @@
+"""Networks that steps of the preparation are given by name or file: who parses, inpaints, translates; their digests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gweebp.faces.preparation import cyclegan, inpaint, inpainter
+from gweebp.faces.preparation.inpaint import Completion
+from gweebp.faces.preparation.parser import Parser
+from gweebp.faces.preparation.quadruplets import Fill, Translate, filler
+from gweebp.support import files
+
+FILL = f"{', '.join(inpaint.PLAIN)}; or weights of an inpainter, ours or a folder with the two published files"
+TRANSLATE = "weights of a translator, ours or one published generator"
+ROUTE = f"sketches get parts of translated photos; {TRANSLATE}"
+PARSER = "weights of a parser, ours or the published, for hair and skin (default: all parts are polygons)"
+
+
+def inventor(text: str, device: torch.device) -> tuple[str | Completion, str]:
+    """What `inpaint.fill` takes as method, and what decides its fillings: a name, or the digest of its weights.
+
+    >>> inventor("mean", torch.device("cpu"))
+    ('mean', 'mean')
+    """
+    if text in inpaint.PLAIN:
+        return text, text
+    if not Path(text).exists():
+        raise ValueError(f"--fill {text} is neither a file nor one of {', '.join(inpaint.PLAIN)}")
+    return inpainter.load(text).to(device), digest(text)
+
+
+def inventors(fill: str, translate: Path | None, device: torch.device) -> tuple[Fill, Translate | None, dict[str, str]]:
+    """Who fills, who translates, and for the record what decides what they do."""
+    method, chosen = inventor(fill, device)
+    if not translate:
+        return filler(method), None, {"fill": chosen}
+    return (
+        filler(method),
+        translator(translate, "sketches", device),
+        {"fill": chosen, "translate": digest(translate)},
+    )
+
+
+def parser_of(path: Path | None, device: torch.device) -> Parser | None:
+    """A parser whose network lies on the device, or None without a file."""
+    if path is None:
+        return None
+    found = Parser.load(path)
+    found.net.to(device)
+    return found
+
+
+def translator(path: Path, way: str, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """A function of images, uint8 (n, 3, h, w). way: "sketches", of photos, or "photos", of sketches.
+
+    A published generator goes the way that it was trained for, whichever is asked.
+    """
+    if path.suffix == ".safetensors":
+        return getattr(cyclegan.load(path).to(device), way)
+    return partial(cyclegan.translate, cyclegan.published(path).to(device))
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file, or of each file in a folder, by name."""
+    path = Path(path)
+    return files.sha256(path) if path.is_file() else " ".join(files.sha256(p) for p in sorted(path.glob("*.pth")))

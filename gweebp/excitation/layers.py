@@ -1,0 +1,227 @@
+"""Run a network with a graph only from one of its layers on: what every white-box method starts from.
+
+The layers below are run once, without a graph; the output of the named layer becomes a leaf, and the embedding is a
+function of it. The network is not changed: the one forward hook that cuts the graph is gone when the call returns,
+and modules in training mode are evaluated as in `net.eval()` and put back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+INPUT = "input"  #: the name of the image itself, as a layer
+
+
+@contextlib.contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Evaluate `net` as after `net.eval()`, then put each module's training flag back."""
+    training = [module for module in net.modules() if module.training]
+    try:
+        for module in training:
+            module.training = False
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """`x`, as float32 where it is of half precision: responses and shares span more than its range."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def no_autocast(images: Tensor) -> Any:
+    """A context in which a caller's autocast is off: the part above the layer runs in float32 at least."""
+    return torch.autocast(images.device.type, enabled=False)
+
+
+def tensors_in(args: Any) -> Iterator[Tensor]:
+    """The tensors among the arguments of a torch function, those in lists, tuples and dicts included."""
+    for a in args.values() if isinstance(args, dict) else args:
+        if isinstance(a, Tensor):
+            yield a
+        elif isinstance(a, (list, tuple, dict)):
+            yield from tensors_in(a)
+
+
+def mapped(f: Callable[[Tensor], Tensor], args: Any) -> Any:
+    """`args` with `f` applied to each tensor, those in lists, tuples and dicts included."""
+    if isinstance(args, Tensor):
+        return f(args)
+    if isinstance(args, dict):
+        return {k: mapped(f, v) for k, v in args.items()}
+    if type(args) in (list, tuple):
+        return type(args)(mapped(f, v) for v in args)
+    return args
+
+
+def is_tracked(x: Any) -> bool:
+    """Whether `x` is a response above the layer: inside PlainMode, only those require grad."""
+    return isinstance(x, Tensor) and x.requires_grad
+
+
+class PlainMode(TorchFunctionMode):
+    """From the tapped layer on, weights are constants in float32 at least: only responses require grad."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if not torch.is_grad_enabled():  # below the layer
+            return func(*args, **kwargs)
+        args, kwargs = self.constants(args), self.constants(kwargs)
+        if not any(map(is_tracked, tensors_in((args, kwargs)))):
+            return func(*args, **kwargs)
+        return self.apply(func, args, kwargs)
+
+    @staticmethod
+    def constants(args: Any) -> Any:
+        """`args` with each weight replaced by a constant of the same values."""
+
+        def constant(x: Tensor) -> Tensor:
+            if x.requires_grad and not isinstance(x, nn.Parameter):
+                return x
+            return at_least_float32(x.detach().clone() if x.is_inference() else x.detach())
+
+        return mapped(constant, args)
+
+    def apply(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Run one operation on responses; here as it is."""
+        return func(*args, **kwargs)
+
+
+def own_tensor(images: Tensor) -> Tensor:
+    """A copy of `images` that autograd may use, whatever mode the caller made it in (inference mode too)."""
+    return images.detach().clone()
+
+
+def embed(net: nn.Module, images: Tensor) -> Tensor:
+    """Embeddings (b, d) of images (b, c, h, w), without a graph; a non-finite one raises ValueError."""
+    with evaluating(net), torch.no_grad():
+        embedding = net(own_tensor(images))
+    return check_embedding(embedding, images.shape[0])
+
+
+def check_embedding(embedding: Any, b: int) -> Tensor:
+    """`embedding` itself, if it is a finite (b, d) tensor; an error that says what it is otherwise."""
+    if not isinstance(embedding, Tensor) or embedding.ndim != 2 or embedding.shape[0] != b:
+        got = tuple(embedding.shape) if isinstance(embedding, Tensor) else type(embedding).__name__
+        raise ValueError(
+            f"the network must map images (b, c, h, w) to embeddings (b, d); for b = {b} it gave {got}. "
+            "Wrap it in a module that returns the embedding alone"
+        )
+    bad = (~embedding.isfinite()).any(1).nonzero().flatten().tolist()
+    if bad:
+        raise ValueError(f"the embeddings at batch indices {bad} hold NaN or infinity: check the weights and images")
+    return embedding
+
+
+def spatial_layers(net: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
+    """Name → output shape (c, h, w) of each submodule whose output is a map (b, c, h, w) with h·w > 1.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
+        >>> spatial_layers(net, torch.zeros(1, 1, 4, 4))
+        {'0': (2, 2, 2), '1': (2, 2, 2)}
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def note(name: str) -> Any:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4 and output.shape[-2:].numel() > 1:
+                shapes[name] = tuple(output.shape[1:])
+
+        return hook
+
+    handles = [module.register_forward_hook(note(name)) for name, module in net.named_modules() if name]
+    try:
+        embed(net, image)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return shapes
+
+
+def eager(net: nn.Module) -> nn.Module:
+    """The module that `torch.compile` was given, with the same weights; `net` itself, where it is not compiled.
+
+    Compiled code can't be watched, and has other modules inside.
+
+    Example:
+        >>> net = nn.Linear(3, 2)
+        >>> eager(torch.compile(net)) is eager(net) is net
+        True
+    """
+    return getattr(net, "_orig_mod", net)
+
+
+def named_layer(net: nn.Module, layer: str | None, kind: str, image: Tensor) -> str:
+    """The dotted name of the layer that carries the map: `layer`, or the network's own (`net.<kind>`, a name).
+
+    Args:
+        kind: "saliency_layer" or "feature_layer".
+        image: (1, c, h, w), to list the candidates' shapes in an error.
+    """
+    name = layer if layer is not None else getattr(net, kind, None)
+    modules = dict(net.named_modules())
+    if name == INPUT or (isinstance(name, str) and name in modules and name):
+        return name
+    # outer modules first: of a deep network only some are shown
+    shapes = sorted(spatial_layers(net, image).items(), key=lambda item: item[0].count("."))
+    found = [f"{n!r} {s}" for n, s in shapes]
+    more = (
+        [f"and {len(found) - 40} more (gweebp.excitation.layers.spatial_layers lists all)"] if len(found) > 40 else []
+    )
+    candidates = ", ".join(found[:40] + more) or "none"
+    what = (
+        f"the network names no {kind}, and no layer was given" if name is None else f"no layer {name!r} in the network"
+    )
+    raise ValueError(
+        f"{what}; choose layer= among those with a map (c, h, w): {candidates}, or {INPUT!r} for the image"
+    )
+
+
+def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None) -> tuple[Tensor, Tensor]:
+    """Forward pass with a graph from the output of `layer` on.
+
+    Args:
+        probe: images (b, c, h, w). layer: a dotted name, or "input" for the image itself.
+        mode: a context manager, entered for the forward pass (the excitation rules).
+
+    Returns:
+        (activation, embedding): the layer's output (b, c, h, w), a leaf that requires grad, float32 at least;
+        the embedding (b, d), a function of it. Errors: ValueError where the layer is not called exactly once or its
+        output is not a map.
+    """
+    taps: list[Tensor] = []
+
+    def tap(output: Any) -> Tensor:
+        if not isinstance(output, Tensor) or output.ndim != 4:
+            got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise ValueError(f"layer {layer!r} has no spatial map: expected an output (b, c, h, w), got {got}")
+        taps.append(at_least_float32(output.detach()).requires_grad_())
+        torch.set_grad_enabled(True)  # until the no_grad below ends
+        return taps[-1].clone()  # the network may change it in place
+
+    images = own_tensor(probe)
+    handle = None
+    if layer != INPUT:
+        handle = net.get_submodule(layer).register_forward_hook(lambda module, args, output: tap(output))
+    try:
+        with torch.inference_mode(False), evaluating(net), torch.no_grad(), no_autocast(images), mode or PlainMode():
+            embedding = net(tap(images) if layer == INPUT else images)
+    finally:
+        if handle is not None:
+            handle.remove()
+    if len(taps) != 1:
+        raise ValueError(
+            f"layer {layer!r} was called {len(taps)} times in a forward pass; name one that is called once"
+        )
+    check_embedding(embedding, probe.shape[0])
+    if not embedding.requires_grad:
+        raise ValueError(f"the embedding does not depend on layer {layer!r} (or the network detaches it on the way)")
+    return taps[0], embedding

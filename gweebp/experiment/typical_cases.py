@@ -1,0 +1,36 @@
+"""Which trials to look at: typical and worst cases, chosen by rule and never by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gweebp.experiment.agreement import truth_scores
+from gweebp.experiment.build import Run
+from gweebp.games import hiding
+
+
+def choose(scores: ArrayLike) -> dict[str, int]:
+    """Case → index of a trial by its score (n,), higher is better; of equal ones the first.
+
+    Errors: ValueError where there is no score, or one that is not finite.
+
+    Example:
+        >>> choose([0.9, 0.1, 0.4, 0.5])
+        {'typical': 2, 'worst': 1, 'best': 0}
+    """
+    values = np.asarray(scores, dtype=float)
+    if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
+        raise ValueError(f"scores have shape {values.shape}: expected (n,) finite numbers with n >= 1")
+    distance = np.abs(values - np.median(values)).round(12)
+    return {"typical": int(distance.argmin()), "worst": int(values.argmin()), "best": int(values.argmax())}
+
+
+def hiding_scores(run: Run, method: str) -> np.ndarray:
+    """The area under each triplet's own curve in the hiding game: (t,), in 0..1."""
+    return hiding.area_of(np.asarray(run.games.hiding[method], dtype=float))
+
+
+def inpainting_scores(run: Run, method: str) -> np.ndarray:
+    """Average precision of each quadruplet's map against the swapped region: (q,), in 0..1."""
+    return truth_scores(run)[method]["precision"].numpy()

@@ -1,0 +1,118 @@
+"""Facial landmarks: 68 points a face in the iBUG order, which dlib's predictor gives too, and their CSV.
+
+A landmark is (x, y) in pixels of its image: x to the right, y down, (0, 0) the centre of the first pixel. `JAW` ...
+`MOUTH` say which points belong to what; left and right are the image's, not the subject's.
+
+The CSV has one row an image: id, kind (photo, sketch or distractor), x0, y0, ..., x67, y67.
+
+Source: Sagonas et al., "300 faces in-the-wild challenge", ICCV Workshops 2013: the order of the points.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gweebp.support import files
+
+__all__ = ["COUNT", "KINDS", "LANDMARKS", "centres", "check", "digest", "read", "write"]
+
+COUNT = 68
+KINDS = ("photo", "sketch", "distractor")
+LANDMARKS = "landmarks.csv"  # in a folder of prepared data
+
+JAW = slice(0, 17)  # from the ear on the left over the chin to the ear on the right
+LEFT_BROW, RIGHT_BROW = slice(17, 22), slice(22, 27)  # left to right
+BRIDGE, NOSE_BASE = slice(27, 31), slice(31, 36)  # down to the tip; under it, left to right
+LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # left corner, upper lid, right corner, lower lid
+MOUTH, INNER_MOUTH = slice(48, 60), slice(60, 68)  # left corner, upper lip, right corner, lower lip
+
+COLUMNS = ["id", "kind", *(f"{axis}{i}" for i in range(COUNT) for axis in "xy")]
+
+
+def read(path: str | Path) -> dict[tuple[str, str], Tensor]:
+    """Read a CSV of landmarks.
+
+    Returns:
+        (kind, id) -> float64 (68, 2), in the order of the file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a column is missing, a row is not of 68 finite points, names an unknown kind or comes twice.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "landmarks.csv"
+    >>> write(path, {("photo", "a"): torch.arange(136.0).reshape(68, 2)})
+    >>> read(path)["photo", "a"][1]
+    tensor([2., 3.], dtype=torch.float64)
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}: expected the CSV of landmarks")
+    found: dict[tuple[str, str], Tensor] = {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(f"{path} lacks the columns {missing[:4]}: expected id, kind, x0, y0, ..., x67, y67")
+        for row in reader:
+            key = row["kind"], row["id"]
+            where = f"{path}, line {reader.line_num} ({row['kind']} {row['id']})"
+            if key[0] not in KINDS:
+                raise ValueError(f"{where}: kind must be one of {', '.join(KINDS)}")
+            if key in found:
+                raise ValueError(f"{where}: the same image has a row already")
+            try:
+                points = torch.tensor([float(row[name]) for name in COLUMNS[2:]], dtype=torch.float64)
+                found[key] = check(points.reshape(COUNT, 2))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{where}: {error}") from error
+    return found
+
+
+def write(path: str | Path, landmarks: Mapping[tuple[str, str], Tensor]) -> None:
+    """Write a CSV of landmarks (kind, id) -> (68, 2), atomically, to a thousandth of a pixel."""
+    with files.atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for (kind, name), points in landmarks.items():
+            writer.writerow([name, kind, *(f"{v:.3f}" for v in check(points).flatten().tolist())])
+
+
+def check(landmarks: Tensor) -> Tensor:
+    """The landmarks as float64 (68, 2); ValueError where they have another shape or are not finite."""
+    if tuple(landmarks.shape) != (COUNT, 2):
+        raise ValueError(f"landmarks must be ({COUNT}, 2), got {tuple(landmarks.shape)}")
+    if not torch.isfinite(landmarks).all():
+        raise ValueError("landmarks must be finite, got NaN or infinity")
+    return landmarks.to(torch.float64)
+
+
+def centres(landmarks: Tensor) -> Tensor:
+    """Centres of the left eye, the right eye and the mouth: the means of their points.
+
+    Args:
+        landmarks: (..., 68, 2).
+
+    Returns:
+        (..., 3, 2).
+
+    >>> centres(torch.ones(68, 2)).tolist()
+    [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
+    """
+    return torch.stack([landmarks[..., part, :].mean(-2) for part in (LEFT_EYE, RIGHT_EYE, MOUTH)], dim=-2)
+
+
+def digest(landmarks: Tensor) -> str:
+    """SHA-256 of the points to a thousandth of a pixel, for a manifest's inputs.
+
+    >>> digest(torch.zeros(68, 2)) == digest(torch.full((68, 2), 1e-5))
+    True
+    """
+    thousandths = (1000 * check(landmarks)).round().to(torch.int64)
+    return hashlib.sha256(thousandths.numpy().tobytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""Readers of real sets of faces, from the folders in which they are distributed."""

@@ -1,0 +1,73 @@
+"""Embeddings of an image under many masks: what the black-box methods read, and all they read.
+
+    x = fill + mask · (image − fill)        mask in [0, 1]: 1 keeps a pixel, 0 puts `fill` in its place
+
+Masks come in chunks and every chunk is used up before the next is made, so memory does not grow with their number. A
+forward pass takes one chunk of masks of one image: a batch of images gives what single calls give, at the same cost,
+and each chunk of masks is made once for all images.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gweebp.excitation.layers import embed
+
+
+def fill_value(net: nn.Module, images: Tensor, fill: float | str) -> Tensor:
+    """What stands in place of a masked pixel, in the network's own input range: (1, 1 or c, 1, 1).
+
+    Args:
+        images: (b, c, h, w). fill: a number, or "black": (0 − net.mean) / net.std, 0 for a network without these two.
+
+    Example:
+        >>> net = nn.Flatten()
+        >>> net.mean, net.std = 0.5, 0.25
+        >>> fill_value(net, torch.rand(1, 3, 4, 4), "black").flatten()
+        tensor([-2.])
+    """
+    if fill != "black":
+        if isinstance(fill, str):
+            raise ValueError(f"fill={fill!r}: expected a number in the network's input range, or 'black'")
+        return images.new_full((1, 1, 1, 1), fill)
+    if not (hasattr(net, "mean") and hasattr(net, "std")):
+        return images.new_zeros(1, 1, 1, 1)
+    mean, std = (torch.as_tensor(v, dtype=images.dtype, device=images.device) for v in (net.mean, net.std))
+    black = (-mean / std).reshape(1, -1, 1, 1)
+    if black.shape[1] not in (1, images.shape[1]):
+        raise ValueError(f"net.mean and net.std give {black.shape[1]} channels and the images have {images.shape[1]}")
+    return black
+
+
+def masked_embeddings(net: nn.Module, images: Tensor, masks: Tensor, fill: Tensor) -> Tensor:
+    """Unit embeddings of each image under each mask.
+
+    Args:
+        images: (b, c, h, w). masks: (k, h, w) in [0, 1], 1 keeps. fill: as `fill_value` gives it.
+
+    Returns:
+        (b, k, d), float64, L2 norm 1; b forward passes of k images each.
+
+    Example:
+        >>> net = nn.Flatten()
+        >>> image, masks = torch.ones(1, 1, 1, 2), torch.tensor([[[1., 1.]], [[1., 0.]]])
+        >>> masked_embeddings(net, image, masks, torch.zeros(1, 1, 1, 1))[0]
+        tensor([[0.7071, 0.7071],
+                [1.0000, 0.0000]], dtype=torch.float64)
+    """
+    weights = masks.to(images)[:, None]
+    found = [embed(net, torch.lerp(fill, image, weights)) for image in images]
+    return F.normalize(torch.stack(found).double(), dim=2)
+
+
+def check_positive(**options: object) -> None:
+    """ValueError that names an option which is not an integer above 0.
+
+    Example:
+        >>> check_positive(batch=64)
+    """
+    for name, value in options.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name}={value!r}: expected an integer above 0")

@@ -1,0 +1,43 @@
+"""What methods are called in print, and in which order tables and figures list them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LABELS = {
+    "random": "random",
+    "center": "centre",
+    "gradcam": "Grad-CAM",
+    "ebp": "EBP",
+    "cebp": "cEBP",
+    "tcebp": "tcEBP",
+    "eebp": "eEBP",
+    "ecebp": "ecEBP",
+    "etcebp": "etcEBP",
+    "gweebp": "gweEBP",
+    "gweebp-paper-code": "gweEBP (code)",
+    "pairwisesim": "PairwiseSIM",
+    "xface": "XFace",
+    "corrrise": "CorrRISE",
+}  #: method → its name in print, in the book's order
+
+
+def label_of(method: str) -> str:
+    """The name of a method in print; a method that the book does not know keeps its own name.
+
+    Example:
+        >>> label_of("gweebp"), label_of("mine")
+        ('gweEBP', 'mine')
+    """
+    return LABELS.get(method, method)
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """Method names in the book's order, unknown ones last.
+
+    Example:
+        >>> in_order(["mine", "gweebp", "random"])
+        ['random', 'gweebp', 'mine']
+    """
+    known = list(LABELS)
+    return sorted(methods, key=lambda m: known.index(m) if m in LABELS else len(known))

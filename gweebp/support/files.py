@@ -1,0 +1,203 @@
+"""Files written whole or not at all, and images read with errors that say what to do.
+
+Every file is written under a temporary name in the folder where it will live and renamed when complete, so that a run
+killed at any point leaves either the old file or the new one, never half a file.
+"""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+__all__ = [
+    "atomic",
+    "located",
+    "read_image",
+    "read_json",
+    "read_tensors",
+    "sha256",
+    "write_image",
+    "write_json",
+    "write_tensors",
+]
+
+METADATA = "gweebp"  # the metadata entry of our own files
+# more than 8 bits a channel: `convert("RGB")` would clip them silently
+DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` on success, delete it on any error.
+
+    The temporary name keeps the suffix, so that writers which guess the format from it work.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with atomic(folder / "note.txt") as temporary:
+    ...     _ = temporary.write_text("whole")
+    >>> [p.name for p in folder.iterdir()]
+    ['note.txt']
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{uuid.uuid4().hex[:12]}.{path.name}"
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as JSON, atomically. NaN and infinity raise ValueError: no other reader would accept them.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "record.json"
+    >>> write_json(path, {"seed": 0})
+    >>> read_json(path)
+    {'seed': 0}
+    """
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file. Raises FileNotFoundError, or ValueError for a file that is not JSON."""
+    path = _existing(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid JSON ({error}); delete it and make it again") from error
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> None:
+    """Write tensors as safetensors, atomically, `metadata` as JSON beside them. Equal content gives equal bytes.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "maps.safetensors"
+    >>> write_tensors(path, {"maps": torch.ones(2, 3)}, {"method": "ebp"})
+    >>> tensors, metadata = read_tensors(path)
+    >>> tensors["maps"].shape, metadata
+    (torch.Size([2, 3]), {'method': 'ebp'})
+    """
+    # one entry: safetensors writes several in random order
+    text = {METADATA: json.dumps(dict(metadata or {}), allow_nan=False)}
+    # clone: safetensors refuses tensors that share memory, such as two views of one batch
+    whole = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
+    with atomic(path) as temporary:
+        save_file(whole, temporary, metadata=text)
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `write_tensors` wrote: (tensors, metadata).
+
+    Of a file that another program wrote, the metadata are its own texts.
+    Raises FileNotFoundError, or ValueError for a file that is truncated or is not safetensors.
+    """
+    path = _existing(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a readable safetensors file ({error}); delete it and make it again") from error
+    return tensors, json.loads(metadata[METADATA]) if METADATA in metadata else metadata
+
+
+def read_image(path: str | Path) -> Tensor:
+    """Read one image of any 8-bit mode as RGB, packed with bzip2 (`.ppm.bz2`) or not.
+
+    Palette and grey images become RGB, EXIF rotation is applied, transparency is laid over white.
+
+    Returns:
+        uint8 (3, h, w), 0..255.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is corrupt, is no image, or has more than 8 bits a channel.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "red.png"
+    >>> Image.new("RGB", (4, 2), (255, 0, 0)).save(path)
+    >>> read_image(path).shape, read_image(path)[:, 0, 0].tolist()
+    (torch.Size([3, 2, 4]), [255, 0, 0])
+    """
+    path = _existing(path)
+    try:
+        packed = path.suffix.lower() == ".bz2"
+        with Image.open(io.BytesIO(bz2.open(path).read()) if packed else path) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode in DEEP_MODES:
+                raise ValueError(f"{path} has pixels of mode {image.mode}: save it as 8-bit RGB or grey")
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            pixels = np.array(image.convert("RGB"))
+    # Pillow's decoders raise SyntaxError, EOFError, struct errors etc. as well as OSError on a broken file
+    except (OSError, SyntaxError, EOFError, IndexError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} can't be read as an image ({error}); replace it or remove it") from error
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def write_image(path: str | Path, image: Tensor) -> None:
+    """Write one image, atomically, in the format of the suffix.
+
+    Args:
+        path: .png keeps every pixel as it is; .jpg does not.
+        image: uint8 (3, h, w) RGB, or (h, w): grey, label maps; or bool (h, w): masks, as 0 and 255.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "noise.png"
+    >>> noise = torch.randint(256, (3, 5, 4), dtype=torch.uint8, generator=torch.manual_seed(0))
+    >>> write_image(path, noise)
+    >>> torch.equal(read_image(path), noise)
+    True
+    """
+    pixels = image.detach().cpu()
+    if pixels.dtype == torch.bool:
+        pixels = pixels.to(torch.uint8) * 255
+    if pixels.dtype != torch.uint8 or not (pixels.dim() == 2 or (pixels.dim() == 3 and len(pixels) == 3)):
+        raise ValueError(f"expected uint8 (3, h, w) or (h, w), or bool (h, w); got {image.dtype} {tuple(image.shape)}")
+    array = (pixels.permute(1, 2, 0) if pixels.dim() == 3 else pixels).contiguous().numpy()
+    with atomic(path) as temporary:
+        Image.fromarray(array).save(temporary)
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    with _existing(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}" + (" (it is a folder)" if path.is_dir() else ""))
+    return path
+
+
+def located(path: str | Path) -> Path:
+    """`path`, or where it is not found, the same below the repository: notebooks may run in any folder.
+
+    >>> located("_build/none").as_posix()
+    '_build/none'
+    """
+    below = Path(__file__).resolve().parents[2] / path
+    return below if not Path(path).exists() and below.exists() else Path(path)

@@ -1,0 +1,179 @@
+"""Profiles are values only: the same keys in each, nothing unknown, nothing that names another dataset."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from build import snakemake, tidy
+from chapters import contents, executed, pages
+from profiles import DRAWN, FOLDER, ProfileError, differences, load, read
+
+ROOT = Path(__file__).parents[2]
+NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def written(tmp_path: Path, change) -> str:
+    profile = copy.deepcopy(read("smoke"))
+    change(profile)
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(profile))
+    return str(path)
+
+
+def test_the_four_profiles_are_there():
+    assert {"smoke", "book", "paper", "cuhk"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_profile_has_the_same_keys(name, tmp_path):
+    assert list(differences(read(name), read("book"))) == []
+    needs_data = any(dataset["kind"] not in DRAWN for dataset in read(name)["datasets"].values())
+    assert load(name, str(tmp_path) if needs_data else "")["profile"] == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_profile_names_known_methods_once(name):
+    from gweebp import METHODS
+    from gweebp.commands.maps import variant
+
+    maps = read(name)["maps"]
+    methods = [method for group in maps["groups"].values() for method in group]
+    for method, options in maps["options"].items():
+        assert method in methods, f"options of {method}, which no group names"
+        variant(method, options)
+    assert {maps["options"].get(m, {}).get("method", m) for m in methods} <= set(METHODS)
+    assert len(methods) == len(set(methods))
+    assert {"random", "center"} <= set(methods)
+
+
+def test_no_branch_on_a_profile_anywhere():
+    code = [
+        *ROOT.glob("book/*.py"),
+        ROOT / "book/workflow/Snakefile",
+        *ROOT.glob("notebooks/*.py"),
+        *ROOT.rglob("gweebp/**/*.py"),
+    ]
+    assert len(code) > 30
+    for path in code:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not (("if " in line) and any(f'"{name}"' in line for name in ("smoke", "paper"))), f"{path}: {line}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p.update(treads=p.pop("threads")), "unknown key 'treads' .did you mean 'threads'"),
+        (lambda p: p["networks"]["vgg16"].update(widht=1), "unknown key 'networks/vgg16/widht' .did you mean 'width'"),
+        (lambda p: p["networks"]["lcnn9"].pop("size"), "missing key 'networks/lcnn9/size'"),
+        (lambda p: p.update(seed="0"), "seed: expected int, got str '0'"),
+        (lambda p: p["report"].append("faces"), "report lacks or names an unknown 'faces'"),
+        (lambda p: p["training"].pop("synthetic-drawn"), "training lacks or names an unknown 'synthetic-drawn'"),
+        (
+            lambda p: p["datasets"]["synthetic-drawn"].update(pretrain="nobody"),
+            "pretrain lacks or names an unknown 'nobody'",
+        ),
+        (
+            lambda p: p["replicates"]["networks"].append("vgg19"),
+            "replicates/networks lacks or names an unknown 'vgg19'",
+        ),
+    ],
+)
+def test_a_broken_profile_says_what_is_wrong(change, message, tmp_path):
+    with pytest.raises(ProfileError, match=message):
+        load(written(tmp_path, change))
+
+
+def test_an_unknown_profile_names_the_nearest():
+    with pytest.raises(ProfileError, match="no profile 'smokey'; did you mean 'smoke'"):
+        load("smokey")
+
+
+def test_a_profile_of_ones_own_may_name_its_datasets(tmp_path):
+    def rename(profile):
+        for key in ("datasets", "training"):
+            profile[key]["mine"] = profile[key].pop("synthetic-drawn")
+        profile["report"] = profile["replicates"]["datasets"] = ["mine"]
+
+    assert load(written(tmp_path, rename))["profile"] == "mine"
+
+
+def test_pairs_need_a_folder_that_exists(tmp_path):
+    with pytest.raises(ProfileError, match="nowhere is not a folder: put them there"):
+        load("cuhk", str(tmp_path / "nowhere"))
+
+
+def test_a_network_without_its_weights_is_left_out_and_nothing_else_changes(tmp_path):
+    (tmp_path / "mobilefacenet.pt").touch()
+    whole = load("cuhk", str(tmp_path), str(tmp_path / "mobilefacenet.pt"))
+    assert whole["absent"] == {}
+    assert whole["networks"]["mobilefacenet"]["weights"] == str(tmp_path / "mobilefacenet.pt")
+    given = read("cuhk")
+    given["networks"]["mobilefacenet"]["weights"] = str(tmp_path / "nowhere.pt")
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(given, sort_keys=False))
+    without = load(str(path), str(tmp_path))
+    assert without["absent"] == {"mobilefacenet": str(tmp_path / "nowhere.pt")}
+    assert list(without["networks"]) == [name for name in whole["networks"] if name != "mobilefacenet"]
+    same = whole.keys() - {"networks", "absent", "profile"}
+    assert {key: without[key] for key in same} == {key: whole[key] for key in same}
+
+
+def test_weights_that_are_not_there_or_that_nobody_takes(tmp_path):
+    with pytest.raises(ProfileError, match=r"WEIGHTS=.*none\.pt is no file"):
+        load("cuhk", str(tmp_path), str(tmp_path / "none.pt"))
+    with pytest.raises(ProfileError, match="profile smoke takes no weights of yours"):
+        load("smoke", weights=str(tmp_path))
+
+
+def test_every_notebook_is_a_chapter_of_the_book_or_of_a_profile():
+    further = {name for profile in NAMES for name in read(profile)["extra_chapters"]}
+    assert not further & set(executed())
+    assert {path.stem for path in ROOT.glob("notebooks/*.py")} == {*executed(), *further}
+
+
+def test_a_further_chapter_ends_the_part_that_it_names():
+    book, real = contents(), contents({"real_faces": "Experiment"})
+    (added,) = [page for page in pages({"real_faces": "Experiment"}) if page not in pages()]
+    assert added == "book/chapters/real_faces"
+    assert real["parts"][1]["chapters"] == [*book["parts"][1]["chapters"], {"file": added}]
+    assert [part for part in real["parts"] if part["caption"] != "Experiment"] == [
+        part for part in book["parts"] if part["caption"] != "Experiment"
+    ]
+
+
+def test_data_for_a_profile_that_reads_none_is_refused(tmp_path):
+    with pytest.raises(ProfileError, match="reads no data of yours"):
+        load("smoke", str(tmp_path))
+
+
+def test_a_value_of_the_profile_changes_the_command_but_the_cores_do_not():
+    profile = load("smoke")
+    few, many = (snakemake(profile, cores, ["html"]) for cores in (1, 4))
+    assert [a for a, b in zip(few, many, strict=True) if a != b] == ["1"]
+
+
+def test_a_group_that_the_profile_has_no_more_leaves_no_results(tmp_path, monkeypatch):
+    monkeypatch.setattr("build.ROOT", tmp_path)
+    folder = tmp_path / "_build/smoke/games/synthetic-drawn/vgg16"
+    folder.mkdir(parents=True)
+    group = next(iter(read("smoke")["maps"]["groups"]))
+    for name in (group, "gone"):
+        (folder / f"{name}.safetensors").touch()
+    tidy(load("smoke"))
+    assert [path.stem for path in folder.iterdir()] == [group]
+
+
+def test_trainings_that_the_profile_has_no_more_leave_no_trials(tmp_path, monkeypatch):
+    monkeypatch.setattr("build.ROOT", tmp_path)
+    profile = load("smoke")
+    profile["replicates"] |= {"networks": ["lcnn9"], "datasets": ["synthetic-drawn"], "seeds": 2}
+    kept = ["synthetic-composite/lcnn9", "synthetic-drawn/lcnn9", "synthetic-drawn/lcnn9-seed1"]
+    gone = ["synthetic-drawn/lcnn9-seed2", "synthetic-drawn/vgg16-seed1", "synthetic-composite/lcnn9-seed1"]
+    for name in (*kept, *gone):
+        path = tmp_path / f"_build/smoke/trials/{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    tidy(profile)
+    found = [path.relative_to(tmp_path / "_build/smoke/trials").with_suffix("") for path in tmp_path.rglob("*.json")]
+    assert sorted(path.as_posix() for path in found) == sorted(kept)

@@ -1,0 +1,95 @@
+"""What a map costs, in counts: a slower form, a convolution run twice or a wait is noticed without a clock."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import gweebp
+from gweebp import networks
+from gweebp.excitation import equations
+from gweebp.excitation.layers import run_from
+from gweebp.experiment.cost import Cost, cost
+
+WHITE = ("ebp", "cebp", "tcebp", "eebp", "ecebp", "etcebp", "gweebp")
+#: passes over the part above the saliency layer, on top of the probe's plain forward pass: excitations and ways back
+PASSES = {
+    "lcnn9": dict(ebp=1 + 1, cebp=1 + 2, tcebp=1 + 2, eebp=1 + 2, ecebp=1 + 4, etcebp=1 + 4, gweebp=1 + 2 + 2),
+    "vgg16": dict(ebp=1 + 1, cebp=1 + 2, tcebp=1 + 2, eebp=1 + 1, ecebp=1 + 2, etcebp=1 + 2, gweebp=1 + 1 + 1),
+}
+
+
+def sample(net, b=2, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    probe = torch.rand(b, net.channels, net.size, net.size, generator=g)
+    with torch.no_grad():
+        e = net(probe)
+    return probe, e * (1 + 0.3 * torch.rand(e.shape, generator=g)), torch.randn(e.shape, generator=g)
+
+
+def forward_and_backward(net, probe):
+    activation, embedding = run_from(net, probe, net.saliency_layer)
+    torch.autograd.grad(embedding.sum(), activation)
+
+
+@pytest.fixture(scope="module", params=["lcnn9", "vgg16"])
+def known(request):
+    """A network, a sample, its forward pass' cost and that of one pass over the part above the saliency layer."""
+    width = {"lcnn9": 1.0, "vgg16": 0.25}[request.param]
+    net = networks.build(request.param, seed=0, width=width, size=64).eval()
+    net.requires_grad_(False)
+    triplet = sample(net)
+    forward = cost(lambda: net(triplet[0]))
+    both = cost(lambda: forward_and_backward(net, triplet[0]))
+    above = Cost(both.flops - forward.flops, both.convolutions - forward.convolutions, 0)
+    return request.param, net, triplet, forward, above
+
+
+@pytest.mark.parametrize("method", WHITE)
+def test_passes_of_every_method(known, method):
+    name, net, triplet, forward, above = known
+    found, passes = cost(lambda: gweebp.explain(net, *triplet, method=method)), PASSES[name][method]
+    assert found.convolutions == forward.convolutions + passes * above.convolutions
+    # the fully connected layer under a VGG16's embedding has parents of both signs: |W||a| and one more way back each
+    dense = 2 * len(triplet[0]) * net.head[-1].weight.numel() if name == "vgg16" else 0
+    streams = {"eebp": 1, "ecebp": 2, "etcebp": 2, "gweebp": 2}.get(method, 0)
+    expected = forward.flops + passes * above.flops + streams * dense
+    assert expected <= found.flops <= expected * 1.002  # the head
+
+
+def deep(depth):
+    """Convolutions with maxima of two halves or ReLUs in turn, of both signs."""
+    torch.manual_seed(0)
+    layers = []
+    for k in range(depth):
+        layers += [nn.Conv2d(8, 8, 3, padding=1), nn.ReLU() if k % 2 else nn.LeakyReLU(0.5)]
+    return nn.Sequential(nn.Conv2d(1, 8, 1), *layers, nn.Flatten(), nn.Linear(8 * 16, 6)).eval()
+
+
+@pytest.mark.parametrize("method", [*WHITE, "gradcam", "gweebp-paper-code"])
+def test_the_device_is_not_waited_for_on_the_walk(method, monkeypatch):
+    monkeypatch.setattr(equations, "warn_of_loss", lambda *args: None)  # reads one number more where mass was lost
+    waits = set()
+    for depth in (2, 8):
+        net = deep(depth)
+        net.channels, net.size = 1, 4
+        triplet = sample(net)
+        waits.add(cost(lambda: gweebp.explain(net, *triplet, method=method, layer="0")).waits)  # noqa: B023
+    assert len(waits) == 1, waits
+
+
+def test_a_wait_is_counted():
+    x = torch.rand(3)
+    calls = [
+        lambda: x.sum().item(),
+        lambda: x.tolist(),
+        lambda: bool((x > 0).any()),
+        lambda: float(x[0]),
+        lambda: x.nonzero(),
+        lambda: x[x > 0.5],
+        lambda: x.masked_select(x > 0.5),
+        lambda: x.numpy(),
+    ]
+    assert [cost(call).waits for call in calls] == [1] * len(calls)
+    assert cost(lambda: torch.where(x > 0.5, x, 0)).waits == 0

@@ -1,0 +1,166 @@
+import bz2
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from gweebp.support import files
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def half_written():
+        with files.atomic(path) as temporary:
+            temporary.write_text("half")
+            assert path.read_text() == "old"
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        half_written()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_temporary_name_keeps_the_suffix_and_lies_beside(tmp_path):
+    with files.atomic(tmp_path / "deep" / "map.png") as temporary:
+        assert temporary.suffix == ".png"
+        assert temporary.parent == tmp_path / "deep"
+        Image.new("L", (2, 2)).save(temporary)
+    assert names(tmp_path / "deep") == ["map.png"]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), {1, 2}])
+def test_json_that_others_cannot_read_is_not_written(tmp_path, bad):
+    with pytest.raises((ValueError, TypeError)):
+        files.write_json(tmp_path / "r.json", {"x": bad})
+    assert names(tmp_path) == []
+
+
+def test_corrupt_json(tmp_path):
+    (tmp_path / "r.json").write_text('{"a": ')
+    with pytest.raises(ValueError, match=r"r\.json is not valid JSON"):
+        files.read_json(tmp_path / "r.json")
+
+
+def test_missing_files_are_named(tmp_path):
+    for read in (files.read_json, files.read_tensors, files.read_image, files.sha256):
+        with pytest.raises(FileNotFoundError, match=r"no file .*gone"):
+            read(tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match="is a folder"):
+        files.read_image(tmp_path)
+
+
+def test_tensors_that_share_memory_or_strides_come_back(tmp_path):
+    x = torch.arange(12.0).reshape(3, 4)
+    files.write_tensors(tmp_path / "t.safetensors", {"a": x, "b": x.T, "c": x[1:]}, {"n": [1, 2]})
+    tensors, metadata = files.read_tensors(tmp_path / "t.safetensors")
+    assert torch.equal(tensors["b"], x.T)
+    assert torch.equal(tensors["c"], x[1:])
+    assert metadata == {"n": [1, 2]}
+
+
+def test_equal_tensors_give_equal_bytes(tmp_path):
+    for name in ("a", "b"):
+        metadata = {key: key for key in "abcdefgh"}
+        files.write_tensors(tmp_path / name, {key: torch.ones(3) for key in "hgfedcba"}, metadata)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_metadata_of_other_programs_are_kept_as_text(tmp_path):
+    save_file({"a": torch.ones(2)}, tmp_path / "t.safetensors", metadata={"format": "pt"})
+    assert files.read_tensors(tmp_path / "t.safetensors")[1] == {"format": "pt"}
+
+
+def test_truncated_tensors(tmp_path):
+    path = tmp_path / "t.safetensors"
+    files.write_tensors(path, {"a": torch.ones(100)})
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(ValueError, match="not a readable safetensors file"):
+        files.read_tensors(path)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK"])
+def test_every_8_bit_mode_becomes_rgb(tmp_path, mode):
+    path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
+    Image.new("RGB", (5, 3), (255, 255, 255)).convert(mode).save(path)
+    image = files.read_image(path)
+    assert image.shape == (3, 3, 5)
+    assert image.dtype == torch.uint8
+    assert image.min() == 255
+
+
+def test_transparent_pixels_are_white(tmp_path):
+    pixels = np.zeros((2, 2, 4), np.uint8)
+    pixels[0, 0] = (10, 20, 30, 255)
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    image = files.read_image(tmp_path / "x.png")
+    assert image[:, 0, 0].tolist() == [10, 20, 30]
+    assert image[:, 1, 1].tolist() == [255, 255, 255]
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    image = Image.new("RGB", (6, 2))
+    exif = image.getexif()
+    exif[0x0112] = 6  # rotate by 90 degrees
+    image.save(tmp_path / "x.jpg", exif=exif)
+    assert files.read_image(tmp_path / "x.jpg").shape == (3, 6, 2)
+
+
+def test_deep_images_are_refused(tmp_path):
+    Image.fromarray(np.full((4, 4), 60000, np.uint16)).save(tmp_path / "x.png")
+    with pytest.raises(ValueError, match="save it as 8-bit"):
+        files.read_image(tmp_path / "x.png")
+
+
+def test_images_come_back(tmp_path):
+    random = torch.Generator().manual_seed(0)
+    grey = torch.randint(256, (5, 4), generator=random, dtype=torch.uint8)
+    for image in (torch.randint(256, (3, 4, 5), generator=random, dtype=torch.uint8).transpose(1, 2), grey, grey > 9):
+        files.write_image(tmp_path / "x.png", image)
+        expected = image * 255 if image.dtype == torch.bool else image
+        assert torch.equal(files.read_image(tmp_path / "x.png"), expected.expand(3, 5, 4))
+    for bad in (grey.float(), grey[None], grey[None, None]):
+        with pytest.raises(ValueError, match=r"expected uint8 \(3, h, w\) or \(h, w\)"):
+            files.write_image(tmp_path / "y.png", bad)
+    assert names(tmp_path) == ["x.png"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "gif"])
+def test_any_truncation_of_an_image_is_a_value_error(tmp_path, suffix):
+    path = tmp_path / f"x.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    whole = path.read_bytes()
+    for keep in (0, 1, 10, 60, len(whole) // 2):
+        path.write_bytes(whole[:keep])
+        with pytest.raises(ValueError, match="can't be read as an image"):
+            files.read_image(path)
+
+
+def test_text_is_no_image(tmp_path):
+    (tmp_path / "x.png").write_text(json.dumps({"not": "an image"}))
+    with pytest.raises(ValueError, match=r"x\.png can't be read as an image"):
+        files.read_image(tmp_path / "x.png")
+
+
+def test_images_packed_with_bzip2(tmp_path):
+    pixels = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    Image.fromarray(pixels).save(tmp_path / "face.ppm")
+    packed = tmp_path / "face.ppm.bz2"
+    packed.write_bytes(bz2.compress((tmp_path / "face.ppm").read_bytes()))
+    assert torch.equal(files.read_image(packed), files.read_image(tmp_path / "face.ppm"))
+    for broken in (packed.read_bytes()[:-20], b"BZh9 not really", bz2.compress(b"no image")):
+        packed.write_bytes(broken)
+        with pytest.raises(ValueError, match=r"face\.ppm\.bz2 can't be read as an image"):
+            files.read_image(packed)
