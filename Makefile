@@ -92,7 +92,7 @@ lint: setup
 # the executed chapters that nbval replays: the smoke profile's, without their images
 golden: setup
 	@$(PYTHON) book/workflow/build.py --profile smoke
-	$(PYTHON) tests/helpers/make_golden.py
+	PYTHONPATH=tests $(PYTHON) -m helpers.make_golden
 
 # newest versions that suit one another, on every Python from 3.11 on Linux and macOS, with hashes; read the diff before committing it
 lock: setup

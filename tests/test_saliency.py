@@ -7,9 +7,9 @@ import itertools
 import warnings
 
 import numpy as np
-import oracles
 import pytest
 import torch
+from helpers import oracles
 from torch import nn
 
 import gweebp

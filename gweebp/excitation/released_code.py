@@ -1,6 +1,7 @@
 """Excitation backprop as the authors' released code computes it, where that departs from Eq. (1)-(6) of their paper.
 
-`Released` is a rule for the walk, next to `gweebp.excitation.equations.share`; `rule="paper-code"` chooses it. What differs:
+`Released` is a rule for the walk, next to `gweebp.excitation.equations.share`; `rule="paper-code"` chooses it.
+What differs:
 
 1. A parent's probability is divided by the parent's own (weighted) response instead of the normaliser Z of Eq. (3)-(4),
    bias included: s_i = P(a_i) / ã_i. By Z only where no activation follows the operation, as above an embedding without

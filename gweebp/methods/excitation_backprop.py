@@ -4,8 +4,9 @@
     cebp  M − N where positive, of the MWPs towards mate and non-mate      ecebp  the same on Eq. (3)-(4)
     tcebp cEBP on M and N truncated to the top of M, Castanon et al. (2018)   etcebp the same on Eq. (3)-(4)
 
-The map is the channel sum. rule="paper-code" shares probability as the released code does (gweebp.excitation.released_code), and
-smoothing="layer" (of cEBP and ecEBP "image") smooths the map where that code does (gweebp.methods.maps.released).
+The map is the channel sum. rule="paper-code" shares probability as the released code does
+(gweebp.excitation.released_code), and smoothing="layer" (of cEBP and ecEBP "image")
+smooths the map where that code does (gweebp.methods.maps.released).
 Assumes a network whose operations have a rule (gweebp.excitation.operations).
 """
 

@@ -27,8 +27,9 @@ def gweebp(
     """Gradient-weighted extended excitation backprop, Eq. (3)-(6): the MWP towards the mate, summed over channels.
 
     gain: "triplet" is Eq. (5); "cosine" is the released code's cos(p, m) − cos(p, n). rule: "equations", or
-    "paper-code" for the released code's way to share probability (gweebp.excitation.released_code). extended: False for weighting
-    alone, Eq. (6) on Eq. (1)-(2), where negative responses count for nothing. smoothing: see gweebp.methods.maps.released.
+    "paper-code" for the released code's way to share probability (gweebp.excitation.released_code).
+    extended: False for weighting alone, Eq. (6) on Eq. (1)-(2), where negative responses count for nothing.
+    smoothing: see gweebp.methods.maps.released.
     """
     how: dict[str, Any] = {"extended": extended, "weighted": True, "towards": ("mate",), "gain": gain, "rule": rule}
     (m,) = mwps(net, probe, mate, nonmate, layer=layer, **how)

@@ -13,7 +13,7 @@ import sys
 import pytest
 from chapters import executed, shows_results
 from execute import QUIET, THREADS
-from replay import GOLDEN, ROOT, SMOKE, machine
+from helpers.replay import GOLDEN, ROOT, SMOKE, machine
 
 REPLAYED = [chapter for chapter in executed() if chapter != "provenance"]  # seconds and dates differ in each run
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import warnings
 
-import literal
 import numpy as np
 import pytest
 import torch
+from helpers import literal
+from helpers.oracles import MFM
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import MFM
 from torch import nn
 
 import gweebp

@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import warnings
 
-import literal
 import numpy as np
-import oracles
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import literal, oracles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn

@@ -8,16 +8,16 @@ import math
 import warnings
 from functools import partial
 
-import compat
 import numpy as np
-import oracles
 import PIL.Image
 import pytest
 import torch
+from helpers import compat, oracles
 from torch import nn
 
 import gweebp
 from gweebp import networks
+from gweebp.excitation import equations as core
 from gweebp.excitation.released_code import Released, lone
 from gweebp.methods.maps import gaussian
 
@@ -44,7 +44,7 @@ def triplet(b=3):
 @pytest.mark.parametrize("name", ["tinyrelu", "tinymfm", "vgg8"])
 def test_agrees_with_the_released_code_at_every_convolution(name, bias, mode, monkeypatch):
     # these outputs were made with the embedding's MFM in place
-    monkeypatch.setattr(excitation, "Released", partial(Released, winners=False))
+    monkeypatch.setattr(core, "Released", partial(Released, winners=False))
     net, z = oracles.load(f"gwe_whitebox_{name}_{bias}", name)
     probe, mate, nonmate = (torch.tensor(z[k]) for k in ("probe", "mate_emb", "nonmate_emb"))
     names = ["input", *(n for n, _ in net.named_children())]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from oracles import ORACLES
+from helpers.oracles import ORACLES
 from torch import nn
 
 from gweebp.games import inpainting, masks

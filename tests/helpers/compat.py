@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import torch
-from oracles import ORACLES
+from helpers.oracles import ORACLES
 
 from gweebp.support import files
 

@@ -6,8 +6,8 @@ nbval replays them and compares every printed number. A figure is kept as a mark
 import json
 
 import nbformat
+from helpers.replay import FIGURES, GOLDEN, SMOKE, machine
 from nbformat import NotebookNode
-from replay import FIGURES, GOLDEN, SMOKE, machine
 
 FIGURE = "a figure"
 SLIDER = '<div class="interactive"'  # it holds its images

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import live
 import numpy as np
-import oracles
 import pytest
 import torch
 import torch.nn.functional as F
-from live import Counted, triplet
+from helpers import live, oracles
+from helpers.live import Counted, triplet
 from torch import nn
 
 import gweebp

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import live
 import numpy as np
-import oracles
 import pytest
 import torch
-from live import Counted, triplet
+from helpers import live, oracles
+from helpers.live import Counted, triplet
 from torch import nn
 
 import gweebp

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from compat import IMAGENET, Oracle, normalised, recipe_b, wave
+from helpers.compat import IMAGENET, Oracle, normalised, recipe_b, wave
 from PIL import Image
 
 from gweebp import networks

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from oracles import ORACLES
+from helpers.oracles import ORACLES
 from torch import nn
 
 from gweebp.faces.preparation.bisenet import CELEBAMASK, CLASSES, BiSeNet

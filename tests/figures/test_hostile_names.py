@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from parameters import table
 
 from gweebp.figures import layer_slider, threshold_slider
-from gweebp.figures.interactive import Played
+from gweebp.games.stepped import SteppedGame
 
 MARKUP = ["</script>", "<script>", "<!--", "-->", "]]>", "<img src=x onerror=y>", "&lt;", "&", '"', "'", "</td>", "`"]
 # line breaks and the like are another matter: a parser of HTML may turn one into another
@@ -27,7 +27,7 @@ def two_layers(name: str, other: str) -> str:
 
 def two_methods(name: str, other: str) -> str:
     k = 3
-    game = Played(np.eye(4), np.ones((4, 4), int), [False] * k, [0.0] * k, [0.0] * k, [0.0] * k)
+    game = SteppedGame(np.eye(4), np.ones((4, 4), int), [False] * k, [0.0] * k, [0.0] * k, [0.0] * k)
     played = {name: game, other: game}
     return threshold_slider(np.zeros((1, 4, 4)), np.ones((1, 4, 4)), np.eye(4) > 0, played, count=1, first=name).html
 
