@@ -11,7 +11,7 @@ WORKDIR /gweebp
 
 # what the installation reads comes first, so that a changed chapter does not install anew
 COPY Makefile pyproject.toml requirements.txt README.md LICENSE ./
-COPY book/workflow/without_cuda.py book/workflow/
+COPY book/workflow/lock.py book/workflow/
 COPY gweebp gweebp
 RUN make setup TORCH=cpu
 

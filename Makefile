@@ -21,14 +21,22 @@ TOLERANCE ?= 0.02
 
 # TORCH=cpu, when the environment is made: PyTorch without CUDA, from its own index; on Linux several GB less
 TORCH ?=
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 CHROMIUM ?=
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up
-# the first of these that is Python 3.11 or newer makes the environment; name another with BASE_PYTHON=...
-BASE_PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,\
-	$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
+# The first of these that the lock is for makes the environment; name another with BASE_PYTHON=... Python 3.14 comes
+# late: one package of the lock has no wheel for it, and needs a C compiler.
+COVERED := 3.11 to 3.14
+BASE_PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python3.14 python,\
+	$(shell $(name) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1 \
+	&& echo $(name))))
+# Nothing is resolved again, built with what is newest, or taken without its hash: what a package publishes tomorrow
+# changes no set-up. Where a package has no wheel, setuptools and wheel of the lock build it.
+INSTALL = $(PYTHON) -m pip --disable-pip-version-check install --no-deps
+LOCKED = $(INSTALL) --require-hashes --no-build-isolation --use-pep517
 
 .PHONY: help setup bench book chapter pdf compare compare-method test lint golden lock clean
 .DEFAULT_GOAL := help
@@ -40,23 +48,25 @@ setup: $(STAMP)
 
 # The stamp is written last, so that an interrupted set-up is taken up again, and an up-to-date one costs nothing.
 $(STAMP): requirements.txt pyproject.toml | $(PYTHON)
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ensurepip
+	$(PYTHON) book/workflow/lock.py --builders >$(VENV)/builders.txt
+	$(LOCKED) --only-binary :all: --requirement $(VENV)/builders.txt
 ifeq ($(TORCH),cpu)
-	$(PYTHON) -m pip install --no-deps --index-url https://download.pytorch.org/whl/cpu \
-		$$($(PYTHON) book/workflow/without_cuda.py --torch)
-	$(PYTHON) book/workflow/without_cuda.py >$(VENV)/requirements.txt
-	$(PYTHON) -m pip install --no-deps --require-hashes --requirement $(VENV)/requirements.txt
+	$(INSTALL) --index-url $(TORCH_INDEX) $$($(PYTHON) book/workflow/lock.py --torch)
+	$(PYTHON) book/workflow/lock.py --without-cuda >$(VENV)/requirements.txt
+	$(LOCKED) --requirement $(VENV)/requirements.txt
 else
-	$(PYTHON) -m pip install --no-deps --require-hashes --requirement requirements.txt
+	$(LOCKED) --requirement requirements.txt
 endif
-	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(INSTALL) --quiet --no-index --no-build-isolation --editable .
 	@touch $@
 
 $(PYTHON):
-	@test -n "$(BASE_PYTHON)" || { echo "error: no Python 3.11 or newer on this machine's PATH;" \
+	@test -n "$(BASE_PYTHON)" || { echo "error: no Python $(COVERED) on this machine's PATH;" \
 		"install one, or name it: make BASE_PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
-	@$(BASE_PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(BASE_PYTHON) can't make virtual" \
+	@"$(BASE_PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(BASE_PYTHON) can't make virtual" \
 		"environments; install its venv module (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
-	$(BASE_PYTHON) -m venv $(VENV)
+	"$(BASE_PYTHON)" -m venv $(VENV)
 
 book: setup
 	@$(PYTHON) book/workflow/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)" \
@@ -77,7 +87,7 @@ compare-method: setup
 
 # large buffers are kept, as in the book's own build; peers that don't install are left out, and the table says so
 bench: setup
-	-@$(PYTHON) -m pip install --quiet --no-deps --upgrade --target _build/bench/peers -r benchmarks/requirements.txt
+	-@$(LOCKED) --quiet --upgrade --target _build/bench/peers --requirement benchmarks/requirements.txt
 	@PYTHONPATH=_build/bench/peers MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296 \
 		$(PYTHON) -m benchmarks --only "$(ONLY)" --rounds $(ROUNDS) --out _build/bench
 
@@ -99,6 +109,8 @@ lock: setup
 	$(PYTHON) -m uv pip compile --universal --python-version 3.11 --custom-compile-command "make lock" \
 		--generate-hashes $(foreach extra,figures book inpaint cluster test setup,--extra $(extra)) --upgrade \
 		pyproject.toml --output-file requirements.txt
+	$(PYTHON) -m uv pip compile --universal --python-version 3.11 --custom-compile-command "make lock" \
+		--generate-hashes --no-deps --upgrade benchmarks/requirements.in --output-file benchmarks/requirements.txt
 
 clean:
 	rm -rf _build book/chapters .snakemake

@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers import promises
+from helpers.promises import tally  # noqa: F401  a fixture
 
 from gweebp.faces import FaceSet
 

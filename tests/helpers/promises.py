@@ -46,15 +46,10 @@ class Promises:
         self._functions: set[tuple[str, str]] = set()
         self._running: list[str] = []
 
-    @pytest.fixture(scope="session")
-    def tally(self):
-        """Count something under the promises of the test that runs: `tally("kills survived")`, `tally("files", 12)`."""
-
-        def count(what: str, n: int = 1) -> None:
-            for promise in self._running:
-                self.counts[promise][what] += n
-
-        return count
+    def tally(self, what: str, n: int = 1) -> None:
+        """Count something under the promises of the test that runs."""
+        for promise in self._running:
+            self.counts[promise][what] += n
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item):
@@ -91,6 +86,12 @@ class Promises:
                 "promises": {promise: dict(sorted(c.items())) for promise, c in sorted(self.counts.items())},
             }
             self.record.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def tally(pytestconfig):
+    """Count something under the promises of the test that runs: `tally("kills survived")`, `tally("files", 12)`."""
+    return pytestconfig.pluginmanager.get_plugin("promises").tally
 
 
 def promises_of(item: pytest.Item) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import promises
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 SUITE = """
 import hypothesis, hypothesis.strategies as st, pytest
@@ -43,7 +43,7 @@ def counted(tmp_path):
     """What a small suite of its own is counted as."""
     (tmp_path / "test_small.py").write_text(SUITE)
     (tmp_path / "conftest.py").write_text(
-        "from pathlib import Path\nfrom helpers import promises\n\n"
+        "from pathlib import Path\nfrom helpers import promises\nfrom helpers.promises import tally\n\n"
         "def pytest_configure(config):\n"
         "    config.addinivalue_line('markers', promises.MARKER)\n"
         "    config.pluginmanager.register(promises.Promises(Path('made/counts.json')), 'promises')\n"
