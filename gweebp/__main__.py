@@ -41,7 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: unknown command {given[0]!r}; did you mean {near[0]!r}?", file=sys.stderr)
         return 2
     try:
-        parser(named).parse_args(given, options)
+        whole = parser(named)
+        for word in given:
+            if word.startswith("--") and word.endswith("=--"):  # argparse takes it for a value that is an empty list
+                whole.error(f"argument {word[:-3]}: expected a value, got '--'")
+        whole.parse_args(given, options)
         return import_module(f"gweebp.commands.{named}").run(options) or 0
     # bad input, or a library that is not installed; anything else is our mistake and shows its traceback
     except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:

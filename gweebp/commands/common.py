@@ -1,4 +1,4 @@
-"""What every stage takes: how many threads, which device, which seed."""
+"""What every stage takes: how many threads, which device, which seed, which files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import argparse
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
+
+from gweebp.commands.arguments import Distinct, Number, to_method, to_options, to_path
+from gweebp.support.ranges import SEED, THREADS, Allowed, Range
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -26,21 +28,45 @@ def add_table(parser: argparse.ArgumentParser, what: str, table: Mapping[str, Mo
     A module says in the first line of its docstring what it makes, and has `add_arguments(parser)` and `run(options)`.
     """
     commands = parser.add_subparsers(dest=what, required=True, metavar=what.upper())
-    for name, module in table.items():
+    for one, module in table.items():
         text = module.__doc__ or ""
-        command = commands.add_parser(name, help=text.partition("\n")[0], description=text)
+        command = commands.add_parser(one, help=text.partition("\n")[0], description=text)
         module.add_arguments(command)
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add --seed, --threads and --device."""
-    parser.add_argument("--seed", type=int, default=0, help="of everything drawn at random (default: 0)")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads; they change float results (default: 1)")
+    add_numbers(
+        parser,
+        seed=(SEED, 0, "random seed"),
+        threads=(THREADS, 1, "CPU threads; they change float results"),
+    )
     parser.add_argument("--device", choices=DEVICES, default="cpu", help="auto is the best there is (default: cpu)")
 
 
+def add_numbers(parser: argparse._ActionsContainer, **numbers: tuple[Range, float | int | None, str]) -> None:
+    """Add an option for each number: what it may be, its default (None: it is required), what it means."""
+    for flag, (allowed, default, text) in numbers.items():
+        text += f", {allowed.bounds}" + ("" if default is None else f" (default: {default})")
+        parser.add_argument(
+            f"--{flag.replace('_', '-')}", type=Number(allowed), default=default, required=default is None,
+            metavar="N" if allowed.whole else "X", help=text,
+        )  # fmt: skip
+
+
+def add_optional(parser: argparse._ActionsContainer, **numbers: tuple[Range, str]) -> None:
+    """Add an option for each number that may be left out, without a default: what it may be, what it means."""
+    for flag, (allowed, text) in numbers.items():
+        metavar = "N" if allowed.whole else "X"
+        parser.add_argument(f"--{flag}", type=Number(allowed), metavar=metavar, help=f"{text}, {allowed.bounds}")
+
+
 def add_recipe(parser: argparse.ArgumentParser, kind: type) -> None:
-    """Add one option for each field of a dataclass with defaults, but its seed; its docstring says what they are."""
+    """Add one option for each field of a dataclass with defaults, but its seed; its docstring says what they are.
+
+    Its RANGES say what the numbers and words among them may be.
+    """
+    ranges: Mapping[str, Allowed] = getattr(kind, "RANGES", {})
     text = (kind.__doc__ or "").partition("Attributes:\n")[2].partition(">>>")[0]
     group = parser.add_argument_group("recipe", text)
     for field in fields(kind):
@@ -48,7 +74,9 @@ def add_recipe(parser: argparse.ArgumentParser, kind: type) -> None:
         if isinstance(field.default, bool):
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default)
         elif field.name != "seed":
-            group.add_argument(flag, type=type(field.default), default=field.default, metavar="X")
+            may = ranges[field.name]
+            how: dict[str, Any] = {"type": Number(may), "metavar": "X"} if isinstance(may, Range) else {"choices": may}
+            group.add_argument(flag, default=field.default, **how)
 
 
 def recipe_of(options: argparse.Namespace, kind: type) -> dict[str, Any]:
@@ -58,8 +86,23 @@ def recipe_of(options: argparse.Namespace, kind: type) -> dict[str, Any]:
 
 def add_inputs(parser: argparse.ArgumentParser, *names: str) -> None:
     """Add one required file argument for each name, --out among them."""
-    for name in names:
-        parser.add_argument(f"--{name}", type=Path, required=True, metavar="FILE", help=INPUTS[name])
+    for one in names:
+        parser.add_argument(f"--{one}", type=to_path, required=True, metavar="FILE", help=INPUTS[one])
+
+
+def add_methods(parser: argparse.ArgumentParser) -> None:
+    """Add --methods and --options."""
+    text = "names in gweebp.METHODS, or of --options"
+    parser.add_argument(
+        "--methods", nargs="+", type=to_method, action=Distinct, required=True, metavar="NAME", help=text
+    )
+    parser.add_argument(
+        "--options",
+        type=to_options,
+        default={},
+        metavar="JSON",
+        help='options by name, {"corrrise": {"masks": 500}}; "method" among them makes the name a variant of it',
+    )
 
 
 INPUTS = {
@@ -80,9 +123,9 @@ def device_of(options: argparse.Namespace) -> torch.device:
     """
     torch.set_num_threads(options.threads)
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    name = options.device
-    if name == "auto":
-        name = next(best for best in ("cuda", "mps", "cpu") if there[best])
-    if not there[name]:
-        raise ValueError(f"this machine has no {name} device for PyTorch; use --device auto or --device cpu")
-    return torch.device(name)
+    chosen = options.device
+    if chosen == "auto":
+        chosen = next(best for best in ("cuda", "mps", "cpu") if there[best])
+    if not there[chosen]:
+        raise ValueError(f"this machine has no {chosen} device for PyTorch; use --device auto or --device cpu")
+    return torch.device(chosen)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,29 +12,24 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gweebp import networks
-from gweebp.commands.common import add_inputs, add_run, device_of
+from gweebp.commands.arguments import to_path
+from gweebp.commands.common import add_inputs, add_methods, add_numbers, add_run, device_of
 from gweebp.commands.plugins import load_plugin
 from gweebp.commands.trials import load_trials
 from gweebp.methods import Method
 from gweebp.networks import as_input, verification
 from gweebp.saliency import check_options, explain, find_method
 from gweebp.support import files
+from gweebp.support.ranges import BATCH
 from gweebp.support.record import environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the stage takes."""
     add_inputs(parser, "faces", "quadruplets", "weights", "trials", "out")
-    parser.add_argument("--methods", nargs="+", required=True, help="names in gweebp.METHODS, or of --options")
-    parser.add_argument(
-        "--options",
-        type=json.loads,
-        default={},
-        metavar="JSON",
-        help='options by name, {"corrrise": {"masks": 500}}; "method" among them makes the name a variant of it',
-    )
-    parser.add_argument("--plugin", type=Path, metavar="FILE", help="a Python file that registers a method")
-    parser.add_argument("--batch", type=int, default=32, help="triplets at a time (default: 32)")
+    add_methods(parser)
+    parser.add_argument("--plugin", type=to_path, metavar="FILE", help="a Python file that registers a method")
+    add_numbers(parser, batch=(BATCH, 32, "triplets at a time"))
     add_run(parser)
 
 
@@ -47,13 +40,13 @@ def run(options: argparse.Namespace) -> None:
     if options.plugin is not None:
         load_plugin(options.plugin)
     net = networks.load(options.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    variants = [variant(name, options.options.get(name, {})) for name in options.methods]
+    chosen_methods = variants(options)
     maps, warned, seconds = {}, {}, dict.fromkeys(options.methods, 0.0)
     for game, trials in load_trials(options).items():
         images = trials.mate, trials.nonmate
         # embedded once for all methods that read embeddings
         others = {"images": images, "embeddings": [verification.embed(net, x).to(device) for x in images]}
-        for name, method, chosen in variants:
+        for name, method, chosen in chosen_methods:
             key, began = f"{game}/{name}", time.perf_counter()
             triplets = [x.split(options.batch) for x in (trials.probe, *others[method.reads])]
             bar = tqdm(list(zip(*triplets, strict=True)), desc=f"{name}, {game} game", disable=None)
@@ -72,10 +65,20 @@ def run(options: argparse.Namespace) -> None:
     files.write_tensors(options.out, maps, {"record": record | extra})
 
 
+def variants(options: argparse.Namespace) -> list[tuple[str, Method, dict[str, Any]]]:
+    """The methods of --methods with their --options, each as `variant` gives it.
+
+    Errors: ValueError for an unknown method or option, or options of a method that --methods does not name.
+    """
+    for name in options.options.keys() - set(options.methods):
+        raise ValueError(f"--options has options of {name}, which --methods does not name: {' '.join(options.methods)}")
+    return [variant(name, options.options.get(name, {})) for name in options.methods]
+
+
 def variant(name: str, options: dict[str, Any]) -> tuple[str, Method, dict[str, Any]]:
     """(name, method, its options) of a method, or of a variant: options that say of which method they are.
 
-    Errors: ValueError for an unknown method, TypeError for an option that it does not have.
+    Errors: ValueError for an unknown method, or an option that it does not have.
 
     >>> name, method, options = variant("cosine", {"method": "gweebp", "gain": "cosine"})
     >>> name, method.name, options
@@ -83,7 +86,10 @@ def variant(name: str, options: dict[str, Any]) -> tuple[str, Method, dict[str, 
     """
     options = dict(options)
     method = find_method(options.pop("method", name))
-    check_options(method, options)
+    try:
+        check_options(method, options)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
     return name, method, options
 
 

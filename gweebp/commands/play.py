@@ -11,21 +11,26 @@ import torch
 from torch import Tensor
 
 from gweebp import networks
-from gweebp.commands.common import add_inputs, add_run, device_of, progress
+from gweebp.commands.common import add_inputs, add_numbers, add_run, device_of, progress
 from gweebp.commands.trials import load_qualified, load_trials
 from gweebp.games import hiding, inpainting, masks
 from gweebp.networks import as_input
 from gweebp.support import files
+from gweebp.support.ranges import BATCH, whole
 from gweebp.support.record import environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the stage takes."""
     add_inputs(parser, "faces", "quadruplets", "weights", "trials", "maps", "out")
-    parser.add_argument("--steps", type=int, default=101, help="points of a curve (default: 101)")
+    add_numbers(parser, steps=(whole(2, 10_001), 101, "points of a curve"), batch=(BATCH, 64, "images at a time"))
     parser.add_argument("--thresholds", choices=masks.THRESHOLDS, default="percent-density")
-    parser.add_argument("--rule", choices=inpainting.RULES, default="nearest", help="when a blend is the twin")
-    parser.add_argument("--batch", type=int, default=64, help="images at a time (default: 64)")
+    parser.add_argument(
+        "--rule",
+        choices=inpainting.RULES,
+        default="nearest",
+        help="when a blended probe counts as matched to the inpainted non-mate",
+    )
     add_run(parser)
 
 

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from gweebp import networks
-from gweebp.commands.common import add_inputs, add_run, device_of
-from gweebp.commands.maps import variant
+from gweebp.commands.arguments import to_path
+from gweebp.commands.common import add_inputs, add_methods, add_numbers, add_run, device_of
+from gweebp.commands.maps import variants
 from gweebp.commands.trials import load_trials
 from gweebp.experiment import sanity_checks
 from gweebp.networks import as_input
 from gweebp.support import files
+from gweebp.support.ranges import whole
 from gweebp.support.record import environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the stage takes."""
     add_inputs(parser, "faces", "quadruplets", "weights", "trials", "out")
-    parser.add_argument("--methods", nargs="+", required=True, help="names in gweebp.METHODS, or of --options")
-    parser.add_argument("--options", type=json.loads, default={}, metavar="JSON", help="as of the stage maps")
-    parser.add_argument("--samples", type=int, default=16, help="triplets of the hiding game, at most (default: 16)")
-    parser.add_argument("--shuffled", type=Path, metavar="FILE", help="weights of `train --shuffled` (default: none)")
+    add_methods(parser)
+    add_numbers(parser, samples=(whole(1), 16, "triplets of the hiding game, at most"))
+    parser.add_argument(
+        "--shuffled", type=to_path, metavar="FILE", help="weights of `train --shuffled` (default: none)"
+    )
     add_run(parser)
 
 
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     images = [as_input(net, x[: options.samples]) for x in (trials.probe, trials.mate, trials.nonmate)]
     results: dict[str, Tensor] = {"subject": trials.subject[: options.samples]}
     layers: list[str] = []
-    for name, method, chosen in tqdm([variant(m, options.options.get(m, {})) for m in options.methods], disable=None):
+    for name, method, chosen in tqdm(variants(options), disable=None):
         found = sanity_checks.cascading_randomisation(net, *images, method=method.name, seed=options.seed, **chosen)
         layers = list(found)
         results[f"{name}/cascade"] = torch.stack(list(found.values()))

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from gweebp import networks
-from gweebp.commands.common import add_inputs, add_recipe, add_run, device_of, progress, recipe_of
+from gweebp.commands.arguments import to_path
+from gweebp.commands.common import add_inputs, add_numbers, add_recipe, add_run, device_of, progress, recipe_of
 from gweebp.experiment.training.fit import fit
 from gweebp.experiment.training.recipe import Recipe
 from gweebp.faces.faceset import FaceSet
+from gweebp.support.ranges import SIDE, WIDTH, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the stage takes: the network, and every field of `training.Recipe`."""
     add_inputs(parser, "faces")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for weights and record")
-    parser.add_argument("--init", type=Path, metavar="FILE", help="weights to start from (default: random)")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="for weights and record")
+    parser.add_argument("--init", type=to_path, metavar="FILE", help="weights to start from (default: random)")
     parser.add_argument("--network", choices=sorted(networks.NETWORKS), required=True)
-    parser.add_argument("--width", type=float, default=1.0, help="of every layer, times the paper's (default: 1)")
-    parser.add_argument("--size", type=int, required=True, help="side of the input image in pixels")
-    parser.add_argument("--embedding", type=int, required=True, help="components of the embedding")
+    add_numbers(
+        parser,
+        width=(WIDTH, 1.0, "of every layer, times the paper's"),
+        size=(SIDE, None, "side of the input image in pixels"),
+        embedding=(whole(1, 65_536), None, "components of the embedding"),
+    )
     add_recipe(parser, Recipe)
     add_run(parser)
 

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from gweebp import networks
-from gweebp.commands.common import add_inputs, add_run, device_of, progress
+from gweebp.commands.common import add_inputs, add_optional, add_run, device_of, progress
 from gweebp.experiment.triplets import hiding_triplets
 from gweebp.faces.faceset import FaceSet
 from gweebp.faces.quadruplets import Quadruplets, qualified
 from gweebp.networks import verification
 from gweebp.support import files
+from gweebp.support.ranges import DISTANCE, SHARE
 from gweebp.support.record import environment
 
 RANKS = (1, 5, 10, 50)
@@ -25,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the stage takes."""
     add_inputs(parser, "faces", "quadruplets", "weights", "out")
     tau = parser.add_mutually_exclusive_group(required=True)
-    tau.add_argument("--fpr", type=float, help="false-positive rate that sets the threshold")
-    tau.add_argument("--threshold", type=float, help="L2 distance of unit embeddings, such as a published one")
+    add_optional(tau, fpr=(SHARE, "false-positive rate that sets the threshold"))
+    add_optional(tau, threshold=(DISTANCE, "L2 distance of unit embeddings, such as a published one"))
     add_run(parser)
 
 

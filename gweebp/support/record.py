@@ -37,7 +37,7 @@ def environment(
         peak_memory_mib of this process, and peak_gpu_memory_mib on a GPU.
 
     >>> record = environment(seed=3, started=time.perf_counter())
-    >>> record["seed"], record["seconds"] > 0, record["versions"]["torch"] == torch.__version__
+    >>> record["seed"], record["seconds"] >= 0, record["versions"]["torch"] == torch.__version__
     (3, True, True)
     """
     device = torch.device(device)

@@ -88,8 +88,9 @@ def test_polygons_agree_with_the_drawn_parts(folder):
 
 @pytest.mark.parametrize(
     ("more", "message"),
-    [("--subjects 0", "at least one of --subjects"), ("--error 2", "error"), ("--size 3", "at least 16 pixels")],
+    [("--subjects 0", "--subjects: expected a whole number, 1"), ("--error 2", "--error"), ("--size 3", "--size")],
 )
 def test_what_cannot_be_drawn(tmp_path, capsys, more, message):
-    assert run(tmp_path, more) == 1
+    with pytest.raises(SystemExit):
+        run(tmp_path, more)
     assert message in capsys.readouterr().err

@@ -142,8 +142,8 @@ def test_a_set_without_quadruplets_plays_the_hiding_game_only(played, tmp_path):
             "no file",
         ),
         (
-            "train --faces {0}/faces.safetensors --out {0}/new --network lcnn9 --size 32 --embedding 4 --steps -1",
-            "steps must be",
+            "train --faces {0}/faces.safetensors --out {0}/n --network vgg16 --size 9 --embedding 4",
+            "size must be at least 32 pixels, got 9",
         ),
         ("prepare faces --out {0}/new --dataset x --kind pairs --size 32", "name it with --folder"),
         ("prepare faces --out {0}/new --dataset x --kind composite --size 32 --device mps", "no mps device"),

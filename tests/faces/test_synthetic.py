@@ -233,11 +233,11 @@ def test_sketches_of_the_drawn_kind_are_truer_than_composites():
     ("change", "message"),
     [
         (dict(kind="painted"), "unknown kind of sketch 'painted'; known: composite, drawn"),
-        (dict(subjects=3), "at least 4 subjects"),
-        (dict(distractors=-1), "no negative counts"),
-        (dict(doppelgangers=7), "doppelgangers must be 0 to 6"),
-        (dict(size=8), "at least 16 pixels"),
-        (dict(error=2.0), "eyewitness error is 2.0"),
+        (dict(subjects=3), "subjects must be a whole number, 4 to"),
+        (dict(distractors=-1), "distractors must be"),
+        (dict(doppelgangers=7), "doppelgangers must be a whole number, 0 to 6"),
+        (dict(size=8), "size must be a whole number, 16"),
+        (dict(error=2.0), "error must be a number, 0 to 1; got 2.0"),
     ],
 )
 def test_a_wrong_argument_is_named(change, message):

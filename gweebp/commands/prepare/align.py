@@ -17,7 +17,8 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
-from gweebp.commands.common import progress
+from gweebp.commands.arguments import to_path
+from gweebp.commands.common import add_numbers, progress
 from gweebp.faces.preparation import landmarks
 from gweebp.faces.preparation.align import FRAMES, align
 from gweebp.faces.preparation.manifest import Manifest
@@ -25,6 +26,7 @@ from gweebp.faces.preparation.predictor import Predictor
 from gweebp.faces.readers.layouts import LAYOUTS, listing
 from gweebp.faces.readers.listing import DISTRACTORS, Listing, Pair
 from gweebp.support import files
+from gweebp.support.ranges import SIDE
 from gweebp.support.record import environment
 
 FOLDERS = {"photo": "photos", "sketch": "sketches", "distractor": DISTRACTORS}
@@ -37,13 +39,15 @@ Points = dict[tuple[str, str], Tensor]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
     parser.add_argument("--kind", choices=LAYOUTS, required=True, help="how the folder is laid out")
-    parser.add_argument("--folder", type=Path, required=True, help="your photos and sketches")
+    parser.add_argument("--folder", type=to_path, required=True, help="your photos and sketches")
     parser.add_argument(
-        "--distractors-from", type=Path, metavar="FOLDER", help="photos of other people, for the gallery"
+        "--distractors-from", type=to_path, metavar="FOLDER", help="photos of other people, for the gallery"
     )
-    parser.add_argument("--landmarks", type=Path, required=True, metavar="FILE", help="a CSV, or dlib's model (.dat)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--size", type=int, required=True, help="side of the aligned images in pixels")
+    parser.add_argument(
+        "--landmarks", type=to_path, required=True, metavar="FILE", help="a CSV, or dlib's model (.dat)"
+    )
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
+    add_numbers(parser, size=(SIDE, None, "side of the aligned images in pixels"))
     parser.add_argument("--frame", choices=FRAMES, default="head", help="the whole head, or the face (default: head)")
 
 

@@ -9,32 +9,36 @@ import argparse
 import csv
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gweebp.commands.common import add_run, device_of
+from gweebp.commands.arguments import to_path
+from gweebp.commands.common import add_numbers, add_optional, add_run, device_of
 from gweebp.faces.preparation import landmarks
 from gweebp.faces.preparation.manifest import Manifest
 from gweebp.faces.preparation.parse import NONE
 from gweebp.faces.readers.listing import DISTRACTORS
+from gweebp.faces.synthetic.faces import OTHERS
 from gweebp.faces.synthetic.world import KINDS, Drawn, World
 from gweebp.support import files
+from gweebp.support.ranges import SHARE, whole
 from gweebp.support.record import environment
 
 FOLDERS = {"photo": "photos", "sketch": "sketches", "distractor": DISTRACTORS}
-_OTHERS = 1_000_000  # the first distractor, as in synthetic.faceset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
-    parser.add_argument("--kind", choices=KINDS, required=True, help="of sketch")
-    parser.add_argument("--subjects", type=int, required=True, metavar="N", help="people with a photo and a sketch")
-    parser.add_argument("--distractors", type=int, default=0, metavar="N", help="other people, photos only")
-    parser.add_argument("--error", type=float, help="of the eyewitness, 0..1 (default: the kind's own)")
-    parser.add_argument("--size", type=int, required=True, help="side of the images in pixels")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--kind", choices=KINDS, required=True, help="kind of sketch")
+    add_numbers(
+        parser,
+        subjects=(whole(1, OTHERS), None, "people with a photo and a sketch"),
+        distractors=(whole(0, OTHERS), 0, "other people, photos only"),
+        size=(whole(16, 8192), None, "side of the images in pixels"),
+    )
+    add_optional(parser, error=(SHARE, "of the eyewitness (default: the kind's own)"))
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
     add_run(parser)
 
 
@@ -42,13 +46,11 @@ def run(options: argparse.Namespace) -> None:
     """Write photos/, sketches/, distractors/, parts/, pairs.csv, landmarks.csv and manifest.json into `out`."""
     started = time.perf_counter()
     device_of(options)
-    if options.subjects < 1 or options.distractors < 0:
-        raise ValueError("expected at least one of --subjects and no negative number of --distractors")
     world = World(
         options.kind, options.size, options.seed, KINDS[options.kind] if options.error is None else options.error
     )
     manifest = Manifest(options.out, "draw", source=None, parameters=world.record())
-    people, others = torch.arange(options.subjects), _OTHERS + torch.arange(options.distractors)
+    people, others = torch.arange(options.subjects), OTHERS + torch.arange(options.distractors)
     points = _write(manifest, "photo", people, world.photos, world.photo_landmarks, world)
     points |= _write(manifest, "sketch", people, world.sketches, world.sketch_landmarks, world)
     points |= _write(manifest, "distractor", others, world.photos, world.photo_landmarks, world)

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import torch
 
+from gweebp.commands.arguments import to_name, to_path
 from gweebp.commands.common import add_inputs
 from gweebp.faces import inpainting_game
 from gweebp.faces.faceset import FaceSet
@@ -20,10 +20,12 @@ from gweebp.support import files
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
     add_inputs(parser, "faces", "quadruplets")
-    parser.add_argument("--trials", type=Path, metavar="FILE", help="the JSON of `verify` (default: all candidates)")
-    parser.add_argument("--root", type=Path, required=True, metavar="FOLDER", help="gets data/inpainting-game")
-    parser.add_argument("--dataset", help="name of the folder in it (default: the set's own)")
-    parser.add_argument("--network", help="in the table's name (default: that of the trials, or candidates)")
+    parser.add_argument("--trials", type=to_path, metavar="FILE", help="the JSON of `verify` (default: all candidates)")
+    parser.add_argument("--root", type=to_path, required=True, metavar="FOLDER", help="gets data/inpainting-game")
+    parser.add_argument("--dataset", type=to_name, help="name of the folder in it (default: the set's own)")
+    parser.add_argument(
+        "--network", type=to_name, help="in the table's name (default: that of the trials, or candidates)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

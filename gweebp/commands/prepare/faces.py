@@ -6,56 +6,57 @@ import argparse
 import time
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
-from gweebp.commands.common import add_run, device_of, progress
-from gweebp.commands.prepare.tools import FILL, PARSER, ROUTE, digest, inventors, parser_of
+from gweebp.commands.arguments import to_label, to_path
+from gweebp.commands.common import add_numbers, add_optional, add_run, device_of, progress
+from gweebp.commands.prepare.tools import FILL, PARSER, ROUTE, digest, inventors, parser_of, to_fill
 from gweebp.faces import synthetic
 from gweebp.faces.faceset import FaceSet
 from gweebp.faces.preparation import landmarks, pairs
 from gweebp.faces.preparation.manifest import MANIFEST
-from gweebp.faces.quadruplets import Quadruplets
+from gweebp.faces.quadruplets import PARTS, Quadruplets
 from gweebp.faces.readers import reading
 from gweebp.faces.readers.layouts import LAYOUTS, listing
 from gweebp.faces.readers.listing import Listing
+from gweebp.faces.synthetic.faces import OTHERS
 from gweebp.support import files
+from gweebp.support.ranges import SHARE, SIDE, Range, whole
 from gweebp.support.record import environment
 
 SYNTHETIC = ("composite", "drawn")
 KINDS = (*SYNTHETIC, *LAYOUTS)
-COUNTS = {
-    "subjects": "people with a photo and a sketch, a quarter of them for the test",
-    "pretraining": "training subjects on top of these",
-    "distractors": "other people in the test gallery, photos only",
-    "doppelgangers": "part-swapped copies of each training subject, 0 to 6",
+COUNTS: dict[str, tuple[Range, int, str]] = {
+    "subjects": (whole(0, OTHERS), 0, "people with a photo and a sketch, a quarter of them for the test"),
+    "pretraining": (whole(0, OTHERS), 0, "training subjects on top of these"),
+    "distractors": (whole(0, OTHERS), 0, "other people in the test gallery, photos only"),
+    "doppelgangers": (whole(0, len(PARTS)), 0, "part-swapped copies of each training subject"),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the stage takes."""
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--dataset", required=True, help="name of the set, for records and captions")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
+    parser.add_argument("--dataset", type=to_label, required=True, help="name of the set, for records and captions")
     parser.add_argument("--kind", choices=KINDS, required=True, help="synthetic sketches, or pairs read from --folder")
-    parser.add_argument("--folder", type=Path, help="photo-sketch pairs, laid out as --kind says")
+    parser.add_argument("--folder", type=to_path, help="photo-sketch pairs, laid out as --kind says")
     parser.add_argument(
-        "--distractors-from", type=Path, metavar="FOLDER", help="photos of other people, for the gallery"
+        "--distractors-from", type=to_path, metavar="FOLDER", help="photos of other people, for the gallery"
     )
-    parser.add_argument("--size", type=int, required=True, help="side of the images in pixels")
+    add_numbers(parser, size=(SIDE, None, "side of the images in pixels"))
     synthetic_set = parser.add_argument_group("synthetic sets")
-    for name, text in COUNTS.items():
-        synthetic_set.add_argument(f"--{name}", type=int, default=0, metavar="N", help=text)
-    synthetic_set.add_argument("--error", type=float, help="of the eyewitness, 0..1 (default: the kind's own)")
+    add_numbers(synthetic_set, **COUNTS)
+    add_optional(synthetic_set, error=(SHARE, "of the eyewitness (default: the kind's own)"))
     parser.add_argument(
         "--quadruplets",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="of synthetic faces exact; of pairs those that --fill makes, where --folder holds landmarks.csv",
     )
-    parser.add_argument("--fill", default="telea", metavar="WHO", help=f"{FILL} (default: telea)")
-    parser.add_argument("--translate", type=Path, metavar="FILE", help=ROUTE)
-    parser.add_argument("--parser", type=Path, metavar="FILE", help=PARSER)
+    parser.add_argument("--fill", type=to_fill, default="telea", metavar="WHO", help=f"{FILL} (default: telea)")
+    parser.add_argument("--translate", type=to_path, metavar="FILE", help=ROUTE)
+    parser.add_argument("--parser", type=to_path, metavar="FILE", help=PARSER)
     add_run(parser)
 
 

@@ -15,27 +15,29 @@ from pathlib import Path
 
 from torch import Tensor
 
-from gweebp.commands.common import add_run, device_of
+from gweebp.commands.arguments import to_path
+from gweebp.commands.common import add_numbers, add_run, device_of
 from gweebp.commands.prepare import tools
 from gweebp.commands.prepare.parse import FOLDERS
 from gweebp.faces.preparation.inpaint import Completion, fill
 from gweebp.faces.preparation.manifest import Manifest
 from gweebp.faces.preparation.parse import dilate, read_labels
-from gweebp.faces.preparation.quadruplets import MARGIN
 from gweebp.faces.quadruplets import PARTS
 from gweebp.support import files
+from gweebp.support.ranges import whole
 from gweebp.support.record import environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
-    parser.add_argument("--folder", type=Path, required=True, help="prepared photos/ and sketches/")
-    parser.add_argument("--labels", type=Path, metavar="FOLDER", help="the folder with parts/ (default: --folder)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="may be the same folder")
-    parser.add_argument("--fill", default="telea", metavar="WHO", help=f"{tools.FILL} (default: telea)")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(default: all)")
-    parser.add_argument("--margin", type=float, default=MARGIN, help=f"in image heights (default: {MARGIN})")
-    parser.add_argument("--draws", type=int, default=1, help="fillings of each part (default: 1)")
+    parser.add_argument("--folder", type=to_path, required=True, help="prepared photos/ and sketches/")
+    parser.add_argument("--labels", type=to_path, metavar="FOLDER", help="the folder with parts/ (default: --folder)")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="may be the same folder")
+    parser.add_argument(
+        "--fill", type=tools.to_fill, default="telea", metavar="WHO", help=f"{tools.FILL} (default: telea)"
+    )
+    tools.add_parts(parser)
+    add_numbers(parser, draws=(whole(1, 10_000), 1, "fillings of each part"))
     add_run(parser)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
 from tqdm import tqdm
 
+from gweebp.commands.arguments import to_path
 from gweebp.commands.common import progress
 from gweebp.faces.preparation import landmarks
 from gweebp.faces.preparation.manifest import Manifest
@@ -26,14 +26,14 @@ _WRITE_AFTER = 50  # images: what a killed run loses at most
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
     parser.add_argument("--kind", choices=LAYOUTS, required=True, help="how the folder is laid out")
-    parser.add_argument("--folder", type=Path, required=True, help="your photos and sketches")
+    parser.add_argument("--folder", type=to_path, required=True, help="your photos and sketches")
     parser.add_argument(
-        "--distractors-from", type=Path, metavar="FOLDER", help="photos of other people, for the gallery"
+        "--distractors-from", type=to_path, metavar="FOLDER", help="photos of other people, for the gallery"
     )
     parser.add_argument(
-        "--model", type=Path, required=True, metavar="FILE", help="dlib's predictor of 68 landmarks (.dat)"
+        "--model", type=to_path, required=True, metavar="FILE", help="dlib's predictor of 68 landmarks (.dat)"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -8,20 +8,21 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import replace
-from pathlib import Path
 
-from gweebp.commands.common import add_run, device_of
+from gweebp.commands.arguments import to_name, to_path
+from gweebp.commands.common import add_optional, add_run, device_of
 from gweebp.faces import inpainting_game
+from gweebp.support.ranges import SIDE
 from gweebp.support.record import environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
-    parser.add_argument("--root", type=Path, required=True, metavar="FOLDER", help="holds data/inpainting-game")
-    parser.add_argument("--dataset", required=True, help="name of the folder in it, such as UoM")
-    parser.add_argument("--network", required=True, help="whose table to read, such as lcnn9")
-    parser.add_argument("--size", type=int, help="side of the images in pixels (default: as they are)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--root", type=to_path, required=True, metavar="FOLDER", help="holds data/inpainting-game")
+    parser.add_argument("--dataset", type=to_name, required=True, help="name of the folder in it, such as UoM")
+    parser.add_argument("--network", type=to_name, required=True, help="whose table to read, such as lcnn9")
+    add_optional(parser, size=(SIDE, "side of the images in pixels (default: as they are)"))
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
     add_run(parser)
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from gweebp.commands.arguments import to_path
 from gweebp.commands.common import add_run, device_of, progress
 from gweebp.commands.prepare import tools
 from gweebp.faces.preparation import landmarks
@@ -31,18 +31,18 @@ Look = Callable[[str, Tensor, Tensor | None], Tensor]  # kind, image, landmarks 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
-    parser.add_argument("--folder", type=Path, required=True, help="prepared photos/ and sketches/")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="may be the same folder")
-    parser.add_argument("--parser", type=Path, metavar="FILE", help="weights of a parser")
+    parser.add_argument("--folder", type=to_path, required=True, help="prepared photos/ and sketches/")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="may be the same folder")
+    parser.add_argument("--parser", type=to_path, metavar="FILE", help="weights of a parser")
     parser.add_argument(
         "--landmarks",
-        type=Path,
+        type=to_path,
         metavar="FILE",
         help="(default: landmarks.csv of the folder, where there is no parser)",
     )
     parser.add_argument(
         "--translate",
-        type=Path,
+        type=to_path,
         metavar="FILE",
         help=f"with --parser, sketches are looked at as photos; {tools.TRANSLATE}",
     )

@@ -16,15 +16,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gweebp.commands.common import add_run, device_of
+from gweebp.commands.arguments import to_label, to_path
+from gweebp.commands.common import add_optional, add_run, device_of
 from gweebp.commands.prepare import tools
 from gweebp.faces.faceset import FaceSet
 from gweebp.faces.preparation.manifest import Manifest
 from gweebp.faces.preparation.parse import read_labels
-from gweebp.faces.preparation.quadruplets import MARGIN, exchange
-from gweebp.faces.quadruplets import PARTS, Quadruplets
+from gweebp.faces.preparation.quadruplets import exchange
+from gweebp.faces.quadruplets import Quadruplets
 from gweebp.faces.readers import cuhk
 from gweebp.support import files
+from gweebp.support.ranges import SIDE
 from gweebp.support.record import environment
 
 KINDS = {"photo": "photos", "sketch": "sketches"}  # kind -> folder
@@ -32,18 +34,18 @@ KINDS = {"photo": "photos", "sketch": "sketches"}  # kind -> folder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
-    parser.add_argument("--folder", type=Path, required=True, help="prepared photos/ and sketches/")
-    parser.add_argument("--labels", type=Path, metavar="FOLDER", help="the folder with parts/ (default: --folder)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--dataset", required=True, help="name of the set, for records and captions")
-    parser.add_argument("--fill", default="telea", metavar="WHO", help=f"{tools.FILL} (default: telea)")
-    parser.add_argument("--translate", type=Path, metavar="FILE", help=tools.ROUTE)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help="(default: all)")
+    parser.add_argument("--folder", type=to_path, required=True, help="prepared photos/ and sketches/")
+    parser.add_argument("--labels", type=to_path, metavar="FOLDER", help="the folder with parts/ (default: --folder)")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
+    parser.add_argument("--dataset", type=to_label, required=True, help="name of the set, for records and captions")
     parser.add_argument(
-        "--margin", type=float, default=MARGIN, help=f"around a part, in image heights (default: {MARGIN})"
+        "--fill", type=tools.to_fill, default="telea", metavar="WHO", help=f"{tools.FILL} (default: telea)"
     )
-    parser.add_argument("--size", type=int, help="side of the images in pixels (default: as they are)")
-    parser.add_argument("--split", choices=("seeded", "usual"), default="seeded", help="who tests (default: seeded)")
+    parser.add_argument("--translate", type=to_path, metavar="FILE", help=tools.ROUTE)
+    tools.add_parts(parser)
+    add_optional(parser, size=(SIDE, "side of the images in pixels (default: as they are)"))
+    how = "how the test people are chosen (default: seeded)"
+    parser.add_argument("--split", choices=("seeded", "usual"), default="seeded", help=how)
     add_run(parser)
 
 

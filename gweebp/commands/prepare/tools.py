@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,16 +10,37 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gweebp.commands.arguments import Distinct, to_path
+from gweebp.commands.common import add_numbers
 from gweebp.faces.preparation import cyclegan, inpaint, inpainter
 from gweebp.faces.preparation.inpaint import Completion
 from gweebp.faces.preparation.parser import Parser
-from gweebp.faces.preparation.quadruplets import Fill, Translate, filler
+from gweebp.faces.preparation.quadruplets import MARGIN, Fill, Translate, filler
+from gweebp.faces.quadruplets import PARTS
 from gweebp.support import files
+from gweebp.support.ranges import SHARE
 
 FILL = f"{', '.join(inpaint.PLAIN)}; or weights of an inpainter, ours or a folder with the two published files"
 TRANSLATE = "weights of a translator, ours or one published generator"
 ROUTE = f"sketches get parts of translated photos; {TRANSLATE}"
 PARSER = "weights of a parser, ours or the published, for hair and skin (default: all parts are polygons)"
+
+
+def add_parts(parser: argparse.ArgumentParser) -> None:
+    """Add --parts and --margin."""
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, action=Distinct, default=PARTS, metavar="PART", help="(default: all)"
+    )
+    add_numbers(parser, margin=(SHARE, MARGIN, "around a part, in image heights"))
+
+
+def to_fill(text: str) -> str:
+    """The type of --fill: the name of a plain way, or a path.
+
+    >>> to_fill("telea")
+    'telea'
+    """
+    return text if text in inpaint.PLAIN else str(to_path(text))
 
 
 def inventor(text: str, device: torch.device) -> tuple[str | Completion, str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
+from gweebp.commands.arguments import to_path
 from gweebp.commands.common import add_run, device_of
 from gweebp.commands.prepare import tools
 from gweebp.faces.preparation.manifest import Manifest
@@ -22,10 +22,10 @@ WAYS = {"photo": "photos", "sketch": "sketches"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
-    parser.add_argument("--folder", type=Path, required=True, help="prepared photos/ and sketches/")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="another folder")
+    parser.add_argument("--folder", type=to_path, required=True, help="prepared photos/ and sketches/")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="another folder")
     parser.add_argument("--to", choices=SOURCES, required=True, help="what the images are turned into")
-    parser.add_argument("--translator", type=Path, required=True, metavar="FILE", help=tools.TRANSLATE)
+    parser.add_argument("--translator", type=to_path, required=True, metavar="FILE", help=tools.TRANSLATE)
     add_run(parser)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from gweebp.support.ranges import COUNT, POSITIVE, SEED, SHARE, Allowed, Range, check_all, whole
 
 __all__ = ["Recipe"]
 
@@ -30,9 +33,27 @@ class Recipe:
         validate_every: steps between validations.
         seed: of batches and variation.
 
+    Errors: ValueError for a number out of its range, `Recipe.RANGES`.
+
     >>> Recipe(steps=10).identities
     16
     """
+
+    RANGES: ClassVar[Mapping[str, Allowed]] = {
+        "steps": COUNT,
+        "identities": whole(2),
+        "doppelgangers": COUNT,
+        "lr": POSITIVE,
+        "warmup": SHARE,
+        "clip": POSITIVE,
+        "margin": Range(0, 2, above=True),
+        "negatives": ("all", "other"),
+        "shift": whole(0, 1024),
+        "brightness": Range(0),
+        "contrast": SHARE,
+        "validate_every": whole(1),
+        "seed": SEED,
+    }
 
     steps: int = 300
     identities: int = 16
@@ -54,13 +75,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check ranges; what a batch allows is checked where batches are drawn."""
-        if self.steps < 0:
-            raise ValueError(f"steps must be 0 or more, got {self.steps}")
-        for name in ("validate_every", "lr", "clip", "margin"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if not 0 <= self.warmup <= 1:
-            raise ValueError(f"warmup must be a share in 0..1, got {self.warmup}")
+        check_all(vars(self), self.RANGES)
 
     @property
     def variation(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from gweebp.support import files
+from gweebp.support.ranges import BATCH, POSITIVE, SEED, Allowed, check_all, whole
 
 __all__ = ["Plan", "Training", "critic_loss", "descend", "fooled"]
 
@@ -64,7 +65,7 @@ class Plan:
     0.25
     """
 
-    POSITIVE: ClassVar[tuple[str, ...]] = ("steps", "batch", "lr")
+    RANGES: ClassVar[Mapping[str, Allowed]] = {"steps": whole(1), "batch": BATCH, "lr": POSITIVE, "seed": SEED}
 
     steps: int = 2000
     batch: int = 1
@@ -74,9 +75,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in self.POSITIVE:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        check_all(vars(self), self.RANGES)
 
     def rate(self, step: int) -> float:
         """Learning rate of step 0..steps-1, as a share of its peak."""

@@ -13,9 +13,10 @@ half of the steps, then falling to 0.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,7 @@ from gweebp.faces.preparation.cyclegan import Translator, normal
 from gweebp.faces.preparation.resnet_generator import PatchGAN
 from gweebp.faces.variation import augment
 from gweebp.networks import weights
+from gweebp.support.ranges import Allowed, Range, whole
 from gweebp.support.record import environment
 
 __all__ = ["Recipe", "fit", "pooled"]
@@ -49,7 +51,13 @@ class Recipe(Plan):
     0.25
     """
 
-    POSITIVE = (*Plan.POSITIVE, "pool")
+    RANGES: ClassVar[Mapping[str, Allowed]] = {
+        **Plan.RANGES,
+        "cycle": Range(0),
+        "identity": Range(0),
+        "pool": whole(1),
+        "shift": whole(0, 1024),
+    }
 
     cycle: float = 10.0
     identity: float = 0.5

@@ -18,9 +18,10 @@ Holes are face parts, or boxes, in equal shares.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,7 @@ from gweebp.faces.preparation.holes import holes
 from gweebp.faces.preparation.inpainter import Inpainter, orthogonal
 from gweebp.faces.preparation.pluralistic import SIZES, Discriminator
 from gweebp.networks import weights
+from gweebp.support.ranges import SHARE, Allowed, Range, whole
 from gweebp.support.record import environment
 
 __all__ = ["Recipe", "fit"]
@@ -54,6 +56,13 @@ class Recipe(Plan):
     >>> Recipe(steps=8).rate(7)
     0.25
     """
+
+    RANGES: ClassVar[Mapping[str, Allowed]] = {
+        **Plan.RANGES,
+        **dict.fromkeys(("kl", "rec", "adv"), Range(0)),
+        "hole": SHARE,
+        "dilate": whole(0, 1024),
+    }
 
     batch: int = 8
     lr: float = 4e-4

@@ -9,8 +9,10 @@ from gweebp.faces.faceset import FaceSet, split_identities
 from gweebp.faces.synthetic.doppelgangers import substitutes
 from gweebp.faces.synthetic.parameters import PARTS
 from gweebp.faces.synthetic.world import KINDS, World
+from gweebp.support.ranges import whole
 
-_DISTRACTORS, _PRETRAINING = 1_000_000, 2_000_000  # first identities: more subjects leave the others as they are
+OTHERS = 1_000_000  # people of one kind at most: whatever their number, those of the other kinds stay as they are
+_DISTRACTORS, _PRETRAINING = OTHERS, 2 * OTHERS  # the first identities
 
 
 def faceset(
@@ -37,6 +39,8 @@ def faceset(
         pretraining: training subjects in addition, who stand for the paper's pretraining on other face data.
         doppelgangers: part-swapped copies of each training subject, each with a random part swapped, 0 to 6.
 
+    Errors: ValueError for an unknown kind or a number out of its range.
+
     Returns:
         FaceSet "synthetic-composite" or "synthetic-drawn"; its record makes it again.
 
@@ -45,13 +49,10 @@ def faceset(
         >>> faces.name, faces.sizes["test"], len(faces.gallery())
         ('synthetic-drawn', 2, 4)
     """
-    if subjects < 4 or distractors < 0 or pretraining < 0:
-        raise ValueError(
-            f"expected at least 4 subjects and no negative counts, got subjects={subjects}, distractors={distractors}, "
-            f"pretraining={pretraining}"
-        )
-    if not 0 <= doppelgangers <= len(PARTS):
-        raise ValueError(f"doppelgangers must be 0 to {len(PARTS)}, one a part, got {doppelgangers}")
+    whole(4, OTHERS).check("subjects", subjects)
+    whole(0, OTHERS).check("distractors", distractors)
+    whole(0, OTHERS).check("pretraining", pretraining)
+    whole(0, len(PARTS)).check("doppelgangers", doppelgangers)
     world = World(kind, size, seed, KINDS.get(kind, 0.0) if error is None else error)
     own, more = torch.arange(subjects), _PRETRAINING + torch.arange(pretraining)
     identities = torch.cat([own, more])

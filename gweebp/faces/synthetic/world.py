@@ -14,6 +14,7 @@ from gweebp.faces.synthetic import capture, draws, parameters, sketches
 from gweebp.faces.synthetic.capture import Capture
 from gweebp.faces.synthetic.landmarks import landmarks
 from gweebp.faces.synthetic.rendering import Rendering, render
+from gweebp.support.ranges import SEED, SHARE, whole
 
 KINDS = {"composite": 0.40, "drawn": 0.10}  # kind of sketch -> eyewitness error
 _PIXELS = 4 * 160**2  # drawn at once: the planes of so many stay in a core's cache
@@ -54,8 +55,9 @@ class World:
         """Check the ranges."""
         if self.kind not in KINDS:
             raise ValueError(f"unknown kind of sketch {self.kind!r}; known: {', '.join(KINDS)}")
-        if self.size < 16:
-            raise ValueError(f"faces need at least 16 pixels, got size {self.size}")
+        whole(16, 8192).check("size", self.size)
+        SHARE.check("error", self.error)
+        SEED.check("seed", self.seed)
 
     def record(self) -> dict[str, Any]:
         """The attributes, as a record from which the same world can be made again."""

@@ -205,12 +205,12 @@ def test_an_empty_split(faces, tmp_path, code, name):
 
 
 def test_recipes_that_cannot_be(faces, tmp_path):
-    with pytest.raises(ValueError, match="steps must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match="steps must be a whole number, 0 or more; got -1"):
         Recipe(steps=-1)
     for option in ("lr", "clip", "margin", "validate_every"):
-        with pytest.raises(ValueError, match=f"{option} must be positive, got 0"):
+        with pytest.raises(ValueError, match=f"{option} must be .*; got 0"):
             Recipe(**{option: 0})
-    with pytest.raises(ValueError, match=r"warmup must be a share in 0\.\.1"):
+    with pytest.raises(ValueError, match="warmup must be a number, 0 to 1; got 5"):
         Recipe(warmup=5)
     with pytest.raises(TypeError, match="momentum"):
         fit.fit(network(), faces, out=tmp_path, momentum=0.9)

@@ -69,6 +69,6 @@ def test_losses_pull_both_ways():
 
 def test_numbers_of_a_plan_are_checked():
     for name in ("steps", "batch", "lr"):
-        with pytest.raises(ValueError, match=f"{name} must be positive, got 0"):
+        with pytest.raises(ValueError, match=f"{name} must be .*; got 0"):
             Plan(**{name: 0})
     assert [Plan(steps=4).rate(step) for step in range(4)] == [1, 1, 1, 0.5]

@@ -112,7 +112,7 @@ def test_published_generators_load_and_others_do_not(tmp_path):
     weights.save(cyclegan.build(0.125, 1, 32), tmp_path / "ours.safetensors")
     with pytest.raises(ValueError, match="no generator of CycleGAN"):
         cyclegan.published(tmp_path / "ours.safetensors")
-    with pytest.raises(ValueError, match="pool must be positive"):
+    with pytest.raises(ValueError, match="pool must be a whole number, 1 or more"):
         Recipe(pool=0)
     with pytest.raises(ValueError, match=r"expected photos \(n, 3, 32, 32\), n > 0"):
         fit(cyclegan.build(0.125, 1, 32), torch.zeros(1, 3, 32, 32), torch.zeros(0, 3, 32, 32), out=tmp_path / "x")

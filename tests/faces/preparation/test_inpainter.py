@@ -112,7 +112,7 @@ def test_files_of_ours_and_the_published_pair_load(net, tmp_path):
 
 
 def test_numbers_out_of_range_are_refused(faces, tmp_path):
-    with pytest.raises(ValueError, match="lr must be positive"):
+    with pytest.raises(ValueError, match="lr must be a number, above 0"):
         Recipe(lr=0)
     with pytest.raises(ValueError, match=r"expected images \(n, 3, 64, 64\)"):
         fit(inpainter.build(0.125, 64), faces[0], faces[1], out=tmp_path / "x.safetensors")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gweebp.commands.arguments import to_path
+from gweebp.commands.common import add_numbers
 from gweebp.faces.faceset import FaceSet
 from gweebp.faces.preparation import landmarks, pairs, parser_training
 from gweebp.faces.preparation.parse import NONE, read_labels
@@ -16,6 +17,7 @@ from gweebp.faces.preparation.parser import Parser
 from gweebp.faces.readers import cuhk, reading
 from gweebp.faces.readers.layouts import LAYOUTS, listing
 from gweebp.faces.readers.listing import Listing
+from gweebp.support.ranges import whole
 
 __all__ = ["add_faces", "labelled", "unpaired"]
 
@@ -25,14 +27,14 @@ TEST = 2  # the code of FaceSet.split
 
 def add_faces(parser: argparse.ArgumentParser) -> None:
     """Add --folder, --layout and --people."""
-    parser.add_argument("--folder", type=Path, help="photos and sketches; who tests by this --seed is left out")
+    parser.add_argument("--folder", type=to_path, help="photos and sketches; who tests by this --seed is left out")
     parser.add_argument(
         "--layout",
         choices=LAYOUTS,
         help="how the folder is laid out, where `prepare faces --kind` reads it; its landmarks tell the parts"
         " (default: prepared photos/, sketches/ and, of `prepare parse`, parts/)",
     )
-    parser.add_argument("--people", type=int, default=300, help="to draw of each look, without a folder (default: 300)")
+    add_numbers(parser, people=(whole(1, 100_000), 300, "to draw of each look, without a folder"))
 
 
 def unpaired(options: argparse.Namespace, kind: str) -> tuple[Tensor, Tensor]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from gweebp.commands.arguments import Distinct, to_path
 from gweebp.commands.common import add_recipe, add_run, device_of, progress, recipe_of
 from gweebp.commands.prepare.learn.faces import add_faces, labelled
 from gweebp.commands.prepare.learn.start import add_start, start
@@ -12,20 +12,21 @@ from gweebp.commands.prepare.tools import PARSER, parser_of
 from gweebp.faces.preparation import inpainter
 from gweebp.faces.preparation.inpainter_training import Recipe, fit
 from gweebp.faces.preparation.parser_training import LOOKS
+from gweebp.support.ranges import WIDTH, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the training takes."""
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".safetensors")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FILE", help=".safetensors")
     add_faces(parser)
     add_start(
         parser,
-        size=(int, 96, "side of the images, 96 or more, a multiple of 32"),
-        width=(float, 0.25, "times the published network's"),
+        size=(whole(96, 4096), 96, "side of the images, a multiple of 32"),
+        width=(WIDTH, 0.25, "times the published network's"),
     )
-    parser.add_argument("--parser", type=Path, metavar="FILE", help=f"with --layout, {PARSER}")
+    parser.add_argument("--parser", type=to_path, metavar="FILE", help=f"with --layout, {PARSER}")
     why = "to draw, or photos and sketches of the folder; drawings are filled through a translator"
-    parser.add_argument("--looks", nargs="+", choices=LOOKS, default=["photo", "composite"], help=why)
+    parser.add_argument("--looks", nargs="+", choices=LOOKS, action=Distinct, default=["photo", "composite"], help=why)
     add_recipe(parser, Recipe)
     add_run(parser)
 

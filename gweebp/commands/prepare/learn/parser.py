@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from gweebp.commands.common import add_run, device_of, progress
+from gweebp.commands.arguments import to_path
+from gweebp.commands.common import add_numbers, add_run, device_of, progress
 from gweebp.faces.preparation import parser_training
+from gweebp.support.ranges import BATCH, POSITIVE, WIDTH, whole
 
 _JUDGES = 40  # people of another world that the parser is judged on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the training takes."""
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".safetensors")
-    for name, default, text in (
-        ("size", 256, "side of the images it sees, in pixels"),
-        ("people", 400, "synthetic people of each look"),
-        ("steps", 600, "of the training"),
-        ("batch", 8, "images a step"),
-    ):
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} (default: {default})")
-    parser.add_argument("--width", type=float, default=0.25, help="times the published network's (default: 0.25)")
-    parser.add_argument("--lr", type=float, default=0.003, help="highest learning rate (default: 0.003)")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FILE", help=".safetensors")
+    add_numbers(
+        parser,
+        size=(whole(32, 4096), 256, "side of the images it sees, in pixels"),
+        people=(whole(1, 100_000), 400, "synthetic people of each look"),
+        steps=(whole(1), 600, "of the training"),
+        batch=(BATCH, 8, "images per step"),
+        width=(WIDTH, 0.25, "times the published network's"),
+        lr=(POSITIVE, 0.003, "highest learning rate"),
+    )
     add_run(parser)
 
 

@@ -9,19 +9,25 @@ from typing import TypeVar, cast
 
 from torch import nn
 
+from gweebp.commands.arguments import to_path
+from gweebp.commands.common import add_optional
 from gweebp.support import files
+from gweebp.support.ranges import Range
 
 __all__ = ["add_start", "start"]
 
 Net = TypeVar("Net", bound=nn.Module)
 
 
-def add_start(parser: argparse.ArgumentParser, **shape: tuple[type, object, str]) -> None:
-    """Add --init, and an option for each number of a new network's shape: name -> its type, default and meaning."""
-    parser.add_argument("--init", type=Path, metavar="FILE", help="a network of ours to go on from, of its own shape")
+def add_start(parser: argparse.ArgumentParser, **shape: tuple[Range, object, str]) -> None:
+    """Add --init, and an option for each number of a new network's shape: what it may be, its default, its meaning."""
+    parser.add_argument(
+        "--init", type=to_path, metavar="FILE", help="a network of ours to go on from, of its own shape"
+    )
     parser.set_defaults(shape={name: default for name, (_, default, _) in shape.items()})
-    for name, (kind, default, text) in shape.items():
-        parser.add_argument(f"--{name}", type=kind, help=f"{text} (default: {default})")
+    add_optional(
+        parser, **{name: (may, f"{text} (default: {default})") for name, (may, default, text) in shape.items()}
+    )
 
 
 def start(options: argparse.Namespace, build: Callable[..., Net], load: Callable[[Path], Net]) -> tuple[Net, str]:

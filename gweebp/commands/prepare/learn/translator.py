@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from gweebp.commands.arguments import to_path
 from gweebp.commands.common import add_recipe, add_run, device_of, progress, recipe_of
 from gweebp.commands.prepare.learn.faces import add_faces, unpaired
 from gweebp.commands.prepare.learn.start import add_start, start
 from gweebp.faces.preparation import cyclegan
 from gweebp.faces.preparation.cyclegan_training import Recipe, fit
 from gweebp.faces.synthetic.world import KINDS
+from gweebp.support.ranges import WIDTH, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the training takes."""
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".safetensors")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FILE", help=".safetensors")
     add_faces(parser)
     add_start(
         parser,
-        size=(int, 96, "side of the images, a multiple of 4"),
-        width=(float, 0.25, "times the published network's"),
-        blocks=(int, 6, "residual blocks; published: 9"),
+        size=(whole(4, 4096), 96, "side of the images, a multiple of 4"),
+        width=(WIDTH, 0.25, "times the published network's"),
+        blocks=(whole(0, 64), 6, "residual blocks; published: 9"),
     )
-    parser.add_argument("--kind", choices=KINDS, default="drawn", help="of sketch, to draw (default: drawn)")
+    parser.add_argument("--kind", choices=KINDS, default="drawn", help="kind of sketch to draw (default: drawn)")
     add_recipe(parser, Recipe)
     add_run(parser)
 
