@@ -69,11 +69,4 @@ def load(path: str | Path) -> EmbeddingNetwork:
     config = metadata.get("config")
     if not isinstance(config, dict) or "network" not in config:
         return checkpoints.from_weights(given, path)
-    # JSON has no tuples
-    options: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
-    try:
-        net = build(**options)
-        net.load_state_dict(given)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"the weights in {path} do not fit the network it names, {config}: {error}") from error
-    return net.eval()
+    return weights.fitted(lambda: build(**weights.config_of(metadata, path)), given, path)

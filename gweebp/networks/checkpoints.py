@@ -136,26 +136,30 @@ def load(path: str | Path, kind: str | None = None) -> EmbeddingNetwork:
 
 def from_weights(given: Mapping[str, Tensor], path: str | Path, kind: str | None = None) -> EmbeddingNetwork:
     """The network of weights that `weights.read` has read from `path`; see `load`."""
+    if kind is not None and kind not in list(KINDS):
+        raise ValueError(f"kind={kind!r} is unknown; expected one of {', '.join(KINDS)}")
     kind = kind or recognise(given)
-    if kind not in KINDS:
+    if kind is None:
         known = ", ".join(KINDS)
         raise ValueError(
             f"{path} holds weights but no network: expected a file written by networks.save, or a published checkpoint "
             f"({known}); its first key is {next(iter(given), 'none')}"
         )
     published = KINDS[kind]
-    net = published.build(**published.options)
-    names = {ours: _theirs(ours, published.modules) for ours in net.state_dict()}
+    # shapes are compared before memory is taken
+    skeleton = weights.outline(lambda: published.build(**published.options)).state_dict()
+    names = {ours: _theirs(ours, published.modules) for ours in skeleton}
     kept = {key: value for key, value in given.items() if key.rpartition(".")[0] not in published.classifier}
-    expected = {theirs: net.state_dict()[ours] for ours, theirs in names.items()}
+    expected = {theirs: skeleton[ours] for ours, theirs in names.items()}
     # a fully connected layer may be written as a 1x1 convolution
     flat = {key for key, tensor in expected.items() if tensor.dim() == 2}
     shaped = {
-        key: value.flatten(1) if key in flat and value.shape[2:].numel() == 1 else value for key, value in kept.items()
+        key: value.flatten(1) if key in flat and value.dim() > 2 and value.shape[2:].numel() == 1 else value
+        for key, value in kept.items()
     }
     weights.check(expected, shaped, path, kind)
-    net.load_state_dict({ours: shaped[theirs] for ours, theirs in names.items()})
-    return net.eval()
+    renamed = {ours: shaped[theirs] for ours, theirs in names.items()}
+    return weights.fitted(lambda: published.build(**published.options), renamed, path)
 
 
 def _theirs(ours: str, modules: Mapping[str, str]) -> str:

@@ -52,7 +52,7 @@ def vgg16(
     >>> net.saliency_layer, sum(p.numel() for p in net.parameters())
     ('features.pool4', 238792)
     """
-    check_shape(width, size, channels, embedding, smallest=32)
+    check_shape(width, size, channels, embedding, smallest=32, hidden=hidden)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     depth = channels
     for block, (full, convolutions) in enumerate(BLOCKS, start=1):

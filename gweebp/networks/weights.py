@@ -1,35 +1,30 @@
 """Weights of networks: files of our own and published checkpoints, read safely and put into a module with clear errors.
 
-A published checkpoint is a pickle of tensors, at the top level or in an entry `state_dict` or `model_state_dict`; where
-it was saved from a DataParallel wrapper every key starts with "module.". Only tensors and plain containers are
-unpickled (`weights_only`), with numbers beside them, so a checkpoint can't run code.
+Our own files are safetensors, published checkpoints pickles (`networks.pickles`). A file is judged before it costs
+memory: shapes are compared with those of a network that has no storage (`fitted`). Whatever is wrong with a file, the
+error is a ValueError that names it.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from gweebp.networks import pickles
 from gweebp.support import files
 
-__all__ = ["load", "put", "read", "save"]
+__all__ = ["config_of", "fitted", "load", "outline", "put", "read", "save"]
 
-CONTAINERS = ("state_dict", "model_state_dict")
-PREFIX = "module."  # of every key, where a DataParallel wrapper was saved
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-
-# an accuracy beside the weights is often a NumPy number; plain numbers and their types run nothing
-_SCALAR = np.float64(0).__reduce__()[0]
-NUMBERS: list[Any] = [
-    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),  # before and since NumPy 2
-    *(np.dtype, *(type(np.dtype(name)) for name in ("float32", "float64", "int32", "int64", "bool"))),
-]
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+# methods of tensors and functions of nn.init
+FILLING = ("uniform_", "normal_", "zero_", "fill_", "zeros_", "ones_", "kaiming_uniform_", "kaiming_normal_")
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -41,7 +36,8 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: corrupt, of another format, with anything but tensors in it, or with NaN or infinite weights.
+        ValueError: corrupt, of another format, with anything but plain tensors (dense, of numbers) in it, or with NaN
+            or infinite weights.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "net.pth"
@@ -54,9 +50,24 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise FileNotFoundError(f"no file {path}")
     with path.open("rb") as file:
         is_safetensors = path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
-    weights, metadata = files.read_tensors(path) if is_safetensors else (_published(path), {})
+    found, metadata = files.read_tensors(path) if is_safetensors else (pickles.read(path), {})
+    weights = {key: _plain(key, tensor, path) for key, tensor in found.items()}
     check_finite(weights, path)
     return weights, metadata
+
+
+def _plain(key: str, tensor: Tensor, path: Path) -> Tensor:
+    """The tensor itself, if it is dense, on the CPU, of numbers, and no larger than what the file holds of it."""
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if tensor.is_nested or tensor.layout != torch.strided:
+        kind = f"nested or sparse {kind}"
+    elif tensor.device.type != "cpu":
+        kind = f"{tensor.device.type} {kind}"
+    elif tensor.dtype in FLOATS + INTEGERS and not tensor.is_quantized:
+        if tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes():
+            return tensor.detach().as_subclass(Tensor)
+        kind = f"repeated {kind}"
+    raise ValueError(f"{path}: {key} is a {kind} tensor; expected dense floating-point numbers or integers")
 
 
 def check_finite(weights: Mapping[str, Tensor], path: str | Path) -> None:
@@ -77,6 +88,13 @@ def put(net: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None
     Traceback (most recent call last):
     ValueError: net.pth: weight has shape (2, 4), but this Linear expects (2, 3)
     """
+    expected, given = _matched(net, weights)
+    check(expected, given, path, type(net).__name__)
+    net.load_state_dict(given)
+
+
+def _matched(net: nn.Module, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What `net` expects, and of `weights` what is for it: each tensor under all of its names, no old statistics."""
     instance = {
         name for name, module in net.named_modules() if isinstance(module, nn.modules.instancenorm._InstanceNorm)
     }
@@ -88,12 +106,11 @@ def put(net: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None
     }
     same: dict[int, Tensor] = {id(expected[key]): given[key] for key in expected if key in given}
     given |= {key: same[id(tensor)] for key, tensor in expected.items() if id(tensor) in same and key not in given}
-    check(expected, given, path, type(net).__name__)
-    net.load_state_dict(given)
+    return expected, given
 
 
 def check(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], path: str | Path, kind: str) -> None:
-    """Raise ValueError, naming `path` and the first wrong key, unless `given` has the keys and shapes of `expected`.
+    """Raise ValueError, naming `path` and the first wrong key, unless `given` fits `expected`: keys, shapes, numbers.
 
     >>> check({"bias": torch.ones(2)}, {}, "net.pth", "Linear")
     Traceback (most recent call last):
@@ -108,10 +125,15 @@ def check(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], path: str
             known = next(iter(given), "nothing")
             raise ValueError(f"{path}: {wrong[0]} {text}{more}; the file holds {len(given)} tensors, such as {known}")
     for key, tensor in expected.items():
-        if tensor.shape != given[key].shape:
+        found = given[key]
+        if tensor.shape != found.shape:
             raise ValueError(
-                f"{path}: {key} has shape {tuple(given[key].shape)}, but this {kind} expects {tuple(tensor.shape)}"
+                f"{path}: {key} has shape {tuple(found.shape)}, but this {kind} expects {tuple(tensor.shape)}"
             )
+        if tensor.is_floating_point() != found.is_floating_point():
+            raise ValueError(f"{path}: {key} holds {found.dtype}, but this {kind} expects {tensor.dtype}")
+        if found.is_floating_point() and not found.to(tensor.dtype).isfinite().all():
+            raise ValueError(f"{path}: {key} holds numbers that are too large for {tensor.dtype}")
 
 
 def save(net: nn.Module, path: str | Path, record: Mapping[str, Any] | None = None) -> None:
@@ -129,7 +151,7 @@ def save(net: nn.Module, path: str | Path, record: Mapping[str, Any] | None = No
 def load(kind: type[Net], path: str | Path) -> Net:
     """A module of class `kind` in eval mode: of the size stored by `save`, or of the published size.
 
-    Raises FileNotFoundError or ValueError, as `read` and `put` do.
+    Raises FileNotFoundError or ValueError, as `read` and `fitted` do.
 
     >>> import tempfile
     >>> from gweebp.faces.preparation.resnet_generator import PatchGAN
@@ -139,32 +161,63 @@ def load(kind: type[Net], path: str | Path) -> Net:
     {'width': 0.125}
     """
     weights, metadata = read(path)
+    return fitted(lambda: kind(**config_of(metadata, path)), weights, path, kind.__name__)
+
+
+def config_of(metadata: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """The keywords that `save` wrote, lists as tuples; none where the file is of another program.
+
+    >>> config_of({"config": {"width": 0.5, "std": [1, 2, 3]}}, "net.safetensors")
+    {'width': 0.5, 'std': (1, 2, 3)}
+    """
+    config = metadata.get("config", {})
+    if not isinstance(config, dict):
+        raise ValueError(f"{path}: its config is a {type(config).__name__}; expected the keywords of a network")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves out what fills new tensors with numbers; on the meta device PyTorch would import 900 modules for it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in FILLING:
+            return args[0] if args else kwargs["tensor"]
+        return torch.empty(*args, **kwargs) if func is torch.randn else func(*args, **kwargs)
+
+
+def outline(make: Callable[[], Net]) -> Net:
+    """The module that `make` makes, on the meta device: its tensors have shapes, and no storage.
+
+    >>> outline(lambda: nn.Linear(10**7, 10**7)).weight.shape
+    torch.Size([10000000, 10000000])
+    """
+    with torch.device("meta"), _Unfilled():
+        return make()
+
+
+def fitted(make: Callable[[], Net], weights: Mapping[str, Tensor], path: str | Path, name: str = "network") -> Net:
+    """The module that `make` makes, with `weights` in it, in eval mode; the global generator is left as it was.
+
+    Shapes are compared first, with a module that takes no memory: what a file says of a network's size may be wrong.
+
+    Args:
+        make: makes the module, of options that came from `path`. name: of the module, for the error.
+
+    Raises:
+        ValueError: the options are not those of a module, or the weights do not fit it; the error names `path`.
+
+    >>> fitted(lambda: nn.Linear(10**7, 10**7), {"weight": torch.ones(2, 3), "bias": torch.ones(2)}, "net.pth")
+    Traceback (most recent call last):
+    ValueError: net.pth: weight has shape (2, 3), but this Linear expects (10000000, 10000000)
+    """
     try:
-        net = kind(**metadata.get("config", {}))
-    except TypeError as error:
-        raise ValueError(f"{path} holds another network than {kind.__name__}: {error}") from error
+        skeleton = outline(make)
+    except Exception as error:  # whatever a constructor makes of options that are not its own
+        raise ValueError(f"{path} does not hold a {name} that can be built: {error}") from error
+    expected, given = _matched(skeleton, weights)
+    check(expected, given, path, type(skeleton).__name__)
+    with torch.random.fork_rng(devices=[]):
+        net = make()
     put(net, weights, path)
     return net.eval()
-
-
-def _published(path: Path) -> dict[str, Tensor]:
-    try:
-        with torch.serialization.safe_globals(NUMBERS):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        # the first sentence: what follows in PyTorch's message recommends to load it unsafely
-        reason = str(error).strip().partition(". ")[0].partition("\n")[0] or type(error).__name__
-        raise ValueError(
-            f"{path} is no checkpoint that can be read safely ({reason}); expected a state dict of tensors"
-        ) from error
-    for entry in CONTAINERS:
-        if isinstance(content, Mapping) and isinstance(content.get(entry), Mapping):
-            content = content[entry]
-    if not isinstance(content, Mapping) or not content:
-        raise ValueError(f"{path} holds a {type(content).__name__}; expected a state dict of tensors")
-    for key, value in content.items():
-        if not isinstance(value, Tensor):
-            known = ", ".join(CONTAINERS)
-            raise ValueError(f"{path}: {key} is a {type(value).__name__}; expected tensors, at the top or in {known}")
-    wrapped = all(key.startswith(PREFIX) for key in content)
-    return {key.removeprefix(PREFIX) if wrapped else key: value for key, value in content.items()}

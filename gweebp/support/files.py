@@ -83,7 +83,7 @@ def read_json(path: str | Path) -> Any:
     path = _existing(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and lists in lists
         raise ValueError(f"{path} is not valid JSON ({error}); delete it and make it again") from error
 
 
@@ -116,9 +116,13 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
             metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+        found = json.loads(metadata[METADATA]) if METADATA in metadata else metadata
+    # a broken header, a type that PyTorch lacks, metadata that are not JSON
+    except (SafetensorError, OSError, LookupError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} is not a readable safetensors file ({error}); delete it and make it again") from error
-    return tensors, json.loads(metadata[METADATA]) if METADATA in metadata else metadata
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: its metadata are a {type(found).__name__}; expected names and values")
+    return tensors, found
 
 
 def read_image(path: str | Path) -> Tensor:

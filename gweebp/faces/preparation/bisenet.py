@@ -39,6 +39,8 @@ class BiSeNet(nn.Module):
 
     def __init__(self, classes: int = 19, width: float = 1.0) -> None:
         super().__init__()
+        if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
+            raise ValueError(f"classes must be a whole number of at least 1, got {classes!r}")
         self.config = {"classes": classes, "width": width}
         w64, w128, w256 = (scaled(channels, width) for channels in (64, 128, 256))
         self.cp = _ContextPath(width)

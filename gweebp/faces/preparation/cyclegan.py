@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gweebp.faces.preparation.resnet_generator import ResnetGenerator
 from gweebp.networks import weights
+from gweebp.networks.embedding import check_side
 
 __all__ = ["Translator", "build", "load", "published", "translate"]
 
@@ -37,6 +38,7 @@ class Translator(nn.Module):
 
     def __init__(self, width: float = 1.0, blocks: int = 9, size: int = 256) -> None:
         super().__init__()
+        check_side(size, _STEP)
         self.config = {"width": width, "blocks": blocks, "size": size}
         self.size = size
         self.to_photo = ResnetGenerator(width, blocks)
@@ -120,11 +122,9 @@ def published(path: str | Path) -> ResnetGenerator:
     """
     tensors, _ = weights.read(path)
     first = tensors.get("model.1.weight")
-    if first is None:
+    if first is None or first.dim() != 4:
         raise ValueError(
-            f"{path} holds no generator of CycleGAN: it has no model.1.weight; it has {sorted(tensors)[:3]}"
+            f"{path} holds no generator of CycleGAN: it has no convolution model.1.weight; it has {sorted(tensors)[:3]}"
         )
     blocks = len({key.split(".")[1] for key in tensors if ".conv_block." in key})
-    net = ResnetGenerator(len(first) / 64, blocks)
-    weights.put(net, tensors, path)
-    return net.eval()
+    return weights.fitted(lambda: ResnetGenerator(len(first) / 64, blocks), tensors, path, "generator of CycleGAN")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gweebp.faces.preparation import pluralistic
 from gweebp.networks import weights
+from gweebp.networks.embedding import check_side
 
 __all__ = ["Inpainter", "build", "load", "published"]
 
@@ -39,8 +40,9 @@ class Inpainter(nn.Module):
 
     def __init__(self, width: float = 1.0, size: int = 256) -> None:
         super().__init__()
-        if size < 32 or size % 32:
-            raise ValueError(f"size must be a positive multiple of 32, got {size}")
+        check_side(size, 32)
+        if size % 32:
+            raise ValueError(f"size must be a multiple of 32, got {size}")
         self.config = {"width": width, "size": size}
         self.size = size
         self.encoder = pluralistic.Encoder(width)
@@ -119,7 +121,6 @@ def load(path: str | Path) -> Inpainter:
 def published(encoder: str | Path, generator: str | Path) -> Inpainter:
     """The published network from its two checkpoints, net_E.pth and net_G.pth, in eval mode."""
     net = Inpainter()
-    for part, path in ((net.encoder, encoder), (net.generator, generator)):
-        tensors, _ = weights.read(path)
-        weights.put(part, tensors, path)
+    net.encoder = weights.fitted(pluralistic.Encoder, weights.read(encoder)[0], encoder)
+    net.generator = weights.fitted(pluralistic.Generator, weights.read(generator)[0], generator)
     return net.eval()

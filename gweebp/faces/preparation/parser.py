@@ -19,6 +19,7 @@ from gweebp.faces.preparation.bisenet import CLASSES, BiSeNet
 from gweebp.faces.preparation.parse import NONE
 from gweebp.faces.quadruplets import PARTS
 from gweebp.networks import weights
+from gweebp.networks.embedding import check_side
 
 __all__ = ["PARTS_OF", "Parser", "normalised"]
 
@@ -55,6 +56,7 @@ class Parser:
         classes = net.config["classes"]
         if classes not in (len(CLASSES), len(PARTS) + 1):
             raise ValueError(f"a parser has {len(CLASSES)} or {len(PARTS) + 1} classes, this network {classes}")
+        check_side(size)
         self.net, self.size = net.eval(), size
         part_of = {name: code for code, part in enumerate(PARTS) for name in PARTS_OF[part]}
         names = [part_of.get(name, NONE) for name in CLASSES]
@@ -67,9 +69,12 @@ class Parser:
         Raises FileNotFoundError, or ValueError for a file that can't be read safely or holds another network.
         """
         tensors, metadata = weights.read(path)
-        net = BiSeNet(**metadata.get("config", {}))
-        weights.put(net, tensors, path)
-        return cls(net, metadata.get("record", {}).get("size", PUBLISHED_SIZE))
+        net = weights.fitted(lambda: BiSeNet(**weights.config_of(metadata, path)), tensors, path, "BiSeNet")
+        record = metadata.get("record")
+        try:
+            return cls(net, record["size"] if isinstance(record, dict) and "size" in record else PUBLISHED_SIZE)
+        except ValueError as error:
+            raise ValueError(f"{path} holds no face parser: {error}") from error
 
     def save(self, path: str | Path, record: dict[str, object] | None = None) -> None:
         """Write network and size to one safetensors file, atomically; `record` rides along."""

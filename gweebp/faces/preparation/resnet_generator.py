@@ -13,6 +13,8 @@ from gweebp.networks.embedding import scaled
 
 __all__ = ["PatchGAN", "ResnetGenerator"]
 
+MOST_BLOCKS = 100  # the published generators have 6 or 9
+
 
 class ResnetGenerator(nn.Module):
     """Images (b, 3, h, w) in -1..1 to images of the same size and range; h and w are multiples of 4.
@@ -28,6 +30,8 @@ class ResnetGenerator(nn.Module):
 
     def __init__(self, width: float = 1.0, blocks: int = 9) -> None:
         super().__init__()
+        if not isinstance(blocks, int) or isinstance(blocks, bool) or not 0 <= blocks <= MOST_BLOCKS:
+            raise ValueError(f"blocks must be a whole number in 0..{MOST_BLOCKS}, got {blocks!r}")
         self.config = {"width": width, "blocks": blocks}
         a, b, c = (scaled(channels, width) for channels in (64, 128, 256))
         self.model = nn.Sequential(

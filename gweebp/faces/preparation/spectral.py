@@ -64,4 +64,6 @@ class _Weights(nn.Module):
 
 
 def _unit(vector: Tensor) -> Tensor:
+    if vector.is_meta:  # no numbers, so no length: only its shape is asked for
+        return vector
     return vector / (vector.norm() + 1e-12)
