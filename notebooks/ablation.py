@@ -31,10 +31,12 @@
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
 network = "lcnn9"  # the network of the example
 dataset = ""  # the dataset of the example; empty: the first of `datasets`
-sample = 0  # which quadruplet is the example, from 0
+sample = -1  # which quadruplet is the example, from 0; -1: the typical one
 margin = 0.05  # a smaller difference of an area is not noticeable
 resamples = 2000  # bootstrap resamples behind each interval
 seed = 0  # of the bootstrap
@@ -44,7 +46,7 @@ from myst_nb import glue
 
 import gweebp
 from gweebp import figures
-from gweebp.experiment import examples, scores, sliders
+from gweebp.experiment import examples, scores, sliders, typical_cases
 from gweebp.experiment.build import open_runs
 from gweebp.experiment.claims import CLAIMS, EXTENDED, judge
 from gweebp.experiment.tables import frame, stacked
@@ -53,7 +55,9 @@ from gweebp.networks import as_input
 
 FAMILY = [name for pair in EXTENDED for name in reversed(pair)]
 LABELS = {extended: (extended, original) for extended, original in EXTENDED}
-NONE = "The inpainting game is not played on this dataset: its people have no doppelgängers."
+NONE = (
+    "The inpainting game is not played on this dataset: its people have no doppelgängers."
+)
 
 # %% [markdown]
 # ## How much there is to extend
@@ -70,13 +74,16 @@ frame(negative, "run").map("{:.1%}".format)
 
 # %% tags=["remove-output"]
 (run,) = open_runs(build, dataset or datasets.split(",")[0], network)
+sample = typical_cases.index(run, "inpainting", "gweebp", sample)
 four, what = examples.quadruplet(run, sample)
 op, om, in_ = (as_input(run.net, image) for image in (four.op, four.om, four.in_))
 maps = {name: gweebp.explain(run.net, op, om, in_, method=name)[0] for name in FAMILY}
 titles = ["OP", "IP", *(style_of(name).label for name in FAMILY)]
 images = [four.op[0], four.ip[0], *[four.op[0]] * len(FAMILY)]
 shown = [None, None, *maps.values()]
-picture = figures.image_grid(images, titles, maps=shown, regions=[None, *[four.region[0]] * 7], columns=4)
+picture = figures.image_grid(
+    images, titles, maps=shown, regions=[None, *[four.region[0]] * 7], columns=4
+)
 glue("run", run.title, display=False)
 glue("what", what, display=False)
 glue("fig-ablation-maps", picture)
@@ -95,7 +102,9 @@ glue("fig-ablation-maps", picture)
 
 # %% tags=["hide-input"]
 start = run.net.saliency_layer.removeprefix("features.")
-figures.layer_slider(four.op[0], sliders.weighting(run, four), ("extended EBP", "gweEBP"), start)
+figures.layer_slider(
+    four.op[0], sliders.weighting(run, four), ("extended EBP", "gweEBP"), start
+)
 
 # %% [markdown]
 # ## All quadruplets
@@ -107,7 +116,10 @@ axes = {"xlabel": "FAR", "ylabel": "SR", "xlim": (0, 0.3), "bands": []}
 glue("fig-ablation-curves", figures.curves(lines, **axes) if lines else figures.note(NONE))
 gain = scores.differences(runs, "inpainting-10", LABELS, **options)
 xlabel = "extended minus original, mean SR up to FAR 10 %"
-glue("fig-ablation-gain", figures.differences(gain, xlabel=xlabel) if gain else figures.note(NONE))
+glue(
+    "fig-ablation-gain",
+    figures.differences(gain, xlabel=xlabel) if gain else figures.note(NONE),
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-ablation-curves
@@ -129,7 +141,10 @@ glue("fig-ablation-gain", figures.differences(gain, xlabel=xlabel) if gain else 
 # %%
 names = ("sr-5", "inpainting-10", "inpainting")
 tables = {
-    scores.MEASURES[name].label.partition(": ")[2]: scores.differences(runs, name, LABELS, **options) for name in names
+    scores.MEASURES[name].label.partition(": ")[2]: scores.differences(
+        runs, name, LABELS, **options
+    )
+    for name in names
 }
 stacked({label: scores.table(found) for label, found in tables.items()}, "method")
 
@@ -139,7 +154,9 @@ stacked({label: scores.table(found) for label, found in tables.items()}, "method
 
 # %% tags=["hide-input"]
 weighting = {extended: ("gweebp", extended) for extended, _ in EXTENDED}
-frame(scores.table(scores.differences(runs, "inpainting-10", weighting, **options)), "method")
+frame(
+    scores.table(scores.differences(runs, "inpainting-10", weighting, **options)), "method"
+)
 
 # %% [markdown]
 # ## What the numbers say
@@ -149,7 +166,13 @@ frame(scores.table(scores.differences(runs, "inpainting-10", weighting, **option
 
 # %% tags=["hide-input"]
 glue("margin", f"{margin:g}", display=False)
-judged = judge(runs, [c for c in CLAIMS if c.key in ("C5", "C6")], margin=margin, resamples=resamples, seed=seed)
+judged = judge(
+    runs,
+    [c for c in CLAIMS if c.key in ("C5", "C6")],
+    margin=margin,
+    resamples=resamples,
+    seed=seed,
+)
 Markdown("\n".join(f"- *{j.claim.text}* {j.sentence}" for j in judged))
 
 # %% [markdown]

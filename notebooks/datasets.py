@@ -34,13 +34,15 @@
 # z' = \sqrt{1 - \varepsilon^2}\, z + \varepsilon\, u, \qquad u \sim \mathcal N(0, I),
 # $$
 #
-# a person as likely as the first, at a correlation of $\sqrt{1 - \varepsilon^2}$: the error $\varepsilon$ is what makes
+# The remembered face is as typical as the real one, and correlates with it by $\sqrt{1 - \varepsilon^2}$: the error $\varepsilon$ is what makes
 # the task hard. A {term}`doppelgänger` is the same $z$ with the latents of one part exchanged for another person's.
 
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
 people = 6  # how many people the contact sheet shows
 sample = 0  # whose doppelgängers: a test subject, from 0
 error = 0.45  # ε of the eyewitness in the worked example, 0 to 1
@@ -74,20 +76,24 @@ for eps in (0.1, error, 0.9):
 pd.DataFrame(rows).T
 
 # %% [markdown]
-# The library does so to whole people, and forgets less of what nobody forgets: each latent scales $\varepsilon$ by a
-# factor of its own. Of a person at $z = 0$, with $u = 1$, what is left is $\varepsilon$ itself:
+# The library does this to every trait, with a smaller $\varepsilon$ for traits that witnesses remember well. With $z = 0$ and
+# $u = 1$ the table shows each trait's $\varepsilon$:
 
 # %%
 nobody, ones = torch.zeros(1, parameters.COUNT), torch.ones(1, parameters.COUNT)
 left = parameters.misremember(nobody, ones, error)[0]
-assert torch.allclose(left, torch.tensor([error * row.remembered for row in parameters.PARAMETERS]))
-latents = pd.DataFrame({"part": [row.part for row in parameters.PARAMETERS], "ε": left.numpy().round(2)})
-latents.groupby("part", sort=False)["ε"].agg(["count", "min", "max"]).rename(columns={"count": "latents"}).rename_axis(
-    None
+assert torch.allclose(
+    left, torch.tensor([error * row.remembered for row in parameters.PARAMETERS])
 )
+latents = pd.DataFrame(
+    {"part": [row.part for row in parameters.PARAMETERS], "ε": left.numpy().round(2)}
+)
+latents.groupby("part", sort=False)["ε"].agg(["count", "min", "max"]).rename(
+    columns={"count": "latents"}
+).rename_axis(None)
 
 # %% [markdown]
-# ## Live: one person, six doppelgängers
+# ## One person, six doppelgängers
 #
 # The world draws anybody, by seed and number alone. Here is test subject number {glue:text}`sample` of each set,
 # first as they are, then with one part after the other exchanged. The outline is the region in which the sketch changed:
@@ -95,19 +101,27 @@ latents.groupby("part", sort=False)["ε"].agg(["count", "min", "max"]).rename(co
 
 # %% tags=["remove-output", "hide-input"]
 glue("sample", str(sample), display=False)
-sets = {run.dataset: run for run in open_runs(build, datasets, networks)}  # one run a dataset: they share its faces
+sets = {
+    run.dataset: run for run in open_runs(build, datasets, networks)
+}  # one run a dataset: they share its faces
 with_twins = {name: run.candidates for name, run in sets.items() if len(run.candidates)}
 sheet, regions, rows = [], [], []
 for name, four in with_twins.items():
     kind = name.removeprefix("synthetic-")
     mine = slice(sample * len(PARTS), (sample + 1) * len(PARTS))
     sheet += [four.op[mine][0], *four.ip[mine], four.om[mine][0], *four.in_[mine]]
-    mates = [None] * len(PARTS) if four.mate_region is None else list(four.mate_region[mine])
+    mates = (
+        [None] * len(PARTS) if four.mate_region is None else list(four.mate_region[mine])
+    )
     regions += [None, *four.region[mine], None, *mates]
     rows += [f"{kind}\nsketch", f"{kind}\nphoto"]
 titles = ["as is", *PARTS] + [""] * (len(sheet) - len(PARTS) - 1)
 NONE = "The people of this set are real: they have no exact doppelgängers, and there is nothing to show here."
-twins = figures.image_grid(sheet, titles, regions=regions, rows=rows, columns=len(PARTS) + 1) if sheet else None
+twins = (
+    figures.image_grid(sheet, titles, regions=regions, rows=rows, columns=len(PARTS) + 1)
+    if sheet
+    else None
+)
 glue("fig-doppelgangers", twins or figures.note(NONE))
 
 # %% [markdown]
@@ -126,7 +140,10 @@ glue("fig-doppelgangers", twins or figures.note(NONE))
 shares = {}
 for name, four in with_twins.items():
     outside = ((four.op != four.ip).any(1) & ~four.region).sum()
-    by_part = {part: f"{four.region[four.part == k].float().mean():.1%}" for k, part in enumerate(PARTS)}
+    by_part = {
+        part: f"{four.region[four.part == k].float().mean():.1%}"
+        for k, part in enumerate(PARTS)
+    }
     shares[name] = by_part | {"pixels changed outside": str(int(outside))}
 pd.DataFrame(shares, index=[*PARTS, "pixels changed outside"]).T
 
@@ -135,7 +152,10 @@ pd.DataFrame(shares, index=[*PARTS, "pixels changed outside"]).T
 
 # %%
 sizes = {
-    name: {"stands for": STANDS_FOR.get(name, ""), "pixels": "×".join(map(str, run.faces.photos.shape[2:]))}
+    name: {
+        "stands for": STANDS_FOR.get(name, ""),
+        "pixels": "×".join(map(str, run.faces.photos.shape[2:])),
+    }
     | run.faces.sizes
     | {"gallery": len(run.faces.gallery()), "quadruplets": len(run.candidates)}
     for name, run in sets.items()
@@ -149,8 +169,14 @@ pd.DataFrame(sizes)
 # that can't be read is skipped and listed:
 
 # %% tags=["hide-input"]
-skipped = [{"set": name} | item for name, run in sets.items() for item in run.faces.record.get("skipped", [])]
-pd.DataFrame(skipped, columns=["set", "item", "why"]) if skipped else Markdown("*None was skipped.*")
+skipped = [
+    {"set": name} | item
+    for name, run in sets.items()
+    for item in run.faces.record.get("skipped", [])
+]
+pd.DataFrame(skipped, columns=["set", "item", "why"]) if skipped else Markdown(
+    "*None was skipped.*"
+)
 
 # %% tags=["remove-output", "hide-input"]
 sheet, rows = [], []
@@ -174,8 +200,15 @@ glue("fig-people", figures.image_grid(sheet, rows=rows, columns=len(sheet) // le
 # Kind, size, seed, error and numbers are arguments; this is how a profile makes its sets:
 
 # %% tags=["remove-output"]
-world = synthetic.faceset("composite", subjects=4, distractors=0, size=64, seed=7, error=error, doppelgangers=0)
-glue("fig-own", figures.image_grid([*world.photos, *world.sketches], rows=["photo", "sketch"], columns=4))
+world = synthetic.faceset(
+    "composite", subjects=4, distractors=0, size=64, seed=7, error=error, doppelgangers=0
+)
+glue(
+    "fig-own",
+    figures.image_grid(
+        [*world.photos, *world.sketches], rows=["photo", "sketch"], columns=4
+    ),
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-own

@@ -118,10 +118,15 @@ glue("forward", neurons({"": (values, [W0, W2, W1])}, names, numbered=True, colu
 # divided by the row's sum.
 
 # %%
-positive = [np.maximum(0, W) * child for W, child in [(W0, embedding), (W2, hidden), (W1, pixels)]]
-share0, share2, share1 = (excitation / excitation.sum(1, keepdims=True) for excitation in positive)
+positive = [
+    np.maximum(0, W) * child for W, child in [(W0, embedding), (W2, hidden), (W1, pixels)]
+]
+share0, share2, share1 = (
+    excitation / excitation.sum(1, keepdims=True) for excitation in positive
+)
 for name, share in zip(
-    ("embedding from head", "hidden from embedding", "pixels from hidden"), (share0, share2, share1)
+    ("embedding from head", "hidden from embedding", "pixels from hidden"),
+    (share0, share2, share1),
 ):
     print(name, *share)
 
@@ -130,15 +135,23 @@ for name, share in zip(
 
 # %%
 mwp = {}
-for towards, prior in {"mate": np.array([1.0, 0.0]), "non-mate": np.array([0.0, 1.0])}.items():
+for towards, prior in {
+    "mate": np.array([1.0, 0.0]),
+    "non-mate": np.array([0.0, 1.0]),
+}.items():
     mwp[towards] = [prior]
     for share in (share0, share2, share1):
         mwp[towards].append(mwp[towards][-1] @ share)
-    print(f"{towards:9}", *mwp[towards], " sums", *(round(p.sum(), 12) for p in mwp[towards]))
+    print(
+        f"{towards:9}", *mwp[towards], " sums", *(round(p.sum(), 12) for p in mwp[towards])
+    )
 
 # %% tags=["hide-input", "remove-output"]
 by = (share0, share2, share1)
-panels = {f"towards the {t}": (walk, [p[:, None] * s for p, s in zip(walk, by)]) for t, walk in mwp.items()}
+panels = {
+    f"towards the {t}": (walk, [p[:, None] * s for p, s in zip(walk, by)])
+    for t, walk in mwp.items()
+}
 glue("walk", neurons(panels, ["head", "emb.", "hidden", "pixels"], numbered=True))
 for towards, walk in mwp.items():
     glue(towards, ", ".join(f"{p:.4g}" for p in walk[-1]), display=False)
@@ -174,7 +187,17 @@ kept = np.empty(3, dtype=bool)
 kept[order] = M[order].cumsum() >= 0.2
 m, n = (x * kept / (x * kept).sum() for x in (M, N))
 tcebp = np.maximum(0, m - n)
-print("cEBP ", cebp / cebp.sum(), "\nkept ", kept, "\nm, n ", m, n, "\ntcEBP", tcebp / tcebp.sum())
+print(
+    "cEBP ",
+    cebp / cebp.sum(),
+    "\nkept ",
+    kept,
+    "\nm, n ",
+    m,
+    n,
+    "\ntcEBP",
+    tcebp / tcebp.sum(),
+)
 
 # %% [markdown]
 # Three variants, three answers: EBP names the middle pixel first but the others too, cEBP the left pixel alone, tcEBP
@@ -191,7 +214,10 @@ print("cEBP ", cebp / cebp.sum(), "\nkept ", kept, "\nm, n ", m, n, "\ntcEBP", t
 
 # %%
 net = nn.Sequential(
-    nn.Conv2d(1, 2, (1, 3), bias=False), nn.ReLU(), nn.Conv2d(2, 2, 1, bias=False), nn.Flatten()
+    nn.Conv2d(1, 2, (1, 3), bias=False),
+    nn.ReLU(),
+    nn.Conv2d(2, 2, 1, bias=False),
+    nn.Flatten(),
 ).double()
 net[0].weight.data = torch.tensor(W1).view(2, 1, 1, 3)
 net[2].weight.data = torch.tensor(W2).view(2, 2, 1, 1)
@@ -203,7 +229,11 @@ for layer, by_hand in {"1": mwp["mate"][2], "input": mwp["mate"][3]}.items():
     print(layer, found.flatten())
     assert np.allclose(found.flatten(), by_hand, rtol=0, atol=1e-12)
 
-for method, by_hand in {"ebp": M, "cebp": cebp / cebp.sum(), "tcebp": tcebp / tcebp.sum()}.items():
+for method, by_hand in {
+    "ebp": M,
+    "cebp": cebp / cebp.sum(),
+    "tcebp": tcebp / tcebp.sum(),
+}.items():
     saliency = gweebp.explain(net, *triplet, method=method, layer="input")
     print(f"{method:5}", saliency.flatten())
     assert np.allclose(saliency.flatten(), by_hand, rtol=0, atol=1e-12)
@@ -236,7 +266,9 @@ class Share(torch.autograd.Function):
     def backward(ctx, p):
         a, w = ctx.saved_tensors
         excitation = F.conv2d(a, w)
-        return a * F.conv_transpose2d(torch.where(excitation > 0, p / excitation, 0), w), None
+        return a * F.conv_transpose2d(
+            torch.where(excitation > 0, p / excitation, 0), w
+        ), None
 
 
 class Watch(TorchFunctionMode):
@@ -252,7 +284,13 @@ class Watch(TorchFunctionMode):
 # %%
 torch.manual_seed(seed)
 small = nn.Sequential(
-    *(nn.Conv2d(1, 4, 3, bias=False), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3, bias=False), nn.ReLU()),
+    *(
+        nn.Conv2d(1, 4, 3, bias=False),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 6, 3, bias=False),
+        nn.ReLU(),
+    ),
     *(nn.Conv2d(6, 5, 3, bias=False), nn.Flatten()),
 ).double()
 images = torch.rand(3, 1, 1, 12, 12, dtype=torch.float64)
@@ -265,7 +303,9 @@ at_head = (
 at_head *= e > 0
 (twin,) = torch.autograd.grad(e, probe, at_head / at_head.sum())
 library = gweebp.mwp(small, *images, layer="input", **plain)
-print(f"sum {twin.sum():.6f}, agrees with the library: {torch.allclose(twin, library, rtol=0, atol=1e-12)}")
+print(
+    f"sum {twin.sum():.6f}, agrees with the library: {torch.allclose(twin, library, rtol=0, atol=1e-12)}"
+)
 assert torch.allclose(twin, library, rtol=0, atol=1e-12)
 
 # %% [markdown]
@@ -281,8 +321,16 @@ assert torch.allclose(twin, library, rtol=0, atol=1e-12)
 
 # %%
 vgg = networks.build("vgg16", seed=seed, width=0.125, size=size, embedding=32).double()
-images = torch.rand(3, 1, 3, size, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-for layer in ("features.relu5_3", "features.relu5_1", "features.pool4", "features.pool3", "features.pool1"):
+images = torch.rand(
+    3, 1, 3, size, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+)
+for layer in (
+    "features.relu5_3",
+    "features.relu5_1",
+    "features.pool4",
+    "features.pool3",
+    "features.pool1",
+):
     p = gweebp.mwp(vgg, *images, layer=layer, **plain)
     assert (p >= 0).all() and abs(1 - p.sum()) < 1e-10
     print(f"{layer:17} {p[0].numel():6} neurons, sum {p.sum():.9f}")

@@ -101,7 +101,9 @@ print("hidden", hidden, " embedding", embedding, " head", W0 @ embedding)
 
 # %%
 steps = [(W0, embedding, W0 @ embedding), (W2, hidden, embedding), (W1, pixels, hidden)]
-excitation = [np.maximum(0, np.sign(parent)[:, None] * W * child) for W, child, parent in steps]
+excitation = [
+    np.maximum(0, np.sign(parent)[:, None] * W * child) for W, child, parent in steps
+]
 shares = [x / x.sum(1, keepdims=True) for x in excitation]
 eebp = [np.array([1.0, 0.0])]
 for share in shares:
@@ -125,7 +127,10 @@ names = ["head", "emb.", "hidden", "pixels"]
 toy = {"": ([W0 @ embedding, embedding, hidden, pixels], [W0, W2, W1])}
 glue("turned", neurons(toy, names, numbered=True, columns=1))
 walks = {"EBP": (ebp, seen), "extended EBP": (eebp, shares)}
-walks = {title: (p, [p_i[:, None] * s for p_i, s in zip(p, by)]) for title, (p, by) in walks.items()}
+walks = {
+    title: (p, [p_i[:, None] * s for p_i, s in zip(p, by)])
+    for title, (p, by) in walks.items()
+}
 glue("walks", neurons(walks, names, numbered=True))
 for name, p in {"ebp": ebp[-1], "eebp": eebp[-1], "negative": eebp[1][1:]}.items():
     glue(f"{name}_shares", ", ".join(f"{x:.4g}" for x in p), display=False)
@@ -161,7 +166,9 @@ for name, p in {"ebp": ebp[-1], "eebp": eebp[-1], "negative": eebp[1][1:]}.items
 # ## From the library
 
 # %%
-net = nn.Sequential(nn.Conv2d(1, 2, (1, 3), bias=False), nn.Conv2d(2, 2, 1, bias=False), nn.Flatten()).double()
+net = nn.Sequential(
+    nn.Conv2d(1, 2, (1, 3), bias=False), nn.Conv2d(2, 2, 1, bias=False), nn.Flatten()
+).double()
 net[0].weight.data = torch.tensor(W1).view(2, 1, 1, 3)
 net[1].weight.data = torch.tensor(W2).view(2, 2, 1, 1)
 triplet = torch.tensor(pixels).view(1, 1, 1, 3), torch.tensor(W0[:1]), torch.tensor(W0[1:])
@@ -195,15 +202,24 @@ for extended, walk in {False: ebp, True: eebp}.items():
 # %%
 torch.manual_seed(seed)
 net = nn.Sequential(nn.Conv2d(1, 8, (1, 6)), nn.Conv2d(8, 4, 1), nn.Flatten()).double()
-probe, m, n = torch.randn(1, 1, 1, 6).double(), torch.randn(1, 4).double(), torch.randn(1, 4).double()
-above, below = (gweebp.mwp(net, probe, m, n, layer=at, weighted=False).flatten() for at in ("0", "input"))
+probe, m, n = (
+    torch.randn(1, 1, 1, 6).double(),
+    torch.randn(1, 4).double(),
+    torch.randn(1, 4).double(),
+)
+above, below = (
+    gweebp.mwp(net, probe, m, n, layer=at, weighted=False).flatten()
+    for at in ("0", "input")
+)
 a, W, bias = probe.flatten(), net[0].weight.detach().view(8, 6), net[0].bias.detach()
 sigma = torch.sign(W @ a + bias)
 s = sigma * above / ((sigma * (W @ a) + W.abs() @ a.abs()) / 2)
 closed = (a * (W.T @ s) + a.abs() * (W.abs().T @ s.abs())) / 2
 print("closed form", closed, "\nlibrary    ", below)
-glue("condition", f"1/{1 / closed_form.CONDITION:.0f}", display=False)
 assert torch.allclose(closed, below, rtol=0, atol=1e-12)
+
+# %% tags=["remove-cell"]
+glue("condition", f"1/{1 / closed_form.CONDITION:.0f}", display=False)
 
 # %% [markdown]
 # ### Where it cancels
@@ -229,9 +245,13 @@ ignored, unlike = {}, {}
 for title, name, width in (("LCNN9", "lcnn9", 0.25), ("VGG16", "vgg16", 0.125)):
     net = networks.build(name, seed=seed, width=width, size=size, embedding=64).double()
     generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(3, triplets, net.channels, size, size, generator=generator, dtype=torch.float64)
+    images = torch.rand(
+        3, triplets, net.channels, size, size, generator=generator, dtype=torch.float64
+    )
     ignored[title] = layerwise.ignored_by_ebp(net, *images)
-    ebp_map, eebp_map = (gweebp.explain(net, *images, method=method) for method in ("ebp", "eebp"))
+    ebp_map, eebp_map = (
+        gweebp.explain(net, *images, method=method) for method in ("ebp", "eebp")
+    )
     unlike[title] = (ebp_map - eebp_map).abs().sum().item() / 2 / triplets
 
 for title, shares in ignored.items():
@@ -240,7 +260,9 @@ for title, shares in ignored.items():
 # %% tags=["hide-input", "remove-output"]
 panels = {title: {"ignored": shares} for title, shares in ignored.items()}
 glue("ignored", by_depth(panels, xlabel="share ignored by EBP"))
-for title, (head, *convolutions) in ((title, shares.values()) for title, shares in ignored.items()):
+for title, (head, *convolutions) in (
+    (title, shares.values()) for title, shares in ignored.items()
+):
     glue(f"head_{title}", f"{head:.0%}", display=False)
     glue(f"least_{title}", f"{abs(min(convolutions)):.0%}", display=False)
     glue(f"most_{title}", f"{abs(max(convolutions)):.0%}", display=False)
@@ -268,8 +290,13 @@ assert max(map(abs, convolutions)) < 1e-9  # VGG16, the last
 
 # %%
 net = nn.Sequential(net, nn.ReLU())
-walks = [gweebp.explain(net, *images, method=method, layer="0.features.pool4") for method in ("ebp", "eebp")]
-print("EBP = eEBP with a ReLU on the embedding:", torch.allclose(*walks, rtol=0, atol=1e-14))
+walks = [
+    gweebp.explain(net, *images, method=method, layer="0.features.pool4")
+    for method in ("ebp", "eebp")
+]
+print(
+    "EBP = eEBP with a ReLU on the embedding:", torch.allclose(*walks, rtol=0, atol=1e-14)
+)
 assert torch.allclose(*walks, rtol=0, atol=1e-14)
 
 # %% [markdown]

@@ -15,7 +15,7 @@
 #
 # What do the maps look like, where a method does well and where it fails?
 #
-# Numbers hide what a look shows. This page puts the probe, its mate, the non-mate and all methods' maps side by side, as
+# Averages hide what a picture shows. This page puts the probe, its mate, the non-mate and all methods' maps side by side, as
 # the paper's supplement does for its faces. The cases are chosen by a rule, not by hand. Trials are ordered by a score of one method:
 # in the hiding game by the area under the triplet's own curve, in the inpainting game by the average precision of its
 # map against the swapped region. The *typical* case is the trial nearest to the median, the *worst* the lowest.
@@ -23,7 +23,9 @@
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
 by = "gweebp"  # the method whose scores choose the cases
 # %% tags=["hide-input"]
 from IPython.display import Markdown, display
@@ -36,7 +38,10 @@ from gweebp.figures import style_of
 
 runs = open_runs(build, datasets, networks)
 played = [run for run in runs if run.games.inpainting]
-Markdown(f"Cases by the scores of **{style_of(by).label}**; a dark map is zero, a bright one high.")
+Markdown(
+    f"Cases by the scores of **{style_of(by).label}**. The darker the colour, the more salient; where there is no colour, "
+    "the map is near zero. Under each map of a quadruplet stands its average precision."
+)
 
 # %% [markdown]
 # ## By hand
@@ -50,6 +55,10 @@ print(chosen)
 
 
 # %% tags=["hide-input"]
+def images_of(four):
+    return [image[0] for image in (four.op, four.om, four.ip, four.in_)]
+
+
 def show_quadruplets(case):
     """One figure a run: the quadruplet of that case, and OP under every method's map with the region's outline."""
     for run in played:
@@ -57,8 +66,15 @@ def show_quadruplets(case):
         row = typical_cases.choose(scores)[case]
         four = run.quadruplet(row)
         maps = {name: x[row] for name, x in maps_of(run, "inpainting").items()}
-        display(Markdown(f"**{run.title}**, quadruplet {row}, average precision {scores[row]:.2f}."))
-        display(figures.quadruplet(four.op[0], four.om[0], four.ip[0], four.in_[0], four.region[0], maps))
+        display(
+            Markdown(
+                f"**{run.title}**, quadruplet {row}, average precision {scores[row]:.2f}."
+            )
+        )
+        found = {
+            name: f"{typical_cases.inpainting_scores(run, name)[row]:.2f}" for name in maps
+        }
+        display(figures.quadruplet(*images_of(four), four.region[0], maps, notes=found))
     if not played:
         display(Markdown("No quadruplets were played in this profile."))
 

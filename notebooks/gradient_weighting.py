@@ -17,7 +17,7 @@
 # neuron that responds to any face excites the row of the mate and the row of the non-mate alike. Which responses made
 # the *difference*?
 #
-# The derivative of the decision knows. gweEBP {cite:p}`wang2025gweebp` weights every response by it before the
+# The gradient of the decision tells us. gweEBP {cite:p}`wang2025gweebp` weights every response by it before the
 # probability is shared out, and so needs one walk where the contrastive methods subtract two.
 
 # %% tags=["parameters"]
@@ -98,7 +98,9 @@ torch.set_printoptions(precision=3, sci_mode=False)
 # %%
 pixels = np.array([1.0, 2.0, 1.0])
 W1 = np.array([[1.0, 1.0, -1.0], [2.0, -1.0, -2.0], [3.0, 0.0, 2.0]])  # pixels → hidden
-W2 = np.array([[1.0, -3.0, 0.0], [-1.0, 2.0, 0.0], [0.0, 0.0, 2.0], [0.0, 0.0, 1.0]])  # hidden → embedding
+W2 = np.array(
+    [[1.0, -3.0, 0.0], [-1.0, 2.0, 0.0], [0.0, 0.0, 2.0], [0.0, 0.0, 1.0]]
+)  # hidden → embedding
 mate, nonmate = np.array([8.0, -6.0, 10.0, -5.0]), np.array([-8.0, 6.0, 10.0, 5.0])
 W0 = np.array([mate, nonmate])  # the lengths of its rows, and of the embedding, are 15
 
@@ -153,28 +155,41 @@ assert np.isclose(gradient[0][2], -p[2] * gain / 2 / 15, rtol=1e-12)
 # **The walk**, with $\hat a$ and with $\tilde a$ (the same line as in the last chapter):
 
 # %%
-weighted = [np.sign(a) * np.maximum(0, w) for a, w in zip((embedding, hidden, pixels), works)]
+weighted = [
+    np.sign(a) * np.maximum(0, w) for a, w in zip((embedding, hidden, pixels), works)
+]
 walks, flows = {}, {}
-for name, children in {"extended EBP": (embedding, hidden, pixels), "gweEBP": weighted}.items():
+for name, children in {
+    "extended EBP": (embedding, hidden, pixels),
+    "gweEBP": weighted,
+}.items():
     walks[name], flows[name] = [np.array([1.0, 0.0])], []
-    for W, child, parent in zip((W0, W2, W1), children, (W0 @ embedding, embedding, hidden)):
+    for W, child, parent in zip(
+        (W0, W2, W1), children, (W0 @ embedding, embedding, hidden)
+    ):
         x = np.maximum(0, np.sign(parent)[:, None] * W * child)
         share = x / np.maximum(x.sum(1, keepdims=True), 1e-300)
         flows[name].append(walks[name][-1][:, None] * share)
         walks[name].append(walks[name][-1] @ share)
-    print(f"{name:12}", *walks[name][1:], " sums", *(round(w.sum(), 9) for w in walks[name]))
+    print(
+        f"{name:12}", *walks[name][1:], " sums", *(round(w.sum(), 9) for w in walks[name])
+    )
 
 # %% [markdown]
 # Which of the two maps is right? Here it can be asked directly: set one pixel to zero, and see what is left of the
 # gain.
 
 # %%
-direction = torch.tensor(np.stack([m, n]))
+direction, without = torch.tensor(np.stack([m, n])), {}
 for place, pixel in zip(("left", "middle", "right"), np.eye(3)):
     e = torch.tensor(W2 @ W1 @ (pixels * (1 - pixel)))
     left = triplet_gain(e[None], direction[:1], direction[1:]).item()
     print(f"without the {place:6} pixel: gain {left:.3f}")
-    glue(f"without_{place}", round(left, 3), display=False)
+    without[place] = round(left, 3)
+
+# %% tags=["remove-cell"]
+for place, left in without.items():
+    glue(f"without_{place}", left, display=False)
 
 # %% tags=["hide-input", "remove-output"]
 glue("before_after", neurons({k: (walks[k], flows[k]) for k in walks}, names))
@@ -192,7 +207,7 @@ for name, p in {"shared": before[1][2:3], "before": before[-1], "after": after[-
 # thickness.
 # ```
 #
-# Extended EBP hands {glue:text}`shared` of the probability to $e_3$, which tells nobody from anybody, and ends with
+# Extended EBP hands {glue:text}`shared` of the probability to $e_3$, which does not distinguish anyone, and ends with
 # the pixels at {glue:text}`before`. gweEBP gives $e_3$ nothing and ends at {glue:text}`after`. Of the gain of
 # {glue:text}`gain`, setting the left pixel to zero leaves {glue:text}`without_left`, which is *more*; without the
 # middle one {glue:text}`without_middle` is left, without the right one {glue:text}`without_right`. gweEBP has that
@@ -202,7 +217,9 @@ for name, p in {"shared": before[1][2:3], "before": before[-1], "after": after[-
 # ## From the library
 
 # %%
-net = nn.Sequential(nn.Conv2d(1, 3, (1, 3), bias=False), nn.Conv2d(3, 4, 1, bias=False), nn.Flatten()).double()
+net = nn.Sequential(
+    nn.Conv2d(1, 3, (1, 3), bias=False), nn.Conv2d(3, 4, 1, bias=False), nn.Flatten()
+).double()
 net[0].weight.data = torch.tensor(W1).view(3, 1, 1, 3)
 net[1].weight.data = torch.tensor(W2).view(4, 3, 1, 1)
 triplet = torch.tensor(pixels).view(1, 1, 1, 3), direction[:1], direction[1:]
@@ -214,7 +231,12 @@ for name, by_hand in walks.items():
         assert np.allclose(found.flatten(), expected, rtol=0, atol=1e-12)
 
 net[1].weight.data *= 10  # a longer embedding points the same way: nothing changes
-assert np.allclose(gweebp.mwp(net, *triplet, layer="input").flatten(), walks["gweEBP"][3], rtol=0, atol=1e-12)
+assert np.allclose(
+    gweebp.mwp(net, *triplet, layer="input").flatten(),
+    walks["gweEBP"][3],
+    rtol=0,
+    atol=1e-12,
+)
 
 # %% [markdown]
 # ## No gain, no map
@@ -228,7 +250,9 @@ assert np.allclose(gweebp.mwp(net, *triplet, layer="input").flatten(), walks["gw
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     exchanged = gweebp.mwp(net, triplet[0], triplet[2], triplet[1], layer="input")
-    cosine = gweebp.mwp(net, triplet[0], triplet[2], triplet[1], layer="input", gain="cosine")
+    cosine = gweebp.mwp(
+        net, triplet[0], triplet[2], triplet[1], layer="input", gain="cosine"
+    )
 print(*(f"{w.category.__name__}: {w.message}" for w in caught))
 print("triplet gain:", exchanged.flatten(), " cosine:", cosine.flatten())
 
@@ -257,20 +281,35 @@ print("triplet gain:", exchanged.flatten(), " cosine:", cosine.flatten())
 
 # %%
 generator = torch.Generator().manual_seed(seed)
-probe, noise, other = torch.rand(3, triplets, 1, size, size, generator=generator, dtype=torch.float64)
+probe, noise, other = torch.rand(
+    3, triplets, 1, size, size, generator=generator, dtype=torch.float64
+)
 images = probe, probe + 0.1 * noise, other
 
 lost, against = {}, []
 for width in (1 / 32, 1 / 16, 1 / 4):
     net = networks.build("lcnn9", seed=seed, width=width, size=size, embedding=64).double()
-    lost[f"width 1/{1 / width:.0f}"], worked_against = layerwise.lost_by_weighting(net, *images)
+    lost[f"width 1/{1 / width:.0f}"], worked_against = layerwise.lost_by_weighting(
+        net, *images
+    )
     against += worked_against.values()
 for name, shares in lost.items():
-    print(f"{name:10} lost:", ", ".join(f"{layer} {abs(share):.3f}" for layer, share in shares.items()))
+    print(
+        f"{name:10} lost:",
+        ", ".join(f"{layer} {abs(share):.3f}" for layer, share in shares.items()),
+    )
 
 # %% tags=["hide-input", "remove-output"]
 most = {name: max(shares.values()) for name, shares in lost.items()}
-glue("lost", by_depth({"LCNN9": lost}, xlabel="share of the probability lost", xlim=(0, max(most.values())), columns=1))
+glue(
+    "lost",
+    by_depth(
+        {"LCNN9": lost},
+        xlabel="share of the probability lost",
+        xlim=(0, max(most.values())),
+        columns=1,
+    ),
+)
 glue("least_against", f"{min(against):.0%}", display=False)
 glue("most_against", f"{max(against):.0%}", display=False)
 glue("narrow", f"{max(most.values()):.1%}", display=False)

@@ -16,7 +16,7 @@
 # If a map is right about which pixels made a network prefer the mate, then the pixels that it calls unimportant can
 # go. How much of the probe can be hidden before the match is lost?
 #
-# The game {cite:p}`wang2025gweebp` is played on triplets whose probe finds its mate at rank 1; the non-mate is the
+# Castanon and Byrne introduced the game {cite:p}`castanon2018`; {cite:t}`wang2025gweebp` fill with the non-mate. It is played on triplets whose probe finds its mate at rank 1; the non-mate is the
 # face at rank 2. Pixels of the probe are replaced by the non-mate's, the least salient first. With $p_f$ the probe of
 # which the fraction $f$ is hidden,
 #
@@ -26,8 +26,8 @@
 # $$
 #
 # and the number that sums up a method is the area under $\text{TPR}$ over $f \in [0, 1]$. At $f = 0$ every triplet
-# is matched, by selection; at $f = 1$ the probe *is* the non-mate, and none is. All that a map can do is to decide how
-# late the curve falls.
+# is matched, by selection; at $f = 1$ the probe *is* the non-mate, and none is. A good map makes the curve fall late. A curve
+# need not fall steadily: a half-hidden probe is an image that the network has never seen, and hiding more of it can bring the match back.
 #
 # Why fill with the non-mate, and not with grey or noise? Because nothing in grey pulls the probe towards the
 # non-mate: all of it could be hidden and some probes would still be "matched".
@@ -35,10 +35,12 @@
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
 network = "lcnn9"  # the network of the example
 dataset = ""  # the dataset of the example; empty: the first of `datasets`
-sample = 0  # which triplet is the example, from 0
+sample = -1  # which triplet is the example, from 0; -1: the typical one
 method = "gweebp"  # the method of the example
 steps = 41  # shares hidden in the example, 0 and 1 among them
 resamples = 2000  # bootstrap resamples behind each interval
@@ -52,7 +54,7 @@ from myst_nb import glue
 
 import gweebp
 from gweebp import figures
-from gweebp.experiment import examples, scores
+from gweebp.experiment import examples, scores, typical_cases
 from gweebp.experiment.build import open_runs
 from gweebp.experiment.tables import frame
 from gweebp.figures import style_of
@@ -82,10 +84,14 @@ for name, saliency in (("good", good), ("bad", bad)):
     for pixel in [None, *saliency.flatten().argsort().tolist()]:
         if pixel is not None:
             image[pixel] = nonmate.flatten()[pixel]
-        to_mate, to_nonmate = (torch.cosine_similarity(image, x.flatten(), dim=0) for x in (probe, nonmate))
+        to_mate, to_nonmate = (
+            torch.cosine_similarity(image, x.flatten(), dim=0) for x in (probe, nonmate)
+        )
         rows.append(bool(to_mate > to_nonmate))
     matched_by_hand[name] = rows
-pd.DataFrame(matched_by_hand, index=pd.Index([f"{k} of 4" for k in range(5)], name="hidden")).T
+pd.DataFrame(
+    matched_by_hand, index=pd.Index([f"{k} of 4" for k in range(5)], name="hidden")
+).T
 
 # %% [markdown]
 # The library plays the same game on batches of images, maps and embeddings:
@@ -95,14 +101,23 @@ batch = [x.view(1, 1, 2, 2) for x in (probe, probe, nonmate)]
 for name, saliency in (("good", good), ("bad", bad)):
     played = hiding.play(lambda x: x.flatten(1), *batch, saliency[None], steps=5)
     assert played[0].tolist() == matched_by_hand[name]
-    print(f"{name} map: still matched {played[0].int().tolist()}, area {hiding.area(played).value:.3f}")
+    print(
+        f"{name} map: still matched {played[0].int().tolist()}, area {hiding.area(played).value:.3f}"
+    )
 
 # %% tags=["remove-output", "hide-input"]
 shares = [0, 0.25, 0.5, 0.75, 1]
-toys = [examples.hidden(batch[0], batch[2], saliency[None], shares) for saliency in (good, bad)]
+toys = [
+    examples.hidden(batch[0], batch[2], saliency[None], shares) for saliency in (good, bad)
+]
 verdict = {True: "mate", False: "non-mate"}
 titles = [verdict[matched] for rows in matched_by_hand.values() for matched in rows]
-glue("fig-hiding-toy", figures.image_grid([*toys[0], *toys[1]], titles, rows=["good map", "bad map"], columns=5))
+glue(
+    "fig-hiding-toy",
+    figures.image_grid(
+        [*toys[0], *toys[1]], titles, rows=["good map", "bad map"], columns=5
+    ),
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-hiding-toy
@@ -110,7 +125,7 @@ glue("fig-hiding-toy", figures.image_grid([*toys[0], *toys[1]], titles, rows=["g
 # :alt: Two rows of five images of two by two pixels. From left to right one more pixel is replaced; a title says whether the result is still nearer to the mate.
 #
 # The toy, from nothing hidden to everything hidden, with the face that each blend is matched to. The good map
-# keeps the pixel that decides until the end.
+# keeps one of the two deciding pixels until the end.
 # ```
 #
 # ## One triplet
@@ -121,20 +136,28 @@ glue("fig-hiding-toy", figures.image_grid([*toys[0], *toys[1]], titles, rows=["g
 # %%
 runs = open_runs(build, datasets, networks)
 (run,) = open_runs(build, dataset or datasets.split(",")[0], network)
+sample = typical_cases.index(run, "hiding", method, sample)
 triplet = run.triplet(sample)
 p, m, n = (as_input(run.net, image) for image in triplet)
 saliency = gweebp.explain(run.net, p, m, n, method=method)
 matched = hiding.play(run.net, p, m, n, saliency, steps=steps, seed=seed)
 hold = int(matched[0].long().cumprod(0).sum()) - 1  # the last step before the match is lost
+
+# %% tags=["remove-cell"]
 glue("run", run.title, display=False)
 glue("method", style_of(method).label, display=False)
 glue("hold", f"{hold / (steps - 1):.0%}", display=False)
 
 # %% tags=["remove-output", "hide-input"]
 shown = np.linspace(0, steps - 1, 6).round().astype(int)
-blends = examples.hidden(triplet[0], triplet[2], saliency, (shown / (steps - 1)).tolist(), seed)
+blends = examples.hidden(
+    triplet[0], triplet[2], saliency, (shown / (steps - 1)).tolist(), seed
+)
 titles = [f"{k / (steps - 1):.0%}: {verdict[bool(matched[0, k])]}" for k in shown]
-glue("fig-hiding-triplet", figures.triplet(*(image[0] for image in triplet), {method: saliency[0]}, columns=4))
+glue(
+    "fig-hiding-triplet",
+    figures.triplet(*(image[0] for image in triplet), {method: saliency[0]}, columns=4),
+)
 glue("fig-hiding-blends", figures.image_grid(list(blends), titles, columns=3))
 
 # %% [markdown]
@@ -159,14 +182,18 @@ glue("fig-hiding-blends", figures.image_grid(list(blends), titles, columns=3))
 # ## All triplets, all methods
 #
 # Each line is one method on all triplets of a network and dataset; the band is a 95 % bootstrap interval over
-# identities {cite:p}`efron1979`. `random` orders the pixels at random and `centre` from the middle outwards, without a look at the
-# image: a method must beat them.
+# identities {cite:p}`efron1979`. `random` orders the pixels at random and `center` from the middle outwards. Neither reads
+# the image or the network: a method must beat both.
 
 # %% tags=["remove-output", "hide-input"]
 options = {"resamples": resamples, "seed": seed}
 glue(
     "fig-hiding-curves",
-    figures.curves(scores.curves(runs, "hiding", **options), xlabel="share of the probe hidden", ylabel="TPR"),
+    figures.curves(
+        scores.curves(runs, "hiding", **options),
+        xlabel="share of the probe hidden",
+        ylabel="TPR",
+    ),
 )
 areas = scores.estimates(runs, "hiding", **options)
 glue("fig-hiding-areas", figures.forest(areas, xlabel="area under TPR"))
@@ -174,7 +201,7 @@ glue("fig-hiding-areas", figures.forest(areas, xlabel="area under TPR"))
 # %% [markdown]
 # ```{glue:figure} fig-hiding-curves
 # :name: fig-hiding-curves
-# :alt: One panel for each network and dataset. Curves of all methods start at 100 percent, where nothing is hidden, and fall to 0 where all is hidden.
+# :alt: One panel for each network and dataset. Each curve starts at 100 percent, where nothing is hidden, and ends at 0, where all is hidden.
 #
 # Hiding game: share of probes still matched against the share of their pixels hidden, with pointwise 95 % bands.
 # ```
@@ -196,9 +223,17 @@ table
 # the hard triplets. The paired difference settles it:
 
 # %% tags=["remove-output", "hide-input"]
-pairs = {other: ("gweebp", other) for run in runs for other in run.games.methods if other != "gweebp"}
+pairs = {
+    other: ("gweebp", other)
+    for run in runs
+    for other in run.games.methods
+    if other != "gweebp"
+}
 lead = scores.differences(runs, "hiding", pairs, **options)
-glue("fig-hiding-lead", figures.differences(lead, xlabel="area of gweEBP minus area of the other"))
+glue(
+    "fig-hiding-lead",
+    figures.differences(lead, xlabel="area of gweEBP minus area of the other"),
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-hiding-lead
@@ -215,14 +250,14 @@ glue("fig-hiding-lead", figures.differences(lead, xlabel="area of gweEBP minus a
 Markdown("\n".join(f"- {scores.leader(run, 'hiding', **options)}" for run in runs))
 
 # %% [markdown]
-# Against the order that knows nothing:
+# Compared with the random order:
 
 # %% tags=["hide-input"]
 Markdown("\n".join(f"- {scores.beats(run, 'hiding', **options)}" for run in runs))
 
 # %% [markdown]
 # Beating `random` need not mean much: it hides scattered pixels where a map hides patches, and a network may take the
-# one worse than the other. `centre` hides a patch as well, and knows where faces are:
+# one worse than the other. `center` hides a patch as well, and knows where faces are:
 
 # %% tags=["hide-input"]
 Markdown("\n".join(f"- {scores.beats(run, 'hiding', 'center', **options)}" for run in runs))

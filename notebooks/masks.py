@@ -18,12 +18,15 @@
 # CorrRISE {cite:p}`lu2024corrrise` correlates random masks with similarities, at its authors' setting 5000 of them for each
 # probe. Its map is an estimate, and its error falls with the number of masks. The default profile of this book
 # uses few, so that a laptop can play the games for every method; this page shows what that costs, on quadruplets of the
-# inpainting game whose true region is known. Fewer masks are always the first of more, so a line here is one experiment that goes on.
+# inpainting game whose true region is known. A smaller number of masks is always the
+# start of a larger one, so each line follows one growing experiment.
 
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
 samples = 6  # quadruplets of each run
 masks = "25,50,100,200"  # numbers of masks, ascending, separated by commas
 resamples = 2000  # bootstrap resamples behind each interval
@@ -64,14 +67,20 @@ for run in runs:
     count = min(samples, len(run.qualified))
     four = run.qualified.select(torch.arange(count))
     images = [as_input(run.net, x) for x in (four.op, four.om, four.in_)]
-    maps = [gweebp.explain(run.net, *images, method="corrrise", masks=n, seed=seed) for n in numbers]
-    scores = [truth.mean(truth.score(m, four.region)["precision"], resamples=resamples) for m in maps]
+    maps = [
+        gweebp.explain(run.net, *images, method="corrrise", masks=n, seed=seed)
+        for n in numbers
+    ]
+    scores = [
+        truth.mean(truth.score(m, four.region)["precision"], resamples=resamples)
+        for m in maps
+    ]
     precision[run.title] = {"corrrise": Curve(np.array(numbers), *np.array(scores).T)}
     found = torch.stack([sanity_checks.similarity(m, maps[-1]) for m in maps[:-1]])
     alike[run.title] = {
-        "corrrise": sanity_checks.mean(found, torch.arange(count), resamples=resamples)._replace(
-            x=np.array(numbers[:-1])
-        )
+        "corrrise": sanity_checks.mean(
+            found, torch.arange(count), resamples=resamples
+        )._replace(x=np.array(numbers[:-1]))
     }
     white = gweebp.explain(run.net, *images, method="gweebp")
     level[run.title] = {
@@ -83,9 +92,15 @@ for run in runs:
 nothing = figures.note("no quadruplets in this profile")
 axis = dict(xlabel="masks (forward passes of the probe)", columns=2)
 glue(
-    "fig-masks-truth", figures.budget(precision, ylabel="average precision", levels=level, **axis) if runs else nothing
+    "fig-masks-truth",
+    figures.budget(precision, ylabel="average precision", levels=level, **axis)
+    if runs
+    else nothing,
 )
-glue("fig-masks-alike", figures.budget(alike, ylabel="similarity", **axis) if runs else nothing)
+glue(
+    "fig-masks-alike",
+    figures.budget(alike, ylabel="similarity", **axis) if runs else nothing,
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-masks-truth

@@ -33,7 +33,9 @@
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
 samples = 12  # triplets of each run whose maps are compared
 resamples = 2000  # bootstrap resamples behind each interval
 seed = 0  # of the bootstrap
@@ -62,16 +64,24 @@ from gweebp.networks import as_input
 
 # %%
 a, W, b = np.array([1.0, 1.0]), np.array([[1.0, 3.0], [3.0, 1.0]]), np.array([4.0, 0.0])
-above = np.array([2.0, 1.0]) * (W @ a + b)  # the mate's row of the head, times the responses
+above = np.array([2.0, 1.0]) * (
+    W @ a + b
+)  # the mate's row of the head, times the responses
 above /= above.sum()  # the parents' probabilities
 hand = {}
 for rule, divisor in {"equations": W @ a, "paper-code": W @ a + b}.items():
     shares = W * a / divisor[:, None]  # Eq. (3): W and a are positive
     hand[rule] = above @ shares / (above @ shares).sum()
-    print(f"{rule:10} shares of the first parent {shares[0]}, children {hand[rule].round(3)}")
+    print(
+        f"{rule:10} shares of the first parent {shares[0]}, children {hand[rule].round(3)}"
+    )
 
 # %% tags=["remove-cell"]
-for name, value in {"parent": above[0], "equations": hand["equations"][1], "code": hand["paper-code"][1]}.items():
+for name, value in {
+    "parent": above[0],
+    "equations": hand["equations"][1],
+    "code": hand["paper-code"][1],
+}.items():
     glue(name, f"{value:.3g}", display=False)
 
 # %% [markdown]
@@ -80,15 +90,26 @@ for name, value in {"parent": above[0], "equations": hand["equations"][1], "code
 # {glue:text}`code` is left of it. The library, on the same network:
 
 # %%
-net = torch.nn.Sequential(torch.nn.Conv2d(2, 2, 1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(2, 2))
+net = torch.nn.Sequential(
+    torch.nn.Conv2d(2, 2, 1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(2, 2)
+)
 with torch.no_grad():
-    net[0].weight.copy_(torch.tensor(W).view(2, 2, 1, 1)), net[0].bias.copy_(torch.tensor(b))
+    (
+        net[0].weight.copy_(torch.tensor(W).view(2, 2, 1, 1)),
+        net[0].bias.copy_(torch.tensor(b)),
+    )
     net[3].weight.copy_(torch.eye(2)), net[3].bias.zero_()
-probe, mate, nonmate = torch.ones(1, 2, 1, 1), torch.tensor([[2.0, 1.0]]), torch.tensor([[1.0, 2.0]])
+probe, mate, nonmate = (
+    torch.ones(1, 2, 1, 1),
+    torch.tensor([[2.0, 1.0]]),
+    torch.tensor([[1.0, 2.0]]),
+)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", gweebp.LostMassWarning)
     for rule, expected in hand.items():
-        p = gweebp.mwp(net, probe, mate, nonmate, layer="input", weighted=False, rule=rule).flatten()
+        p = gweebp.mwp(
+            net, probe, mate, nonmate, layer="input", weighted=False, rule=rule
+        ).flatten()
         print(f"{rule:10} children {(p / p.sum()).numpy().round(3)}")
         assert np.allclose(p / p.sum(), expected, rtol=0, atol=1e-6)
 
@@ -109,12 +130,23 @@ switches = {
 rows = []
 for run in runs:
     count = min(samples, len(run.trials["hiding"]["probe"]))
-    images = [as_input(run.net, torch.cat(x)) for x in zip(*(run.triplet(i) for i in range(count)))]
-    maps = {name: sanity_checks.explain_choice(run.net, *images, **s) for name, s in switches.items()}
+    images = [
+        as_input(run.net, torch.cat(x))
+        for x in zip(*(run.triplet(i) for i in range(count)))
+    ]
+    maps = {
+        name: sanity_checks.explain_choice(run.net, *images, **s)
+        for name, s in switches.items()
+    }
     at_image = {name: gweebp.resize(x, run.net.size) for name, x in maps.items()}
-    printed = gweebp.resize(sanity_checks.explain_choice(run.net, *images, method="gweebp"), run.net.size)
+    printed = gweebp.resize(
+        sanity_checks.explain_choice(run.net, *images, method="gweebp"), run.net.size
+    )
     found = {name: sanity_checks.similarity(printed, x) for name, x in at_image.items()}
-    rows.append({"run": run.title} | {name: f"{x.nanmean().item():.2f}" for name, x in found.items()})
+    rows.append(
+        {"run": run.title}
+        | {name: f"{x.nanmean().item():.2f}" for name, x in found.items()}
+    )
 pd.DataFrame(rows).set_index("run")
 
 # %% tags=["hide-input"]
@@ -126,9 +158,16 @@ Markdown(f"Mean over up to {samples} triplets; 1 is the same order of the pixels
 # %% tags=["remove-output", "hide-input"]
 options = {"resamples": resamples, "seed": seed}
 pair = {"gweebp-paper-code": ("gweebp", "gweebp-paper-code")}
-leads = {name: scores.differences(runs, name, pair, **options) for name in ("hiding", "inpainting", "inpainting-10")}
+leads = {
+    name: scores.differences(runs, name, pair, **options)
+    for name in ("hiding", "inpainting", "inpainting-10")
+}
 by_measure = {
-    title: {scores.MEASURES[name].label: row[title]["gweebp-paper-code"] for name, row in leads.items() if title in row}
+    title: {
+        scores.MEASURES[name].label: row[title]["gweebp-paper-code"]
+        for name, row in leads.items()
+        if title in row
+    }
     for title in dict.fromkeys(t for row in leads.values() for t in row)
 }
 glue(
@@ -153,7 +192,13 @@ glue(
 lines = []
 for title, row in by_measure.items():
     for label, found in row.items():
-        side = "the equations" if found.low > 0 else "the code" if found.high < 0 else "neither, by the interval"
+        side = (
+            "the equations"
+            if found.low > 0
+            else "the code"
+            if found.high < 0
+            else "no clear difference"
+        )
         lines.append(f"- {title}, {label}: {scores.shown(found)}; ahead: {side}.")
 Markdown("\n".join(lines) or "Not played in this profile.")
 

@@ -26,7 +26,7 @@
 # | `quadruplets --fill`: another part | pluralistic inpainting {cite:p}`zheng2019pluralistic` | a small one trained on drawn faces; plain inpainting {cite:p}`telea2004` |
 # | `quadruplets --translate`: the part as a drawing | CycleGAN {cite:p}`zhu2017cyclegan` | a small one trained on drawn faces |
 #
-# With $R$ the pixels of the part and a little around them, and $F$ whoever invents what is hidden,
+# Let $R$ be the part's pixels plus a margin, and $F$ the inpainting network. Then
 #
 # $$
 # \begin{aligned}
@@ -40,7 +40,9 @@
 
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
 network = "lcnn9"  # the network whose verdicts are compared
 people = 14  # test subjects of each set for whom doppelgängers are invented
 judged = 8  # people of another world on whom parser and polygons are judged
@@ -48,7 +50,9 @@ sample = 0  # which of the test subjects is shown, from 0
 methods = "random,center,gradcam,pairwisesim,ebp,cebp,ecebp,gweebp"  # the methods that play, separated by commas
 steps = 8  # mask sizes in the game, the empty and the full one among them
 resamples = 2000  # bootstrap resamples behind each interval
-seed = 0  # of the inventors, the game and the bootstrap; one more, of the people to judge on
+seed = (
+    0  # of the inventors, the game and the bootstrap; one more, of the people to judge on
+)
 
 # %% tags=["hide-input"]
 from functools import partial
@@ -72,7 +76,7 @@ from gweebp.support.files import located
 # %% [markdown]
 # ## By hand: one part of a tiny face
 #
-# A face of 6 × 6 pixels, all grey, whose nose is the four in the middle; whoever invents says white. The region is the part
+# A face of 6 × 6 pixels, all grey, whose nose is the four in the middle; a stand-in for the inpainting network fills with white. The region is the part
 # and a margin, here one pixel, less the corners:
 
 # %%
@@ -112,14 +116,19 @@ chosen = {"people": judged, "size": 128, "seed": seed + 1}
 shown, painted, agreed = [], [], {}
 for look in parser_training.LOOKS:
     images, true = parser_training.faces(look, **chosen)
-    plain = torch.stack([polygons(points, 128) for points in parser_training.points(look, **chosen)])
+    plain = torch.stack(
+        [polygons(points, 128) for points in parser_training.points(look, **chosen)]
+    )
     learned = parser.labels(images)
     for name, found in (("polygons", plain), ("parser", learned)):
         agreed[look, name] = miou(found, true)
     shown += [images[0]] * 4
     painted += [None, true[0], plain[0], learned[0]]
 titles = ["", "true", "polygons", "parser"] + [""] * 8
-glue("fig-parts", figures.parts(shown, painted, titles, rows=list(parser_training.LOOKS), columns=4))
+glue(
+    "fig-parts",
+    figures.parts(shown, painted, titles, rows=list(parser_training.LOOKS), columns=4),
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-parts
@@ -134,7 +143,10 @@ table = pd.DataFrame(agreed).round(2)
 table
 
 # %% tags=["hide-input"]
-mean = {name: table.xs(name, level=1, axis=1).loc["mean"].mean() for name in ("polygons", "parser")}
+mean = {
+    name: table.xs(name, level=1, axis=1).loc["mean"].mean()
+    for name in ("polygons", "parser")
+}
 worst = table.xs("parser", level=1, axis=1).loc[list(PARTS)].mean(axis=1).idxmin()
 Markdown(
     f"The mean IoU over parts and looks is {mean['parser']:.2f} for the parser and {mean['polygons']:.2f} for the polygons. "
@@ -159,22 +171,45 @@ for run in runs:
     rows, look = run.faces.test[:people], run.faces.record["world"]["kind"]
     translate = draw.sketches if look == "drawn" else None
     kinds[run, "exact"] = inpainted_doppelgangers.exact(run, rows)
-    kinds[run, "plain"] = inpainted_doppelgangers.invented(run, rows, filler("telea"), seed=seed)
-    kinds[run, "learned"] = inpainted_doppelgangers.invented(run, rows, filler(invent), translate=translate, seed=seed)
+    kinds[run, "plain"] = inpainted_doppelgangers.invented(
+        run, rows, filler("telea"), seed=seed
+    )
+    kinds[run, "learned"] = inpainted_doppelgangers.invented(
+        run, rows, filler(invent), translate=translate, seed=seed
+    )
 
 # %% tags=["remove-output", "hide-input"]
-NONE_HERE = "The people of this profile are real: they have no exact doppelgängers to compare with."
+NONE_HERE = (
+    "The people of this profile are real: they have no exact doppelgängers to compare with."
+)
 pictures, regions, rows = [], [], []
 for (run, kind), four in kinds.items():
     subject, look = run.faces.test[sample], run.faces.record["world"]["kind"]
-    sides = [(run.faces.sketches, four.ip, four.region, look), (run.faces.photos, four.in_, four.mate_region, "photo")]
-    for original, copies, where, label in sides[: 2 if look == "composite" else 1]:  # the photos of both sets are alike
-        mine = {int(four.part[i]): i for i in (four.subject == subject).nonzero().flatten().tolist()}
-        pictures += [copies[mine[k]] if k in mine else original[subject] for k in range(len(PARTS))]
-        regions += [where[mine[k]] if k in mine and where is not None else None for k in range(len(PARTS))]
+    sides = [
+        (run.faces.sketches, four.ip, four.region, look),
+        (run.faces.photos, four.in_, four.mate_region, "photo"),
+    ]
+    for original, copies, where, label in sides[
+        : 2 if look == "composite" else 1
+    ]:  # the photos of both sets are alike
+        mine = {
+            int(four.part[i]): i
+            for i in (four.subject == subject).nonzero().flatten().tolist()
+        }
+        pictures += [
+            copies[mine[k]] if k in mine else original[subject] for k in range(len(PARTS))
+        ]
+        regions += [
+            where[mine[k]] if k in mine and where is not None else None
+            for k in range(len(PARTS))
+        ]
         rows.append(f"{label}\n{kind}")
 titles = [*PARTS] + [""] * (len(pictures) - len(PARTS))
-grid = figures.image_grid(pictures, titles, regions=regions, rows=rows, columns=len(PARTS)) if pictures else None
+grid = (
+    figures.image_grid(pictures, titles, regions=regions, rows=rows, columns=len(PARTS))
+    if pictures
+    else None
+)
 glue("fig-invented", grid or figures.note(NONE_HERE))
 
 # %% [markdown]
@@ -190,7 +225,9 @@ glue("fig-invented", grid or figures.note(NONE_HERE))
 
 # %% tags=["hide-input"]
 played = {
-    key: inpainted_doppelgangers.play(key[0], four, methods.split(","), steps=steps, seed=seed)
+    key: inpainted_doppelgangers.play(
+        key[0], four, methods.split(","), steps=steps, seed=seed
+    )
     for key, four in kinds.items()
 }
 pd.DataFrame(
@@ -201,20 +238,22 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# A hole closed from its rim takes away what made the part somebody's, in sketch and photograph alike: the two then agree with one
-# another, and with nobody. An exact doppelgänger has somebody else's part; a learned one may have, or just the likeliest.
+# Plain inpainting erases the part's identity in both pictures: they then match each other, but no real person. An exact
+# doppelgänger has another person's part; a learned one may have one, or only the likeliest part.
 #
 # ## Drawing the part
 #
-# Does a drawing look more like its photograph when it is turned into one, or the photograph more like the drawing when that is
-# what becomes of it? The share of test drawings whose nearest test photograph is their own, judged by the grey picture itself
+# Which helps matching more: turning drawings into photographs, or photographs into drawings? The share of test drawings whose nearest test photograph is their own, judged by the grey picture itself
 # as a thumbnail, and by the network, which has learned from pairs of the two, with Wilson's 95 % interval:
 
 # %% tags=["hide-input"]
 found = {}
 for run in runs:
     if run.faces.record["world"]["kind"] == "drawn":
-        sketches, photos = run.faces.sketches[run.faces.test], run.faces.photos[run.faces.test]
+        sketches, photos = (
+            run.faces.sketches[run.faces.test],
+            run.faces.photos[run.faces.test],
+        )
         judges = {"grey picture": quality.appearance, run.title: partial(embed, run.net)}
         found |= inpainted_doppelgangers.found_again(draw, sketches, photos, judges)
 pd.DataFrame(found).T
@@ -237,7 +276,12 @@ panels = {
     for (run, kind), p in played.items()
 }
 panels = {title: found for title, found in panels.items() if found}
-glue("fig-verdict", figures.forest(panels, xlabel="SR at FAR 10 %", columns=3) if panels else figures.note(NONE_HERE))
+glue(
+    "fig-verdict",
+    figures.forest(panels, xlabel="SR at FAR 10 %", columns=3)
+    if panels
+    else figures.note(NONE_HERE),
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-verdict
@@ -266,7 +310,9 @@ Markdown("\n".join(lines) or NONE_HERE)
 blob = {}
 for (run, kind), p in played.items():
     if "center" in p.games.inpainting:
-        blob.setdefault(run.title, {})[kind] = scores.shown(measure.estimate(p.games, "center", **options), 2)
+        blob.setdefault(run.title, {})[kind] = scores.shown(
+            measure.estimate(p.games, "center", **options), 2
+        )
 pd.DataFrame(blob).T
 
 # %% [markdown]

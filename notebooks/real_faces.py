@@ -65,7 +65,11 @@ def label(run):
 runs = open_runs(build, datasets, networks)
 given = [run for run in runs if run.network == published]
 absent = f"**The weights of {published} were not there when this book was built: only our own networks are shown.**"
-Markdown(f"Shown with published weights: {', '.join(run.title for run in given)}." if given else absent)
+Markdown(
+    f"Shown with published weights: {', '.join(run.title for run in given)}."
+    if given
+    else absent
+)
 
 # %% [markdown]
 # ## By hand: where a network with batch norm loses probability
@@ -75,7 +79,9 @@ Markdown(f"Shown with published weights: {', '.join(run.title for run in given)}
 
 # %%
 children, weights, shift = torch.zeros(9), torch.ones(9), 0.5
-excitation = weights.clamp(min=0) * children  # Eq. (1): share of each child, before it is divided by the sum
+excitation = (
+    weights.clamp(min=0) * children
+)  # Eq. (1): share of each child, before it is divided by the sum
 response = torch.relu((weights * children).sum() + shift)
 assert response > 0 and excitation.sum() == 0
 print(f"response {response:.1f}, excitation of its children {excitation.sum():.1f}")
@@ -106,7 +112,10 @@ for run in given or runs[-1:]:
 # [another chapter](preparation) measures on drawn faces:
 
 # %% tags=["hide-input"]
-Markdown(real_faces.inventors(runs[0]) or "This folder has no landmarks, so that nobody knows where the parts are.")
+Markdown(
+    real_faces.inventors(runs[0])
+    or "This folder has no landmarks, so that nobody knows where the parts are."
+)
 
 # %% [markdown]
 # A network accepts a candidate by the four conditions of the [inpainting game](inpainting_game), and only then does it play:
@@ -119,7 +128,11 @@ for run in [run for run in given or runs if run.games.inpainting][:1]:
     four = run.quadruplet(sample)
     maps = {name: x[sample] for name, x in maps_of(run, "inpainting").items()}
     display(Markdown(f"**{run.title}**, quadruplet {sample} of the inpainting game."))
-    display(figures.quadruplet(four.op[0], four.om[0], four.ip[0], four.in_[0], four.region[0], maps))
+    display(
+        figures.quadruplet(
+            four.op[0], four.om[0], four.ip[0], four.in_[0], four.region[0], maps
+        )
+    )
 
 # %% [markdown]
 # Does a person survive the way from a photograph into a drawing? The share of test drawings whose nearest test photograph is their own,
@@ -131,8 +144,14 @@ if translator.is_file():
     faces, judges = runs[0].faces, {"grey picture": quality.appearance}
     judges |= {label(run): partial(embed, run.net) for run in runs}
     sketches, photos = faces.sketches[faces.test], faces.photos[faces.test]
-    found = inpainted_doppelgangers.found_again(cyclegan.load(translator), sketches, photos, judges)
-display(pd.DataFrame(found).T if found else Markdown("No translator was trained in this profile."))
+    found = inpainted_doppelgangers.found_again(
+        cyclegan.load(translator), sketches, photos, judges
+    )
+display(
+    pd.DataFrame(found).T
+    if found
+    else Markdown("No translator was trained in this profile.")
+)
 
 # %% [markdown]
 # ## Both games
@@ -146,7 +165,10 @@ glue("fig-real-hiding", figures.forest(hiding, xlabel=scores.find("hiding").labe
 played = [run for run in runs if run.games.inpainting]
 inpainting = scores.estimates(played, far, resamples=resamples, seed=seed)
 none = figures.note("No quadruplets were played in this profile.")
-glue("fig-real-inpainting", figures.forest(inpainting, xlabel=scores.find(far).label) if played else none)
+glue(
+    "fig-real-inpainting",
+    figures.forest(inpainting, xlabel=scores.find(far).label) if played else none,
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-real-hiding
@@ -173,15 +195,21 @@ glue("fig-real-inpainting", figures.forest(inpainting, xlabel=scores.find(far).l
 glue("real-people", str(people), display=False)
 played_anew = {}
 for run in [run for run in given or runs[-1:] if run.games.inpainting]:
-    chosen = run.candidates.select(torch.isin(run.candidates.subject, run.faces.test[:people]))
+    chosen = run.candidates.select(
+        torch.isin(run.candidates.subject, run.faces.test[:people])
+    )
     for kind, four in {
         "as played": chosen,
         "from the rim": inpainted_doppelgangers.refilled(chosen, filler("telea")),
     }.items():
-        played_anew[run, kind] = inpainted_doppelgangers.play(run, four, methods.split(","), steps=steps, seed=seed)
+        played_anew[run, kind] = inpainted_doppelgangers.play(
+            run, four, methods.split(","), steps=steps, seed=seed
+        )
 options = {"resamples": resamples, "seed": seed}
 panels = {
-    f"{label(run)}: {kind}": {m: scores.find(far).estimate(p.games, m, **options) for m in p.games.inpainting}
+    f"{label(run)}: {kind}": {
+        m: scores.find(far).estimate(p.games, m, **options) for m in p.games.inpainting
+    }
     for (run, kind), p in played_anew.items()
 }
 panels = {title: found for title, found in panels.items() if found}
@@ -234,13 +262,20 @@ glue("fig-left", figures.by_depth(left, xlabel="share of the probability that ar
 
 # %% tags=["hide-input"]
 said = {
-    "Matching, and what reaches the map": [real_faces.sentence(r, left[r.title], untuned=[published]) for r in runs]
+    "Matching, and what reaches the map": [
+        real_faces.sentence(r, left[r.title], untuned=[published]) for r in runs
+    ]
 }
 for measure, among in (("hiding", runs), (far, played)):
     found = [scores.leader(run, measure, **options) for run in among]
     title = scores.find(measure).label
     said[title[0].upper() + title[1:]] = found or ["not played in this profile."]
-Markdown("\n\n".join(f"{what}:\n\n" + "\n".join(f"- {line}" for line in lines) for what, lines in said.items()))
+Markdown(
+    "\n\n".join(
+        f"{what}:\n\n" + "\n".join(f"- {line}" for line in lines)
+        for what, lines in said.items()
+    )
+)
 
 # %% [markdown]
 # ## What would falsify it

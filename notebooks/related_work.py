@@ -56,7 +56,7 @@ from gweebp.figures import style_of
 # | method | source | box | why it is related |
 # |---|---|---|---|
 # | Subtree EBP, DISE | {cite:t}`williford2020` | white, black | made with the inpainting game, for faces; Subtree EBP chooses the nodes from which EBP starts |
-# | Layer-wise relevance propagation | {cite:t}`bach2015lrp` | white | the family of rules to which EBP's Eq. {eq}`eq-1` belongs |
+# | Layer-wise relevance propagation | {cite:t}`bach2015lrp` | white | the family of rules to which {eq}`eq-1` belongs |
 # | RISE | {cite:t}`petsiuk2018rise` | black | the masks of CorrRISE, for class scores |
 #
 # ## What a map costs, measured
@@ -66,16 +66,28 @@ from gweebp.figures import style_of
 
 # %%
 net = networks.build(network, seed=seed, width=width, size=size)
-images = torch.rand(3, 1, net.channels, size, size, generator=torch.Generator().manual_seed(seed))
+images = torch.rand(
+    3, 1, net.channels, size, size, generator=torch.Generator().manual_seed(seed)
+)
 with FlopCounterMode(display=False) as forward, torch.no_grad():
     net(images[0])
 rows = []
 for name, method in gweebp.METHODS.items():
     with FlopCounterMode(display=False) as counter:
         explain_choice(net, *images, method=name)
-    cost = counter.get_total_flops() / forward.get_total_flops() - 3  # explain_choice embeds all three once more
-    given = 0 if method.reads == "images" else 2  # embeddings of mate and non-mate, which a caller may have
-    rows.append({"method": style_of(name).label, "forward passes": cost, "of these for mate and non-mate": given})
+    cost = (
+        counter.get_total_flops() / forward.get_total_flops() - 3
+    )  # explain_choice embeds all three once more
+    given = (
+        0 if method.reads == "images" else 2
+    )  # embeddings of mate and non-mate, which a caller may have
+    rows.append(
+        {
+            "method": style_of(name).label,
+            "forward passes": cost,
+            "of these for mate and non-mate": given,
+        }
+    )
 table = pd.DataFrame(rows).sort_values("forward passes").set_index("method")
 table.assign(**{"forward passes": table["forward passes"].map("{:,.2f}".format)})
 

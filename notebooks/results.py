@@ -22,10 +22,9 @@
 # - a **better than** is for or against when the sign of the difference is settled: its two-sided bootstrap $p$ is below
 #   $\alpha$ after Holm's correction over all comparisons of all claims together. With $m$ comparisons sorted by $p$,
 #
-# ```{math}
-# :label: eq-holm
+# $$
 # \tilde p_{(i)} = \max_{j \le i}\, \min\big(1,\, (m - j + 1)\, p_{(j)}\big);
-# ```
+# $$
 #
 # - a **no noticeable difference** is for the claim when the whole interval of the difference lies within a margin about zero, and
 #   against it when it lies wholly outside.
@@ -39,8 +38,12 @@
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
-measure = "inpainting-10"  # decides the inpainting game; see `gweebp.experiment.scores.MEASURES`
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
+measure = (
+    "inpainting-10"  # decides the inpainting game; see `gweebp.experiment.scores.MEASURES`
+)
 margin = 0.05  # a smaller difference is not noticeable, a wide one is at least this
 alpha = 0.05  # level of the tests, after correction
 resamples = 2000  # bootstrap resamples, at least; more where there are many comparisons
@@ -75,11 +78,22 @@ pd.DataFrame({"p": p, "corrected": claims.holm(p)}).T
 
 # %%
 runs = open_runs(build, datasets, networks)
-rule = {"margin": margin, "alpha": alpha, "resamples": resamples, "seed": seed, "seeds": seeds}
+rule = {
+    "margin": margin,
+    "alpha": alpha,
+    "resamples": resamples,
+    "seed": seed,
+    "seeds": seeds,
+}
 judged = claims.judge(runs, inpainting=measure, **rule)
-glue("measure", scores.MEASURES[measure].label, display=False)
-verdicts = [{"": j.claim.key, "the paper says": j.claim.text, "verdict": j.verdict} | j.counts for j in judged]
+verdicts = [
+    {"": j.claim.key, "the paper says": j.claim.text, "verdict": j.verdict} | j.counts
+    for j in judged
+]
 frame(verdicts, "")
+
+# %% tags=["remove-cell"]
+glue("measure", scores.MEASURES[measure].label, display=False)
 
 # %% [markdown]
 # The number that decides the inpainting game is *{glue:text}`measure`*. In words, and with what is missing:
@@ -92,8 +106,14 @@ Markdown("\n".join(f"- {j.sentence}" for j in judged))
 
 # %%
 others = ["inpainting-10", "sr-10", "inpainting"]
-verdicts = {name: [j.verdict for j in claims.judge(runs, inpainting=name, **rule)] for name in others}
-columns = {scores.MEASURES[name].label.partition(": ")[2]: found for name, found in verdicts.items()}
+verdicts = {
+    name: [j.verdict for j in claims.judge(runs, inpainting=name, **rule)]
+    for name in others
+}
+columns = {
+    scores.MEASURES[name].label.partition(": ")[2]: found
+    for name, found in verdicts.items()
+}
 pd.DataFrame(columns, index=[claim.key for claim in claims.CLAIMS])
 
 # %% [markdown]
@@ -123,7 +143,9 @@ frame(rows, "claim")
 
 # %% tags=["remove-output", "hide-input"]
 options = {"resamples": resamples, "seed": seed}
-NONE = "The inpainting game was not played on this dataset: its people have no doppelgängers."
+NONE = (
+    "The inpainting game was not played on this dataset: its people have no doppelgängers."
+)
 for name, key, xlabel in (
     ("hiding", "hiding", "area under TPR"),
     ("inpainting", measure, scores.MEASURES[measure].label),
@@ -131,7 +153,9 @@ for name, key, xlabel in (
     found = scores.estimates(runs, key, **options)
     glue(
         f"fig-all-{name}",
-        figures.forest(found, xlabel=xlabel.partition(": ")[2] or xlabel) if found else figures.note(NONE),
+        figures.forest(found, xlabel=xlabel.partition(": ")[2] or xlabel)
+        if found
+        else figures.note(NONE),
     )
 
 # %% [markdown]
@@ -152,7 +176,9 @@ for name, key, xlabel in (
 # %% tags=["hide-input"]
 lines = []
 for key in ("hiding", measure):
-    lines += [f"- {scores.MEASURES[key].label}"] + [f"  - {scores.leader(run, key, **options)}" for run in runs]
+    lines += [f"- {scores.MEASURES[key].label}"] + [
+        f"  - {scores.leader(run, key, **options)}" for run in runs
+    ]
 Markdown("\n".join(lines))
 
 # %% [markdown]
@@ -160,8 +186,13 @@ Markdown("\n".join(lines))
 # about order are all that can be compared. What it prints as numbers is about the networks and the trials:
 
 # %% tags=["hide-input"]
-stands = {run.title: {"stands for": paper.STANDS_FOR.get(run.dataset, "nothing in the paper")} for run in runs}
-pd.DataFrame({run.title: stands[run.title] | network_quality.beside_the_paper(run) for run in runs})
+stands = {
+    run.title: {"stands for": paper.STANDS_FOR.get(run.dataset, "nothing in the paper")}
+    for run in runs
+}
+pd.DataFrame(
+    {run.title: stands[run.title] | network_quality.beside_the_paper(run) for run in runs}
+)
 
 # %% [markdown]
 # ## What these verdicts are worth
@@ -169,7 +200,7 @@ pd.DataFrame({run.title: stands[run.title] | network_quality.beside_the_paper(ru
 # - The faces are not the paper's ([datasets](datasets)). *Reproduced* means: it holds in our world too. *Contradicted* means: it does not
 #   hold everywhere, and the paper's data may still bear it out.
 # - The intervals cover the choice of test identities and, where a network was trained more than once, of the training
-#   ([](training_seeds)). They do not cover another world or other hyperparameters.
+#   (the chapter *Another training, another winner?* of profiles that train more than once). They do not cover another world or other hyperparameters.
 # - The paper gives no intervals. A claim that is *not resolved* here, with the numbers of trials in the table above, was hardly
 #   resolved by as few trials there.
 # - C8 can't be judged by the games themselves: its judge is the known cause of each change of identity, which the paper did not have.

@@ -27,12 +27,15 @@
 #   photo. There was nothing to learn about who is who; a map that is about what was learnt must change.
 #
 # Similarity is Spearman's rank correlation over the pixels of a map: 1 where the order of the pixels is the same, 0 where
-# the two have nothing in common. A changed network may prefer the non-mate: then the map of *its* choice is taken.
+# the two have nothing in common. If the changed network prefers the non-mate, we explain that
+# choice.
 
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
 network = "lcnn9"  # the network of the example
 dataset = ""  # the dataset of the example; empty: the first of `datasets`
 method = "gweebp"  # the method of the example
@@ -72,12 +75,19 @@ print(f"Spearman's correlation {by_hand:.2f}")
 runs = open_runs(build, datasets, networks)
 (run,) = open_runs(build, dataset or datasets.split(",")[0], network)
 count = min(samples, len(run.trials["hiding"]["probe"]))
-images = [as_input(run.net, torch.cat(x)) for x in zip(*(run.triplet(i) for i in range(count)))]
+images = [
+    as_input(run.net, torch.cat(x)) for x in zip(*(run.triplet(i) for i in range(count)))
+]
 live = sanity_checks.cascading_randomisation(run.net, *images, method=method, seed=seed)
-pd.DataFrame({name.rpartition(".")[2]: [f"{x.nanmean().item():.2f}"] for name, x in live.items()}, index=["similarity"])
+pd.DataFrame(
+    {name.rpartition(".")[2]: [f"{x.nanmean().item():.2f}"] for name, x in live.items()},
+    index=["similarity"],
+)
 
 # %% tags=["hide-input"]
-Markdown(f"{style_of(method).label} on {count} probes of {run.title}; the layer named has just lost its weights.")
+Markdown(
+    f"{style_of(method).label} on {count} probes of {run.title}; the layer named has just lost its weights."
+)
 
 # %% [markdown]
 # ## All networks, all datasets
@@ -87,7 +97,10 @@ options = {"resamples": resamples, "seed": seed}
 by_panel = {
     r.title: (
         [name.rpartition(".")[2] for name in r.sanity.layers],
-        {m: sanity_checks.mean(x, r.sanity.subject, **options) for m, x in r.sanity.cascade.items()},
+        {
+            m: sanity_checks.mean(x, r.sanity.subject, **options)
+            for m, x in r.sanity.cascade.items()
+        },
     )
     for r in runs
 }
@@ -95,22 +108,38 @@ glue("fig-cascade", figures.cascade(by_panel, ylabel="similarity of the maps"))
 
 
 def means(run, similarities):
-    found = {m: sanity_checks.mean(x[None], run.sanity.subject, **options) for m, x in similarities.items()}
+    found = {
+        m: sanity_checks.mean(x[None], run.sanity.subject, **options)
+        for m, x in similarities.items()
+    }
     return {m: Estimate(*(float(v[0]) for v in c[1:])) for m, c in found.items()}
 
 
 def from_most_changed(found):
-    orders = {title: sorted(methods.items(), key=lambda item: item[1].value) for title, methods in found.items()}
-    texts = {
-        title: ", ".join(f"{style_of(m).label} {e.value:.2f}" for m, e in order) for title, order in orders.items()
+    orders = {
+        title: sorted(methods.items(), key=lambda item: item[1].value)
+        for title, methods in found.items()
     }
-    return "\n".join(f"- {title}, from the most to the least changed: {text}." for title, text in texts.items())
+    texts = {
+        title: ", ".join(f"{style_of(m).label} {e.value:.2f}" for m, e in order)
+        for title, order in orders.items()
+    }
+    return "\n".join(
+        f"- {title}, from the most to the least changed: {text}."
+        for title, text in texts.items()
+    )
 
 
 identity = {r.title: means(r, r.sanity.identity) for r in runs}
 labels = {r.title: means(r, r.sanity.labels) for r in runs}
-glue("fig-identity", figures.forest(identity, xlabel="similarity of the maps for two other people"))
-glue("fig-labels", figures.forest(labels, xlabel="similarity of the maps after shuffled pairs"))
+glue(
+    "fig-identity",
+    figures.forest(identity, xlabel="similarity of the maps for two other people"),
+)
+glue(
+    "fig-labels",
+    figures.forest(labels, xlabel="similarity of the maps after shuffled pairs"),
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-cascade
@@ -147,18 +176,19 @@ for title, (_, methods) in by_panel.items():
     kept = [style_of(m).label for m, c in methods.items() if c.low[-1] > 0.5]
     gone = [style_of(m).label for m, c in methods.items() if c.high[-1] < 0.5]
     lines.append(
-        f"- {title}: similarity resolved above 0.5: {', '.join(kept) or 'none'}; resolved below: {', '.join(gone) or 'none'}."
+        f"- {title}: clearly above 0.5 (95 % interval): {', '.join(kept) or 'none'}; clearly below: {', '.join(gone) or 'none'}."
     )
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# And for two other people:
+# For two other people. A method that answers "why this one and not that one" should be near 0 here; where gweEBP is far from it,
+# a large part of its map is about the probe and the network, whoever is asked about:
 
 # %% tags=["hide-input"]
 Markdown(from_most_changed(identity))
 
 # %% [markdown]
-# And for a network that learnt shuffled pairs:
+# For a network that learnt shuffled pairs:
 
 # %% tags=["hide-input"]
 Markdown(from_most_changed(labels))

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # What a map costs
 #
-# An explanation that costs a thousand looks at the image is not asked for often. What is the least that one can cost,
-# and how near to it are we?
+# Nobody explains every decision if one map costs a thousand forward passes. What is the least that a map can cost, and how near to
+# it is this package?
 #
 # Every explanation needs one forward pass of the probe. White-box maps need, on top of it, some passes over the part
 # above the saliency layer, and nothing else. With $u$ the share of the multiplications that lies there, a map
@@ -94,24 +94,27 @@ assert np.allclose(closed, written)
 print("1/Z", total, " P of the children", closed.round(4))
 
 # %% [markdown]
-# ## Where it would lie
+# ## Where the closed form loses precision
 #
 # The sum in {eq}`eq-closed` cancels. A parent whose children all inhibit it, alive by its bias, has $1/Z = 0$: its
 # probability is lost, and reported. In floating point the two terms differ in their last digit, and the parent seems to have
 # children after all:
 
 # %%
-weights, child, bias = np.float32([-0.1, -0.3, -0.7]), np.float32([0.3, 1.1, 0.9]), np.float32(3)
+weights, child, bias = (
+    np.float32([-0.1, -0.3, -0.7]),
+    np.float32([0.3, 1.1, 0.9]),
+    np.float32(3),
+)
 output, magnitude = bias, np.float32(0)
 for w, x in zip(weights, child):
     output, magnitude = output + w * x, magnitude + abs(w) * x
 print(f"exactly 0; from the output less its bias: {((output - bias) + magnitude) / 2:.0e}")
 
 # %% [markdown]
-# So an operation goes in closed form only if every one of its parents has $|1/Z| \ge (|W||a| + |b|)/16$, and in
-# four products as written otherwise. Four binary digits are lost at most; the maps agree with the literal loop over the
-# equations to $10^{-13}$ in double precision. Whether it stands is found out before the walk, in two waits for the
-# device; on its way the walk asks for no number.
+# So the library uses the closed form for an operation only if all its parents satisfy $|1/Z| \ge (|W||a| + |b|)/16$; otherwise it
+# computes the four products. At most four binary digits are lost; tests hold the maps to the literal loop over the equations.
+# The check is made once before the backward walk and costs two GPU synchronisations; the walk itself needs none.
 #
 # ## Counted, here and now
 #
@@ -123,7 +126,14 @@ white = ["ebp", "cebp", "tcebp", "eebp", "ecebp", "etcebp", "gweebp", "gradcam"]
 found = {}
 for name in ("lcnn9", "vgg16"):
     net = networks.build(name, seed=seed, width=width).eval().requires_grad_(False)
-    images = torch.rand(3, 1, net.channels, net.size, net.size, generator=torch.Generator().manual_seed(seed))
+    images = torch.rand(
+        3,
+        1,
+        net.channels,
+        net.size,
+        net.size,
+        generator=torch.Generator().manual_seed(seed),
+    )
     with torch.no_grad():
         p, m, n = net(images.flatten(0, 1)).chunk(3)
     plain = cost(lambda net=net, images=images: net(images[0]).detach())
@@ -131,7 +141,11 @@ for name in ("lcnn9", "vgg16"):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found[name] = {
-            method: cost(lambda net=net, e=(mate, nonmate), x=images[0], k=method: explain(net, x, *e, method=k))
+            method: cost(
+                lambda net=net, e=(mate, nonmate), x=images[0], k=method: explain(
+                    net, x, *e, method=k
+                )
+            )
             for method in white
         }
     found[name]["forward"] = plain
@@ -139,8 +153,14 @@ frame(
     [
         {
             "method": method,
-            **{name: f"{c[method].flops / c['forward'].flops:.2f}" for name, c in found.items()},
-            **{f"{name}, convolutions": str(c[method].convolutions) for name, c in found.items()},
+            **{
+                name: f"{c[method].flops / c['forward'].flops:.2f}"
+                for name, c in found.items()
+            },
+            **{
+                f"{name}, convolutions": str(c[method].convolutions)
+                for name, c in found.items()
+            },
         }
         for method in ["forward", *white]
     ],
@@ -149,8 +169,17 @@ frame(
 
 # %% tags=["hide-input", "remove-output"]
 result = speed.measured()
-shown = [r for r in result["rows"] if r["measure"] == "time ÷ forward" and r["topic"].startswith("lcnn9")]
-glue("fig-speed-time", figures.bars({r["what"]: 100 * r["value"] for r in shown}, xlabel="time, % of a forward pass"))
+shown = [
+    r
+    for r in result["rows"]
+    if r["measure"] == "time ÷ forward" and r["topic"].startswith("lcnn9")
+]
+glue(
+    "fig-speed-time",
+    figures.bars(
+        {r["what"]: 100 * r["value"] for r in shown}, xlabel="time, % of a forward pass"
+    ),
+)
 
 # %% [markdown]
 # ## Measured
@@ -188,5 +217,5 @@ Markdown("\n".join(f"- {line}" for line in speed.missed(result["rows"])) or "- n
 # its time in the network's own forward passes, and so does a peer: with as many masks, neither can be much faster than the other.
 # Ratios taken on a machine that others use are uncertain; operations and memory are counted, and are not.
 #
-# Would be falsified: a count above that fails its test in `tests/test_cost.py`, or a `make bench` on a quiet machine that
+# Would be falsified: a count above that fails its test in `tests/experiment/test_cost.py`, or a `make bench` on a quiet machine that
 # finds other ratios.

@@ -31,7 +31,9 @@
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
 network = "lcnn9"  # the network of the example
 dataset = ""  # the dataset of the example; empty: the first of `datasets`
 sample = 0  # which test sketch is the example, from 0
@@ -56,9 +58,14 @@ from gweebp.networks.verification import distances, embed, pairs, ranks
 # as negatives there are two triplets, and as many the other way round:
 
 # %%
-sketch, photo = torch.tensor([0.0, 0.9]), torch.tensor([0.3, 0.7])  # radians, two people each
+sketch, photo = (
+    torch.tensor([0.0, 0.9]),
+    torch.tensor([0.3, 0.7]),
+)  # radians, two people each
 margin = 0.4
-d = 2 * ((sketch[:, None] - photo[None]).abs() / 2).sin()  # chords: row a sketch, column a photo
+d = (
+    2 * ((sketch[:, None] - photo[None]).abs() / 2).sin()
+)  # chords: row a sketch, column a photo
 terms = []
 for own, other in ((0, 1), (1, 0)):
     terms.append(d[own, own] - d[own, other] + margin)  # anchor: the sketch
@@ -70,7 +77,7 @@ assert abs(library - by_hand) < 1e-6
 print(f"by hand {by_hand:.4f}, library {library:.4f}")
 
 # %% [markdown]
-# ## Live: one sketch, and whom the network takes it for
+# ## One sketch, and whom the network takes it for
 
 # %%
 runs = open_runs(build, datasets, networks)
@@ -81,13 +88,23 @@ mate = torch.arange(len(probe))  # row i of the gallery is test subject i
 d = distances(probe, gallery)
 rank = int(ranks(probe, gallery, mate)[sample])
 nearest = d[sample].argsort()[:matches].tolist()
+
+# %% tags=["remove-cell"]
 glue("run", run.title, display=False)
 glue("rank", f"{rank} of {len(gallery)}", display=False)
 
 # %% tags=["remove-output", "hide-input"]
 photos = run.faces.gallery()[nearest]
-titles = ["sketch", *(f"{'mate' if i == sample else 'other'}\n{d[sample, i]:.3f}" for i in nearest)]
-glue("fig-matches", figures.image_grid([run.faces.sketches[run.faces.test[sample]], *photos], titles, columns=3))
+titles = [
+    "sketch",
+    *(f"{'mate' if i == sample else 'other'}\n{d[sample, i]:.3f}" for i in nearest),
+]
+glue(
+    "fig-matches",
+    figures.image_grid(
+        [run.faces.sketches[run.faces.test[sample]], *photos], titles, columns=3
+    ),
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-matches
@@ -102,12 +119,19 @@ glue("fig-matches", figures.image_grid([run.faces.sketches[run.faces.test[sample
 
 # %% tags=["hide-input"]
 recipes = {run.title: run.training["network"] | run.training["recipe"] for run in runs}
-recipes = {title: {key: str(value) for key, value in row.items()} for title, row in recipes.items()}
+recipes = {
+    title: {key: str(value) for key, value in row.items()} for title, row in recipes.items()
+}
 pd.DataFrame(recipes)
 
 # %% tags=["remove-output", "hide-input"]
-losses = {r.title: (range(1, len(r.training["losses"]) + 1), r.training["losses"]) for r in runs}
-validated = {r.title: tuple(zip(*((v["step"], v["rank1"]) for v in r.training["validation"]))) for r in runs}
+losses = {
+    r.title: (range(1, len(r.training["losses"]) + 1), r.training["losses"]) for r in runs
+}
+validated = {
+    r.title: tuple(zip(*((v["step"], v["rank1"]) for v in r.training["validation"])))
+    for r in runs
+}
 best = {r.title: r.training["best"]["step"] for r in runs}
 glue("fig-training", figures.training(losses, validated, best))
 
@@ -117,8 +141,8 @@ glue("fig-training", figures.training(losses, validated, best))
 # :alt: Two panels above one another with a line for each network and dataset. Above, the training loss by step; below, the share of validation sketches matched at rank 1.
 #
 # Training loss (faint: each step; strong: running mean) and validation rank-1 among the validation photos only. A ring marks the weights
-# that were kept. The loss is the mean over the triplets that violate the margin, if the recipe says `active`: it need not fall
-# while their number does.
+# that were kept. With `active` in the recipe the loss averages only the triplets that violate the margin, so it can stay flat
+# while fewer and fewer do.
 # ```
 #
 # ## Identification: rank among the gallery
@@ -128,7 +152,12 @@ glue("fig-training", figures.training(losses, validated, best))
 
 # %% tags=["hide-input"]
 rank_k = {run.title: network_quality.rank_k(run) for run in runs}
-table = pd.DataFrame({title: {f"rank-{k}": scores.shown(e) for k, e in row.items()} for title, row in rank_k.items()})
+table = pd.DataFrame(
+    {
+        title: {f"rank-{k}": scores.shown(e) for k, e in row.items()}
+        for title, row in rank_k.items()
+    }
+)
 table.loc["probes"] = [str(run.trials["probes"]) for run in runs]
 table.loc["gallery"] = [str(run.trials["gallery"]) for run in runs]
 table
@@ -141,7 +170,12 @@ table
 
 # %% tags=["remove-output", "hide-input"]
 lines = {r.title: (r.trials["roc"]["fpr"], r.trials["roc"]["tpr"]) for r in runs}
-at = {r.title: tuple(r.trials[k] for k in ("fpr_at_threshold", "tpr_at_threshold", "threshold")) for r in runs}
+at = {
+    r.title: tuple(
+        r.trials[k] for k in ("fpr_at_threshold", "tpr_at_threshold", "threshold")
+    )
+    for r in runs
+}
 glue("fig-roc", figures.roc(lines, at))
 sides = {}
 for r in runs:
@@ -161,7 +195,7 @@ glue("fig-distances", figures.distances(sides))
 # :name: fig-distances
 # :alt: One panel for each network and dataset with two overlapping histograms, of genuine and of impostor distances, and a dashed line at the threshold.
 #
-# Distances of genuine pairs and of impostor pairs. Between the two, $\tau$.
+# Distances of genuine pairs and of impostor pairs. The dashed line is $\tau$.
 # ```
 #
 # ## Is it sound?

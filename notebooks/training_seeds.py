@@ -26,13 +26,15 @@
 # \operatorname{Var}(\bar x) \approx \operatorname{Var}_{\text{people}}(\bar x) + \frac{1}{K (K-1)} \sum_{k=1}^{K} (x_k - \bar x)^2 .
 # ```
 #
-# A resample draws people, the same for all trainings, and $K - 1$ of the $K$ trainings with replacement; $K$ of them would make
-# the second term too small by $(K-1)/K$.
+# Each resample draws people (the same for all trainings) and $K - 1$ trainings with replacement; drawing $K$ would understate the
+# second term.
 
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
 measure = "inpainting-10"  # of the inpainting game; see gweebp.experiment.scores.MEASURES
 seeds = 1  # trainings of a network, at most
 reference = "gweebp"  # the method that the others are compared with
@@ -60,7 +62,9 @@ x = np.array([0.60, 0.66, 0.75])
 by_hand = x.std(ddof=1) / np.sqrt(len(x))
 drawn = training_seeds.pooled([Drawn(value, np.full(20_000, value)) for value in x])
 assert abs(drawn.draws.std() - by_hand) < 0.03 * by_hand
-print(f"mean {drawn.value:.3f}, standard error by hand {by_hand:.4f}, of the resamples {drawn.draws.std():.4f}")
+print(
+    f"mean {drawn.value:.3f}, standard error by hand {by_hand:.4f}, of the resamples {drawn.draws.std():.4f}"
+)
 
 # %% [markdown]
 # ## The trainings
@@ -85,13 +89,19 @@ pd.DataFrame(rows).T
 
 # %% tags=["remove-output", "hide-input"]
 options = {"resamples": resamples, "seed": seed}
-NONE = "The inpainting game was not played on this dataset: its people have no doppelgängers."
+NONE = (
+    "The inpainting game was not played on this dataset: its people have no doppelgängers."
+)
 found, single = {}, {}
 for game, name in (("hiding", "hiding"), ("inpainting", measure)):
     found[game] = training_seeds.pooled_estimates(runs, seeds, name, **options)
     single[game] = training_seeds.by_training(runs, seeds, name)
     label = scores.MEASURES[name].label.partition(": ")[2]
-    drawn = figures.forest(found[game], xlabel=label, dots=single[game]) if found[game] else figures.note(NONE)
+    drawn = (
+        figures.forest(found[game], xlabel=label, dots=single[game])
+        if found[game]
+        else figures.note(NONE)
+    )
     glue(f"fig-seeds-{game}", drawn)
 
 # %% [markdown]
@@ -117,17 +127,25 @@ for game, panels in single.items():
     for title, methods in panels.items():
         if count[title] == 1:
             continue
-        ahead = {m: [a > b for a, b in zip(methods[reference], x)] for m, x in methods.items() if m != reference}
+        ahead = {
+            m: [a > b for a, b in zip(methods[reference], x)]
+            for m, x in methods.items()
+            if m != reference
+        }
         always = [style_of(m).label for m, wins in ahead.items() if all(wins)]
         never = [style_of(m).label for m, wins in ahead.items() if not any(wins)]
-        mixed = [style_of(m).label for m, wins in ahead.items() if any(wins) and not all(wins)]
+        mixed = [
+            style_of(m).label for m, wins in ahead.items() if any(wins) and not all(wins)
+        ]
         lines.append(
             f"- {game} game, {title}: {style_of(reference).label} is ahead in every one of {count[title]} trainings of "
             f"{', '.join(always) or 'none'}; in none of {', '.join(never) or 'none'}; in some of {', '.join(mixed) or 'none'}."
         )
 once = [title for title, trainings in count.items() if trainings == 1]
 if once:
-    lines.append(f"- Trained once in this build, so nothing can be said about the trainings' share: {'; '.join(once)}.")
+    lines.append(
+        f"- Trained once in this build, so nothing can be said about the trainings' share: {'; '.join(once)}."
+    )
 Markdown("\n".join(lines))
 
 # %% [markdown]
@@ -144,7 +162,9 @@ rows = {
     for title, methods in panels.items()
     if count[title] > 1
 }
-pd.DataFrame(rows).T if rows else Markdown("*Every network of this build was trained once.*")
+pd.DataFrame(rows).T if rows else Markdown(
+    "*Every network of this build was trained once.*"
+)
 
 # %% [markdown]
 # ## What would falsify it

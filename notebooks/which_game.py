@@ -27,8 +27,8 @@
 # - *maximum inside*, $[\arg\max S \in R]$, the pointing game {cite:p}`zhang2018ebp`;
 # - *average precision* over pixels, ranked by saliency.
 #
-# A map blind to the image gets, on average, the region's share of the image. And for a game $g$, with $g_i$ its figure
-# for method $i$ and $s_i$ the mean score, Kendall's {cite:p}`kendall1945`
+# A map that ignores the image scores the region's share of the area. To compare a game's ranking ($g_i$ for method $i$) with the
+# truth's ($s_i$, the mean score) we use Kendall's {cite:p}`kendall1945`
 #
 # $$
 # \tau_b(g, s) = \frac{\sum_{i<j} \operatorname{sign}(g_i - g_j)\,\operatorname{sign}(s_i - s_j)}
@@ -40,7 +40,9 @@
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
 score = "precision"  # the score of truth: energy, pointing or precision
 resamples = 2000  # bootstrap resamples behind each interval
 seed = 0  # of the bootstrap
@@ -64,9 +66,17 @@ from gweebp.games import rank_correlation, truth
 saliency = torch.tensor([[[0.5, 0.3], [0.15, 0.05]]])
 region = torch.tensor([[[True, False], [True, False]]])
 inside = 0.5 + 0.15
-precision = 0.5 * (1 / 1) + 0.5 * (2 / 3)  # half the region after 1 pixel, the other half after 3
-by_hand = {name: round(value.item(), 4) for name, value in truth.score(saliency, region).items()}
-assert by_hand == {"energy": round(inside, 4), "pointing": 1.0, "precision": round(precision, 4)}
+precision = 0.5 * (1 / 1) + 0.5 * (
+    2 / 3
+)  # half the region after 1 pixel, the other half after 3
+by_hand = {
+    name: round(value.item(), 4) for name, value in truth.score(saliency, region).items()
+}
+assert by_hand == {
+    "energy": round(inside, 4),
+    "pointing": 1.0,
+    "precision": round(precision, 4),
+}
 print(by_hand, "chance:", truth.chance(region).item())
 
 # %% [markdown]
@@ -84,7 +94,10 @@ print(f"tau-b = {rank_correlation.tau(game.numpy(), true.numpy()):.3f}")
 # %% tags=["hide-input"]
 runs = [run for run in open_runs(build, datasets, networks) if run.games.inpainting]
 options = {"resamples": resamples, "seed": seed}
-found = {name: {run.title: agreement.truth_estimates(run, name) for run in runs} for name in agreement.TRUTH}
+found = {
+    name: {run.title: agreement.truth_estimates(run, name) for run in runs}
+    for name in agreement.TRUTH
+}
 Markdown(
     "\n".join(
         f"- {run.title}: {len(run.qualified)} regions, {agreement.chance(run):.1%} of the image on average."
@@ -113,19 +126,31 @@ glue(
 # All three scores:
 
 # %% tags=["hide-input"]
-tables = {agreement.TRUTH[name]: pd.DataFrame(scores.table(rows, digits=2)) for name, rows in found.items() if runs}
-pd.concat({name: t.set_index("method") for name, t in tables.items()}, names=["score", None]) if runs else None
+tables = {
+    agreement.TRUTH[name]: pd.DataFrame(scores.table(rows, digits=2))
+    for name, rows in found.items()
+    if runs
+}
+pd.concat(
+    {name: t.set_index("method") for name, t in tables.items()}, names=["score", None]
+) if runs else None
 
 # %% [markdown]
 # ## Which game ranks as the truth does
 
 # %% tags=["hide-input"]
 agreements = {
-    agreement.TRUTH[name]: {run.title: agreement.agreement(run, name, **options) for run in runs}
+    agreement.TRUTH[name]: {
+        run.title: agreement.agreement(run, name, **options) for run in runs
+    }
     for name in agreement.TRUTH
 }
 rows = [
-    {"score": truth_name, "run": title, **{agreement.GAMES[g]: scores.shown(e, 2) for g, e in row.items()}}
+    {
+        "score": truth_name,
+        "run": title,
+        **{agreement.GAMES[g]: scores.shown(e, 2) for g, e in row.items()},
+    }
     for truth_name, by_run in agreements.items()
     for title, row in by_run.items()
 ]
@@ -133,7 +158,8 @@ pd.DataFrame(rows).set_index(["score", "run"]) if rows else None
 
 # %% tags=["remove-output", "hide-input"]
 panels = {
-    title: {agreement.GAMES[g]: e for g, e in row.items()} for title, row in agreements[agreement.TRUTH[score]].items()
+    title: {agreement.GAMES[g]: e for g, e in row.items()}
+    for title, row in agreements[agreement.TRUTH[score]].items()
 }
 glue(
     "fig-agreement",
@@ -161,7 +187,9 @@ lines = [
     f"- {run.title}: the inpainting game's agreement less the hiding game's is "
     f"{scores.shown(lead, 2)}: {agreement.settled(lead, 'the inpainting game', 'the hiding game')}."
     for run in runs
-    for lead in [agreement.agreement_difference(run, "inpainting", "hiding", score, resamples)]
+    for lead in [
+        agreement.agreement_difference(run, "inpainting", "hiding", score, resamples)
+    ]
 ]
 Markdown("\n".join(lines) or "Not played in this profile.")
 

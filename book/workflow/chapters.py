@@ -20,7 +20,7 @@ EXECUTED = "book/chapters/"
 def contents(extra: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The table of contents, with a profile's further chapters at the end of the parts that they name.
 
-    >>> contents({"real_faces": "Theory"})["parts"][0]["chapters"][-1]
+    >>> contents({"real_faces": "Theory"})["parts"][1]["chapters"][-1]
     {'file': 'book/chapters/real_faces'}
     """
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))

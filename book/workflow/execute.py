@@ -45,8 +45,8 @@ QUIET = {
     "JUPYTER_PREFER_ENV_PATH": "1",
     "MATPLOTLIBRC": str(Path(__file__).with_name("matplotlibrc")),
 }
-# defaults that do not hold for this run would mislead on the page
-FOLDED = {"parameters": "parameters and their defaults", "injected-parameters": "parameters of this run"}
+HIDDEN = {"parameters", "injected-parameters"}  # the page ends with a table of them: see pages.py
+FOLDS = ("hide-input", "hide-cell")
 CLIENT = {"extra_arguments": ["--IPKernelApp.log_level=50"]}  # its remarks on transport are not the reader's concern
 
 
@@ -54,20 +54,38 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     """The notebook without what differs between two runs that computed the same."""
     notebook.metadata = NotebookNode(kernelspec=NotebookNode(KERNEL), language_info=NotebookNode(LANGUAGE))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    injected = any("injected-parameters" in cell.metadata.get("tags", []) for cell in notebook.cells)
     for place, cell in enumerate(notebook.cells):
         cell.id = hashlib.sha256(f"{place}:{cell.cell_type}".encode()).hexdigest()[:8]
         for key in ("papermill", "execution", "lines_to_next_cell"):
             cell.metadata.pop(key, None)
-        for tag, prompt in FOLDED.items() if injected else ():
-            if tag in cell.metadata.get("tags", []):
-                cell.metadata.tags = list(dict.fromkeys([*cell.metadata.tags, "hide-input"]))
-                cell.metadata.mystnb = NotebookNode(
-                    code_prompt_show=f"Show {prompt}", code_prompt_hide=f"Hide {prompt}"
-                )
+        tags = cell.metadata.get("tags", [])
+        if HIDDEN & set(tags):
+            cell.metadata.tags = list(dict.fromkeys([*tags, "remove-cell"]))
+        elif cell.cell_type == "code" and set(FOLDS) & set(tags):
+            what = fold(cell.source)
+            prompts = NotebookNode(code_prompt_show=f"Show {what}", code_prompt_hide=f"Hide {what}")
+            cell.metadata.mystnb = NotebookNode(cell.metadata.get("mystnb", {}) | prompts)
         if cell.cell_type == "code":
             cell.outputs = _outputs(cell.outputs)
     return notebook
+
+
+def fold(source: str) -> str:
+    """What a folded cell holds, in words for its heading.
+
+    >>> fold("import numpy as np"), fold('glue("fig-a", figures.forest(x))'), fold("Markdown(said)"), fold("frame(x)")
+    ('the imports', 'the code of this figure', 'the code of this text', 'the code of this table')
+    """
+    lines = [line for line in source.splitlines() if line and not line.startswith("#")]
+    if lines and lines[0].startswith(("import ", "from ")):
+        return "the imports"
+    if re.search(r"\bfigures\.|\bneurons\(|\bby_depth\(|^show_", source, re.MULTILINE):
+        return "the code of this figure"
+    if re.search(r"^Markdown\(", source, re.MULTILINE):
+        return "the code of this text"
+    return (
+        "the code of these numbers" if re.search(r"^glue\(", lines[-1] if lines else "") else "the code of this table"
+    )
 
 
 def _outputs(outputs: Sequence[NotebookNode]) -> list[NotebookNode]:

@@ -34,16 +34,14 @@ def show_banner(app: Sphinx, config: Config) -> None:
 
 
 def show_parameters(app: Sphinx, tree: nodes.document) -> None:
-    """After the parameters of a chapter, a table that says what each is."""
+    """At the foot of a chapter, a table that says what each of its parameters is."""
     source = Path(app.env.doc2path(app.env.docname))
-    cells = [n for n in tree.findall(nodes.container) if "cell" in n["classes"] and "tag_parameters" in n["classes"]]
-    if source.suffix != ".ipynb" or not cells:
+    if source.suffix != ".ipynb" or source.parent != CHAPTERS:
         return
     notebook = json.loads(source.read_text(encoding="utf-8"))
     minutes = json.loads((CHAPTERS / "minutes.json").read_text(encoding="utf-8"))[source.stem]
-    after = [n for n in tree.findall(nodes.container) if "tag_injected-parameters" in n["classes"]] or cells
-    place = after[0].parent.index(after[0]) + 1
-    after[0].parent.insert(place, nodes.raw("", table(notebook, source.stem, minutes), format="html"))
+    last = next((section for section in reversed(list(tree.findall(nodes.section)))), tree)
+    last.append(nodes.raw("", table(notebook, source.stem, minutes), format="html"))
 
 
 def without_thebe(app: Sphinx, config: Config) -> None:

@@ -85,7 +85,10 @@ def meanings(source: str) -> dict[str, str]:
         if token.type == tokenize.COMMENT
     }
     assigned = (node for node in ast.parse(source).body if isinstance(node, (ast.Assign, ast.AnnAssign)))
-    return {_name(node): comments.get(node.end_lineno or 0, "") for node in assigned}
+    return {
+        _name(node): next((comments[i] for i in range(node.lineno, (node.end_lineno or 0) + 1) if i in comments), "")
+        for node in assigned
+    }
 
 
 def table(notebook: Mapping[str, Any], chapter: str, minutes: Mapping[str, float]) -> str:

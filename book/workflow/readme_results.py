@@ -12,7 +12,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from gweebp.experiment import claims, scores
+from answer import verdicts
+
+from gweebp.experiment import scores
 from gweebp.experiment.build import Run, open_runs
 from gweebp.experiment.paper import METHODS
 from gweebp.experiment.scores import MEASURES
@@ -46,14 +48,6 @@ def table(runs: list[Run]) -> str:
     return "\n".join(lines)
 
 
-def verdicts(runs: list[Run], seeds: int) -> str:
-    """One sentence: which of the paper's claims hold here."""
-    found: dict[str, list[str]] = {}
-    for judged in claims.judge(runs, seeds=seeds):
-        found.setdefault(judged.verdict, []).append(judged.claim.key)
-    return "Of the paper's eight claims: " + "; ".join(f"{', '.join(keys)} {v}" for v, keys in found.items()) + "."
-
-
 def filled(text: str, block: str) -> str:
     """The text with `block` between the marks; ValueError where a mark is missing.
 
@@ -78,7 +72,7 @@ def main() -> int:
     options = parser.parse_args()
     runs = open_runs(options.build, options.datasets, options.networks)
     where = f"Intervals: 95 %, over test identities. Computed by `make book` on a CPU ({processor()})."
-    block = f"{table(runs)}\n\n{verdicts(runs, options.seeds)} {where}"
+    block = f"{table(runs)}\n\nOf the paper's eight claims: {verdicts(runs, options.seeds)} {where}"
     text = filled(options.readme.read_text(encoding="utf-8"), block)
     with atomic(options.readme) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from answer import of_build
 from chapters import ROOT, contents, executed
 
 TARGET = ROOT / "book/chapters"
 FRESH = ROOT / "book/.chapters.new"  # git ignores both: pages of real faces may lie there
 
 
-def copy_chapters(build: Path, banner: str, extra: Mapping[str, str]) -> None:
-    """Replace book/chapters by those of `build`, with the banner that each page shows."""
+def copy_chapters(build: Path, banner: str, extra: Mapping[str, str], answer: str) -> None:
+    """Replace book/chapters by those of `build`, with the banner of each page and the answer on the first."""
     shutil.rmtree(FRESH, ignore_errors=True)
     FRESH.mkdir()
     try:
@@ -33,6 +34,7 @@ def copy_chapters(build: Path, banner: str, extra: Mapping[str, str]) -> None:
             shutil.copyfile(build / "chapters" / f"{name}.ipynb", FRESH / f"{name}.ipynb")
         (FRESH / "banner.json").write_text(json.dumps({"banner": banner}), encoding="utf-8")
         (FRESH / "minutes.json").write_text(json.dumps(minutes(build.parent, extra)), encoding="utf-8")
+        (FRESH / "answer.txt").write_text(answer, encoding="utf-8")
         shutil.rmtree(TARGET, ignore_errors=True)
         FRESH.rename(TARGET)
     finally:
@@ -93,7 +95,7 @@ def main() -> int:
     parser.add_argument("--extra", type=json.loads, default={}, metavar="JSON", help="the profile's further chapters")
     options = parser.parse_args()
     os.chdir(ROOT)
-    copy_chapters(options.build, options.banner, options.extra)
+    copy_chapters(options.build, options.banner, options.extra, of_build(options.build))
     failed = render(options.build.resolve(), options.extra)
     if not failed:
         print(f"the book: {options.build}/html/index.html")

@@ -26,6 +26,27 @@ def choose(scores: ArrayLike) -> dict[str, int]:
     return {"typical": int(distance.argmin()), "worst": int(values.argmin()), "best": int(values.argmax())}
 
 
+TYPICAL = -1  #: as the `sample` of a chapter: the typical trial
+
+
+def index(run: Run, game: str, method: str, sample: int) -> int:
+    """The index of a trial: `sample` itself, or where it is TYPICAL the trial whose score is nearest to the median.
+
+    Args:
+        game: "hiding" or "inpainting". method: whose scores choose. sample: from 0, or TYPICAL.
+
+    Returns:
+        `sample` where it is not TYPICAL; 0 where the game was not played by the method.
+    """
+    if sample != TYPICAL:
+        return sample
+    played = getattr(run.games, game)
+    if method not in played or not len(played[method].success if game == "inpainting" else played[method]):
+        return 0
+    scores = {"hiding": hiding_scores, "inpainting": inpainting_scores}[game](run, method)
+    return choose(scores)["typical"]
+
+
 def hiding_scores(run: Run, method: str) -> np.ndarray:
     """The area under each triplet's own curve in the hiding game: (t,), in 0..1."""
     return hiding.area_of(np.asarray(run.games.hiding[method], dtype=float))

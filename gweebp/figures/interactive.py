@@ -56,7 +56,8 @@ def threshold_slider(
     steps = len(shown.sr) - 1
     if any(len(p.sr) != steps + 1 for p in played.values()) or steps > 255:
         raise ValueError(f"methods of {[len(p.sr) - 1 for p in played.values()]} steps: expected the same, 1 to 255")
-    start = int(np.argmax(shown.matched)) if any(shown.matched) else steps // 4
+    # the largest mask at a FAR of at most 10 %: where the game is decided
+    start = max((step for step, far in enumerate(shown.far) if far <= 0.1), default=0)
     before, after = picture(op), picture(ip)
     data = {
         "op": _png(before), "ip": _png(after), "count": count,

@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
+from matplotlib.patches import Patch
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike, NDArray
 
@@ -19,6 +21,7 @@ Image = ArrayLike
 
 
 HEAT = ListedColormap(colours(), name="saliency")
+KEY_HEIGHT = 0.26  # inches that the colour key takes
 
 
 @white
@@ -48,7 +51,9 @@ def image_grid(
             )
     h, w = picture(images[0]).shape[:2] if count else (1, 1)
     titled = 0 if titles is None else sum(any(titles[i : i + columns]) for i in range(0, count, columns))
-    height = WIDTH / min(columns, max(count, 1)) * h / w + 0.02 + 0.24 * titled / max(1, -(-count // columns))
+    coloured = maps is not None and any(saliency is not None for saliency in maps)
+    extra = 0.24 * titled + (KEY_HEIGHT if coloured else 0)
+    height = WIDTH / min(columns, max(count, 1)) * h / w + 0.02 + extra / max(1, -(-count // columns))
     figure, axes = panels(count, columns, height)
     for i, ax in enumerate(axes):
         region = None if regions is None else regions[i]
@@ -58,7 +63,16 @@ def image_grid(
         if rows is not None and i % columns == 0:
             ax.set_ylabel(rows[i // columns])
     tighten(figure)
+    if coloured:
+        colour_key(figure)
     return figure
+
+
+def colour_key(figure: Figure, text: str = "least to most salient; each map by its own maximum") -> None:
+    """Say below a figure what the colours of its maps mean."""
+    scale = tuple(Patch(facecolor=HEAT(share), edgecolor="none") for share in np.linspace(0, 1, 9))
+    handler = {tuple: HandlerTuple(ndivide=None, pad=0)}
+    figure.legend([scale], [text], handler_map=handler, loc="outside lower center", handlelength=6, borderpad=0.1)
 
 
 def map_on_image(
@@ -96,24 +110,27 @@ def quadruplet(
     maps: Mapping[str, ArrayLike] | None = None,
     *,
     columns: int = 4,
+    notes: Mapping[str, str] | None = None,
 ) -> Figure:
     """OP, OM, IP and IN with the region's outline on the inpainted two, then OP under each map with the outline.
+
+    notes: method name -> what stands after its name, such as a score.
 
     >>> [a.get_title() for a in quadruplet(*np.zeros((4, 8, 8)), np.eye(8) > 0, {"ebp": np.eye(8)}).axes]
     ['OP', 'OM', 'IP', 'IN', 'EBP']
     """
-    return _with_maps([op, om, ip, in_], ["OP", "OM", "IP", "IN"], op, maps or {}, region, columns)
+    return _with_maps([op, om, ip, in_], ["OP", "OM", "IP", "IN"], op, maps or {}, region, columns, notes)
 
 
 def _with_maps(
     images: list[Image], titles: list[str], under: Image, maps: Mapping[str, ArrayLike], region: ArrayLike | None,
-    columns: int,
+    columns: int, notes: Mapping[str, str] | None = None,
 ) -> Figure:  # fmt: skip
     names = in_order(maps)
     first = [None, None, region, region][: len(images)] if region is not None else [None] * len(images)
     return image_grid(
         images + [under] * len(names),
-        titles + [style_of(m).label for m in names],
+        titles + [f"{style_of(m).label} {(notes or {}).get(m, '')}".strip() for m in names],
         maps=[None] * len(images) + [maps[m] for m in names],
         regions=first + [region] * len(names),
         columns=columns,

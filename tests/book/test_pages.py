@@ -81,14 +81,14 @@ def test_the_guide_to_own_methods(run):
 
 
 def test_every_page_with_python_is_tested():
-    written = [*ROOT.glob("*.md"), *ROOT.glob("book/*.md")]
+    written = [*ROOT.glob("*.md"), *ROOT.glob("book/pages/*.md")]
     assert sorted(PAGES) == sorted(p.relative_to(ROOT).as_posix() for p in written if "```python" in p.read_text())
 
 
 def test_commands_on_the_pages_exist():
     """Every `make X` that a page names is a target, every profile is there, every chapter in NAME= has a notebook."""
     makefile = (ROOT / "Makefile").read_text()
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("book/*.md")]:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("book/pages/*.md")]:
         text = page.read_text(encoding="utf-8")
         for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.M):
             assert re.search(rf"^{target}:", makefile, re.M), f"{page.name}: make {target}"
@@ -101,7 +101,7 @@ def test_commands_on_the_pages_exist():
 def test_calls_of_the_command_line_on_the_pages_are_understood():
     """Every `gweebp X ...` in a block of commands has the flags that it is given."""
     seen = 0
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("book/*.md")]:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("book/pages/*.md")]:
         for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
             for line in re.findall(r"^(?:\S*python -m )?gweebp (.+)$", block.replace("\\\n", " "), re.M):
                 if "--help" not in line:

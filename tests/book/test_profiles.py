@@ -136,7 +136,7 @@ def test_a_further_chapter_ends_the_part_that_it_names():
     book, real = contents(), contents({"real_faces": "Experiment"})
     (added,) = [page for page in pages({"real_faces": "Experiment"}) if page not in pages()]
     assert added == "book/chapters/real_faces"
-    assert real["parts"][1]["chapters"] == [*book["parts"][1]["chapters"], {"file": added}]
+    assert real["parts"][2]["chapters"] == [*book["parts"][2]["chapters"], {"file": added}]
     assert [part for part in real["parts"] if part["caption"] != "Experiment"] == [
         part for part in book["parts"] if part["caption"] != "Experiment"
     ]

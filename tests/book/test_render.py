@@ -17,13 +17,14 @@ def places(tmp_path, monkeypatch):
 
 
 def test_chapters_are_replaced_whole_or_not_at_all(places, tmp_path):
-    render.copy_chapters(places, "a banner", {})
+    render.copy_chapters(places, "a banner", {}, "- an answer")
     names = {path.stem for path in (tmp_path / "chapters").glob("*.ipynb")}
     assert names == set(executed())
     (places / "chapters/gallery.ipynb").unlink()
     with pytest.raises(FileNotFoundError, match=r"gallery\.ipynb"):
-        render.copy_chapters(places, "another", {})
+        render.copy_chapters(places, "another", {}, "")
     assert {path.stem for path in (tmp_path / "chapters").glob("*.ipynb")} == names
+    assert (tmp_path / "chapters/answer.txt").read_text() == "- an answer"
     assert "a banner" in (tmp_path / "chapters/banner.json").read_text()
     assert not (tmp_path / ".chapters.new").exists()
 
