@@ -1,7 +1,8 @@
 """Files written whole or not at all, and images read with errors that say what to do.
 
 Every file is written under a temporary name in the folder where it will live and renamed when complete, so that a run
-killed at any point leaves either the old file or the new one, never half a file.
+killed at any point leaves either the old file or the new one, never half a file. What such a run leaves of temporary
+files, a later one removes (`temporaries`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +23,8 @@ from PIL import Image, ImageOps
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from gweebp.support import temporaries
 
 __all__ = [
     "atomic",
@@ -54,14 +56,14 @@ def atomic(path: str | Path) -> Iterator[Path]:
     >>> [p.name for p in folder.iterdir()]
     ['note.txt']
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{uuid.uuid4().hex[:12]}.{path.name}"
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with temporaries.beside(path) as temporary:
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except OSError as error:
+            if error.strerror and error.filename in (None, str(temporary)):  # the name that the user knows
+                raise type(error)(error.errno, error.strerror, str(path)) from error
+            raise
 
 
 def write_json(path: str | Path, value: Any) -> None:
