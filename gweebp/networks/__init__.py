@@ -10,13 +10,35 @@ import torch
 
 from gweebp.networks import checkpoints, weights
 from gweebp.networks.embedding import EmbeddingNetwork, as_input
+from gweebp.networks.iresnet import iresnet18, iresnet50
 from gweebp.networks.light_cnn import lcnn9
 from gweebp.networks.mobile_facenet import mobilefacenet
 from gweebp.networks.vgg import vgg16
+from gweebp.networks.vision_transformer import vit
 
-__all__ = ["NETWORKS", "EmbeddingNetwork", "as_input", "build", "lcnn9", "load", "mobilefacenet", "save", "vgg16"]
+__all__ = [
+    "NETWORKS",
+    "EmbeddingNetwork",
+    "as_input",
+    "build",
+    "iresnet18",
+    "iresnet50",
+    "lcnn9",
+    "load",
+    "mobilefacenet",
+    "save",
+    "vgg16",
+    "vit",
+]
 
-NETWORKS: dict[str, Callable[..., EmbeddingNetwork]] = {"vgg16": vgg16, "lcnn9": lcnn9, "mobilefacenet": mobilefacenet}
+NETWORKS: dict[str, Callable[..., EmbeddingNetwork]] = {
+    "vgg16": vgg16,
+    "lcnn9": lcnn9,
+    "mobilefacenet": mobilefacenet,
+    "iresnet18": iresnet18,
+    "iresnet50": iresnet50,
+    "vit": vit,
+}
 
 
 def build(network: str, *, seed: int | None = None, **options: Any) -> EmbeddingNetwork:
@@ -34,7 +56,7 @@ def build(network: str, *, seed: int | None = None, **options: Any) -> Embedding
     64
     >>> build("resnet")
     Traceback (most recent call last):
-    ValueError: unknown network 'resnet'; known: lcnn9, mobilefacenet, vgg16
+    ValueError: unknown network 'resnet'; known: iresnet18, iresnet50, lcnn9, mobilefacenet, vgg16, vit
     """
     if network not in NETWORKS:
         raise ValueError(f"unknown network {network!r}; known: {', '.join(sorted(NETWORKS))}")

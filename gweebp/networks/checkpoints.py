@@ -5,6 +5,7 @@
 - `vgg_tri_2`, VGG16 with an embedding, trained by gweEBP's authors: `vgg16`.
 - `vgg_face_dag`, VGG-Face: `vgg16` with two fully connected layers; its embedding is fc7 after its ReLU, 4096-d.
 - `mobilefacenet`, foamliu/MobileFaceNet: `mobilefacenet`.
+- `iresnet18`, `iresnet50`, ArcFace of insightface's arcface_torch: `iresnet18`, `iresnet50`.
 
 The classifier that a network was trained with (fc2, fc8) is left out: a verification network is read before it. Each
 network comes with the input normalisation that its weights expect, so that `networks.as_input` is all it needs.
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from gweebp.networks import weights
 from gweebp.networks.embedding import EmbeddingNetwork
+from gweebp.networks.iresnet import iresnet18, iresnet50
 from gweebp.networks.light_cnn import lcnn9
 from gweebp.networks.mobile_facenet import mobilefacenet
 from gweebp.networks.vgg import vgg16
@@ -61,6 +63,10 @@ CONVOLUTIONS = [f"conv{block}_{i}" for block, n in enumerate((2, 2, 3, 3, 3), st
 # where those of vgg_tri_2 stand in its two sequences, with ReLUs and pools between them
 PLACES = [f"basenet_part1.{i}" for i in (0, 2, 5, 7, 10, 12, 14)] + [f"basenet_part2.{i}" for i in (1, 3, 5, 8, 10, 12)]
 
+ARCFACE = {
+    name: f"features.{name}" for name in ("conv1", "bn1", "prelu", "layer1", "layer2", "layer3", "layer4", "bn2")
+} | {"fc": "head.fc", "features": "head.bn"}
+
 KINDS: dict[str, Published] = {
     "lightcnn9": Published(
         "features.0.filter",
@@ -96,6 +102,8 @@ KINDS: dict[str, Published] = {
         {name: f"features.{name}" for name in ("conv1", "dw_conv", "conv2", "gdconv")}
         | {"conv3": "head.conv3", "bn": "head.bn"},
     ),
+    "iresnet50": Published("layer3.13.prelu", iresnet50, ARCFACE),
+    "iresnet18": Published("layer3.1.prelu", iresnet18, ARCFACE),  # after the deeper one, which has this module too
 }  #: the checkpoints that `load` knows
 
 

@@ -32,6 +32,15 @@ NAMES = {
         "gdconv.bn.weight": "features.gdconv.bn.weight",
         "bn.num_batches_tracked": "head.bn.num_batches_tracked",
     },
+    "iresnet18": {
+        "conv1.weight": "features.conv1.weight",
+        "layer1.0.downsample.1.running_mean": "features.layer1.0.downsample.1.running_mean",
+        "layer3.1.prelu.weight": "features.layer3.1.prelu.weight",
+        "bn2.bias": "features.bn2.bias",
+        "fc.bias": "head.fc.bias",
+        "features.running_var": "head.bn.running_var",
+    },
+    "iresnet50": {"layer3.13.bn3.weight": "features.layer3.13.bn3.weight", "features.weight": "head.bn.weight"},
 }
 
 

@@ -1,0 +1,120 @@
+"""IResNet: the residual networks of ArcFace, with a batch norm before each first convolution and PReLU activations.
+
+Architecture: Duta, Liu, Zhu and Shao, "Improved Residual Networks", ICPR 2020, in the variant of the public ArcFace
+weights (Deng et al., CVPR 2019; insightface's `arcface_torch`): 112x112 RGB in -1..1, 512-d embedding. Layers:
+`features.conv1`, `features.bn1`, `features.prelu`, the stages `features.layer1` to `features.layer4`, each of which
+halves the map, `features.bn2`, `head.fc`, `head.bn`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+
+from torch import Tensor, nn
+
+from gweebp.networks.embedding import EmbeddingNetwork, PerChannel, check_shape, scaled
+
+__all__ = ["BLOCKS", "iresnet18", "iresnet50"]
+
+BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 14, 3)}  #: depth → residual blocks per stage
+CHANNELS = (64, 128, 256, 512)  # of the four stages
+
+
+class IResNet(EmbeddingNetwork):
+    """The module that `iresnet18` and `iresnet50` return. Saliency layer: the output of the last stage."""
+
+    saliency_layer = "features.layer4"
+    feature_layer = "features.layer4"
+
+
+class Block(nn.Module):
+    """Batch norm, 3x3, batch norm, PReLU, 3x3 with the stride, batch norm; added to the input or to its projection.
+
+    >>> import torch
+    >>> Block(4, 6, stride=2)(torch.zeros(1, 4, 8, 8)).shape
+    torch.Size([1, 6, 4, 4])
+    """
+
+    def __init__(self, c: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.bn1, self.conv1 = nn.BatchNorm2d(c), nn.Conv2d(c, out, 3, 1, 1, bias=False)
+        self.bn2, self.prelu = nn.BatchNorm2d(out), nn.PReLU(out)
+        self.conv2, self.bn3 = nn.Conv2d(out, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out)
+        self.downsample = (
+            nn.Sequential(nn.Conv2d(c, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+            if stride != 1 or c != out
+            else None
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (b, out, h/stride, w/stride) of x (b, c, h, w)."""
+        inner = self.bn3(self.conv2(self.prelu(self.bn2(self.conv1(self.bn1(x))))))
+        return inner + (x if self.downsample is None else self.downsample(x))
+
+
+def iresnet18(
+    width: float = 1.0,
+    size: int = 112,
+    channels: int = 3,
+    embedding: int = 512,
+    *,
+    mean: PerChannel = 0.5,
+    std: PerChannel = 0.5,
+) -> EmbeddingNetwork:
+    """IResNet-18; the defaults are the published network (saliency layer 512x7x7).
+
+    Args:
+        width: scales every layer's channels (rounded, at least 1).
+        size: input height and width, at least 16.
+        channels: 1 (grey) or 3 (RGB).
+        embedding: dimensions of the output.
+        mean, std: of the input normalisation, for images in 0..1.
+
+    >>> sum(p.numel() for p in iresnet18().parameters())
+    24025600
+    """
+    return _iresnet(18, width, size, channels, embedding, mean, std)
+
+
+def iresnet50(
+    width: float = 1.0,
+    size: int = 112,
+    channels: int = 3,
+    embedding: int = 512,
+    *,
+    mean: PerChannel = 0.5,
+    std: PerChannel = 0.5,
+) -> EmbeddingNetwork:
+    """IResNet-50, of the same family as `iresnet18` with more blocks per stage.
+
+    >>> iresnet50(width=0.125, size=32).config["network"]
+    'iresnet50'
+    """
+    return _iresnet(50, width, size, channels, embedding, mean, std)
+
+
+def _iresnet(
+    depth: int, width: float, size: int, channels: int, embedding: int, mean: PerChannel, std: PerChannel
+) -> EmbeddingNetwork:
+    check_shape(width, size, channels, embedding, smallest=16)
+    c = scaled(CHANNELS[0], width)
+    layers: OrderedDict[str, nn.Module] = OrderedDict(
+        conv1=nn.Conv2d(channels, c, 3, 1, 1, bias=False), bn1=nn.BatchNorm2d(c), prelu=nn.PReLU(c)
+    )
+    for stage, (blocks, published) in enumerate(zip(BLOCKS[depth], CHANNELS), start=1):
+        out = scaled(published, width)
+        layers[f"layer{stage}"] = nn.Sequential(
+            Block(c, out, stride=2), *(Block(out, out, stride=1) for _ in range(1, blocks))
+        )
+        c = out
+    layers["bn2"] = nn.BatchNorm2d(c)
+    side = math.ceil(size / 16)
+    fc, bn = nn.Linear(c * side * side, embedding), nn.BatchNorm1d(embedding)
+    bn.weight.requires_grad_(False)  # the published weights keep it at 1: its scale cancels in the unit embedding
+    for module in nn.Sequential(layers).modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    config = {"network": f"iresnet{depth}", "width": width, "size": size, "channels": channels, "embedding": embedding}
+    config |= {"mean": mean, "std": std}
+    return IResNet(nn.Sequential(layers), nn.Sequential(OrderedDict(fc=fc, bn=bn)), config)
