@@ -70,7 +70,7 @@ def image_grid(
 
 def colour_key(figure: Figure, text: str = "least to most salient; each map by its own maximum") -> None:
     """Say below a figure what the colours of its maps mean."""
-    scale = tuple(Patch(facecolor=HEAT(share), edgecolor="none") for share in np.linspace(0, 1, 9))
+    scale: Any = tuple(Patch(facecolor=HEAT(share), edgecolor="none") for share in np.linspace(0, 1, 9))
     handler = {tuple: HandlerTuple(ndivide=None, pad=0)}
     figure.legend([scale], [text], handler_map=handler, loc="outside lower center", handlelength=6, borderpad=0.1)
 
