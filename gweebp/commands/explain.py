@@ -9,54 +9,47 @@ comes nearest to the probe is taken; the person asked about must not be in there
 --batch reads a CSV with the columns probe, mate (several with ";"), nonmate and id; paths are relative to it. It writes
 <id>.png and <id>.json, and results.csv about all; run again, it does what is missing or failed.
 
+Nothing that is read is written over, and no other file is replaced than one that this command wrote and that was not
+changed since: each carries a seal that says so.
+
 The map is not evidence of identity: it shows what one network used, not who the people are.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import gweebp
 from gweebp import networks
+from gweebp.commands.arguments import to_json, to_path
 from gweebp.commands.casework import Case, Examiner, pictures, read_table, run_table
 from gweebp.commands.casework.alignment import Aligner
-from gweebp.commands.casework.pictures import Picture
-from gweebp.commands.casework.writing import write
+from gweebp.commands.casework.pictures import Picture, printable
+from gweebp.commands.casework.places import Named, check_folder, check_free, refuse_inputs
+from gweebp.commands.casework.running import outputs_of, pictures_of
+from gweebp.commands.casework.writing import FORMATS, write
 from gweebp.commands.common import add_run, device_of, progress
-from gweebp.commands.plugins import load_plugin
+from gweebp.commands.plugins import plug_in
 from gweebp.faces.preparation.align import FRAMES
+from gweebp.networks import EmbeddingNetwork
 from gweebp.saliency import check_options, find_method
 from gweebp.support import files
 from gweebp.support.extras import extra
 from gweebp.support.record import environment
 
-
-def json_object(text: str) -> dict[str, Any]:
-    """Options as JSON; argparse shows the error."""
-    try:
-        found = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not JSON ({error})") from error
-    if not isinstance(found, dict):
-        raise argparse.ArgumentTypeError(f'{text!r} is no JSON object, such as {{"gain": "cosine"}}')
-    return found
-
-
-FORMATS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".pdf", ".svg")
-
-FILE: dict[str, Any] = {"type": Path, "metavar": "FILE"}
-FOLDER: dict[str, Any] = {"type": Path, "metavar": "FOLDER"}
+FILE: dict[str, Any] = {"type": to_path, "metavar": "FILE"}
+FOLDER: dict[str, Any] = {"type": to_path, "metavar": "FOLDER"}
 
 GROUPS: dict[str, dict[str, dict[str, Any]]] = {
     "the case": {
         "--mate": FILE | {"dest": "mates", "action": "append", "default": [], "help": "a further image of the mate"},
         "--gallery": FOLDER | {"help": "images of other people, where no non-mate is named"},
-        "--batch": {"type": Path, "metavar": "CSV", "help": "a table of cases instead of one"},
+        "--batch": {"type": to_path, "metavar": "CSV", "help": "a table of cases instead of one"},
         "--landmarks": FILE | {"help": "align all images: a CSV (id, kind, x0, y0, ..., y67), or dlib's model (.dat)"},
         "--frame": {"choices": FRAMES, "default": "head", "help": "align the whole head, or the face (default: head)"},
     },
@@ -70,7 +63,7 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "the map": {
         "--method": {"default": "gweebp", "help": "a name in gweebp.METHODS (default: gweebp)"},
-        "--options": {"type": json_object, "default": {}, "metavar": "JSON", "help": 'of it: {"gain": "cosine"}'},
+        "--options": {"type": to_json, "default": {}, "metavar": "JSON", "help": 'of it: {"gain": "cosine"}'},
         "--layer": {"help": "that carries the map (default: the network's own)"},
         "--plugin": FILE | {"help": "a Python file that registers a method or a network"},
     },
@@ -84,7 +77,7 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     for name in ("probe", "mate", "nonmate"):
-        parser.add_argument(name, nargs="?", type=Path, metavar=name.upper(), help=f"image of the {name}")
+        parser.add_argument(name, nargs="?", type=to_path, metavar=name.upper(), help=f"image of the {name}")
     for title, flags in GROUPS.items():
         group = parser.add_argument_group(title)
         for flag, options in flags.items():
@@ -96,18 +89,23 @@ def run(options: argparse.Namespace) -> int:
     """Explain one case or a table of them; 1 where a case of the table failed."""
     started = time.perf_counter()
     _check(options)
+    cases = read_table(options.batch) if options.batch is not None else {}
+    case = None if cases else Case(options.probe, (options.mate, *options.mates), options.nonmate)
+    _check_places(options, cases, case)
     if options.out is not None:
         with extra("figures"):
             import matplotlib  # noqa: F401 - said now, and not after the work
-    if options.plugin is not None:
-        load_plugin(options.plugin)
     examiner, settings = _examiner(options)
-    if options.batch is not None:
-        return _table(options, examiner, settings)
-    case = Case(options.probe, (options.mate, *options.mates), options.nonmate)
-    examined = examiner.examine(case)
+    if case is None:
+        return _table(options, cases, examiner, settings)
+    rests_on = examiner.rests_on(case)
+    try:
+        examined = examiner.examine(case)
+    except (TypeError, NotImplementedError) as error:  # an option's type; an operation of the network without a rule
+        raise ValueError(str(error)) from error
     record = environment(seed=options.seed, started=started, device=next(examiner.net.parameters()).device)
-    write(examined, examined.document(inputs=settings, record=record), options.out, options.json)
+    document = examined.document(inputs={"gweebp": gweebp.__version__, **rests_on, **settings}, record=record)
+    write(examined, document, options.out, options.json)
     found = examined.explanation
     print("\n".join([found.sentence, *(f"Note: {note}" for note in found.notes)]))
     return 0
@@ -120,7 +118,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.batch is not None:
         if options.probe or options.mates or options.json:
             raise ValueError("--batch names all cases: leave out PROBE, MATE, NONMATE, --mate and --json")
-        if options.out is None or options.out.is_file():
+        if options.out is None:
             raise ValueError("--batch needs a folder for its results: --out folder")
         return
     if options.mate is None:
@@ -133,10 +131,35 @@ def _check(options: argparse.Namespace) -> None:
         raise ValueError(f"--out {options.out}: expected a name that ends in {', '.join(FORMATS)}")
 
 
+def _check_places(options: argparse.Namespace, cases: Mapping[str, Case], case: Case | None) -> None:
+    """Say, before anything runs, where a result would be written over a file that is read, or that is not ours."""
+    flags = ("batch", "weights", "trials", "landmarks", "plugin", "gallery")
+    given = {f"--{flag}": getattr(options, flag) for flag in flags}
+    given |= {name.upper(): getattr(options, name) for name in ("probe", "mate", "nonmate")}
+    read: list[Named] = [(flag, path) for flag, path in given.items() if path is not None]
+    read += [("--mate", path) for path in options.mates] + pictures_of(cases)
+    wanted = {"--out": options.out, "--json": options.json}
+    written: list[Named] = [(flag, path) for flag, path in wanted.items() if path is not None]
+    if case is None:
+        written = outputs_of(options.out, cases)
+    if options.gallery is not None and options.gallery.is_dir():
+        read += [("a file of --gallery", path) for path in sorted(options.gallery.iterdir())]
+        for _, path in written:
+            if path.parent.is_dir() and path.parent.samefile(options.gallery):
+                raise ValueError(f"{path} would become one of the pictures of --gallery: name another folder")
+    refuse_inputs(written, read)
+    if case is None:
+        check_folder(options.out)
+        return
+    for _, path in written:
+        check_folder(path.parent)
+        check_free(path)
+
+
 def _examiner(options: argparse.Namespace) -> tuple[Examiner, dict[str, Any]]:
     """The examiner that the options describe, and the settings that its results rest on."""
     device = device_of(options)
-    net = networks.load(options.weights)
+    net, hashes = _network(options)
     known = net.config["network"]
     if options.network not in (None, known):
         raise ValueError(f"{options.weights} holds weights of {known}, not of {options.network}")
@@ -149,7 +172,7 @@ def _examiner(options: argparse.Namespace) -> tuple[Examiner, dict[str, Any]]:
     except TypeError as error:
         raise ValueError(str(error)) from error
     settings = {
-        "weights_sha256": files.sha256(options.weights),
+        **hashes,
         "network": net.config,
         "method": options.method,
         "options": chosen,
@@ -162,6 +185,18 @@ def _examiner(options: argparse.Namespace) -> tuple[Examiner, dict[str, Any]]:
         settings |= {"landmarks_sha256": files.sha256(options.landmarks), "frame": options.frame}
     given = {key: settings[key] for key in ("method", "layer", "threshold")} | chosen
     return Examiner(net.to(device), given, options.gallery, read), settings
+
+
+def _network(options: argparse.Namespace) -> tuple[EmbeddingNetwork, dict[str, str | None]]:
+    """The network, and the hashes of the files that it and the method are from, as they were before anything ran."""
+    hashes: dict[str, str | None] = {"weights_sha256": files.sha256(options.weights), "plugin_sha256": None}
+    if options.plugin is not None:
+        hashes["plugin_sha256"] = files.sha256(options.plugin)
+        plug_in(options.plugin, options.weights)
+    net = networks.load(options.weights)
+    if files.sha256(options.weights) != hashes["weights_sha256"]:
+        raise ValueError(f"{options.weights} was changed while it was read: run again")
+    return net, hashes
 
 
 def _threshold(options: argparse.Namespace, network: str) -> float | None:
@@ -177,18 +212,18 @@ def _threshold(options: argparse.Namespace, network: str) -> float | None:
     return float(trials["threshold"])
 
 
-def _table(options: argparse.Namespace, examiner: Examiner, settings: dict[str, Any]) -> int:
-    cases = read_table(options.batch)
+def _table(options: argparse.Namespace, cases: Mapping[str, Case], examiner: Examiner, settings: dict[str, Any]) -> int:
+    """Explain the cases, say what came of them, and 1 where one failed."""
     rows = run_table(examiner, cases, options.out, settings, progress=progress())
     failed = [row for row in rows if row["outcome"] == "error"]
     counts = {name: sum(row["outcome"] == name for row in rows) for name in dict.fromkeys(r["outcome"] for r in rows)}
     print(
         f"{len(rows)} cases: "
         + ", ".join(f"{n} {name}" for name, n in counts.items())
-        + f"; see {options.out}/results.csv"
+        + f"; see {printable(str(options.out))}/results.csv"
     )
     for row in failed[:5]:
-        print(f"error: {row['id']}: {row['error']}", file=sys.stderr)
+        print(f"error: {printable(row['id'])}: {row['error']}", file=sys.stderr)
     if len(failed) > 5:
         print(f"error: and {len(failed) - 5} more", file=sys.stderr)
     return 1 if failed else 0

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from gweebp import networks
 from gweebp.commands.arguments import to_path
 from gweebp.commands.common import add_inputs, add_methods, add_numbers, add_run, device_of
-from gweebp.commands.plugins import load_plugin
+from gweebp.commands.plugins import plug_in
 from gweebp.commands.trials import load_trials
 from gweebp.methods import Method
 from gweebp.networks import as_input, verification
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     device = device_of(options)
     if options.plugin is not None:
-        load_plugin(options.plugin)
+        plug_in(options.plugin, options.weights)
     net = networks.load(options.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     chosen_methods = variants(options)
     maps, warned, seconds = {}, {}, dict.fromkeys(options.methods, 0.0)

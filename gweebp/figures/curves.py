@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 from numpy.typing import ArrayLike
 
 from gweebp.figures.style import INK, PAIR, label_edges, legend_below, panels, style_of, white
@@ -153,6 +153,8 @@ def roc(
     if log and positive:
         ax.set_xscale("log")
         ax.set_xlim(min(positive), 1)
+        ax.xaxis.set_major_formatter(lambda x, _: f"{100 * x:g}%")
+        ax.xaxis.set_minor_formatter(NullFormatter())
     else:
         ax.set_xlim(0, 1)
     ax.set(xlabel="false positive rate", ylabel="true positive rate", ylim=(0, 1.02))

@@ -7,13 +7,14 @@ book: extended variants share the colour of what they extend, full line against 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import cache, wraps
 from textwrap import fill
 from typing import Any, NamedTuple, ParamSpec
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 from gweebp.methods.names import LABELS
 
@@ -31,6 +32,7 @@ RC: dict[Any, Any] = {
     "xtick.color": INK, "ytick.color": INK, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
     "grid.color": FAINT, "grid.linewidth": 0.6, "legend.frameon": False, "svg.hashsalt": "gweebp",
+    "text.parse_math": False,  # the names of files, methods and layers are text: a$1$b is no formula
 }  # fmt: skip
 
 
@@ -70,6 +72,21 @@ def style_of(method: str) -> MethodStyle:
     ('gweEBP', 'mine')
     """
     return METHOD_STYLES.get(method, MethodStyle(method, INK, (0, (1, 1)), "*"))
+
+
+def drawable(text: str) -> str:
+    """A text in which the figures' font has every letter: others are escaped, as Python does.
+
+    >>> print(drawable("café 木.png"))
+    café \\u6728.png
+    """
+    known = _letters()
+    return "".join(c if c == "\n" or ord(c) in known else c.encode("unicode_escape").decode() for c in text)
+
+
+@cache
+def _letters() -> frozenset[int]:
+    return frozenset(get_font(findfont(RC["font.sans-serif"][0])).get_charmap())
 
 
 P = ParamSpec("P")

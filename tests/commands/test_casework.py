@@ -364,14 +364,16 @@ def test_a_table_goes_on_where_it_stopped_and_past_what_is_bad(folder, net, face
     assert len(asked) == 4  # other settings
 
 
-def test_a_result_of_other_images_does_not_outlive_an_error(folder, net):
+def test_a_result_stays_until_there_is_a_new_one(folder, net):
     cases, examiner = table(folder, "probe,mate,nonmate\nprobe.png,mate.png,nonmate.png\n"), Examiner(net)
     assert list(cases) == ["001-probe"]
     run_table(examiner, cases, folder / "out", {})
-    assert (folder / "out/001-probe.png").is_file()
+    made = {path.name: path.read_bytes() for path in (folder / "out").glob("001-*")}
     (folder / "mate.png").write_bytes(b"spoilt")
     (row,) = run_table(examiner, cases, folder / "out", {})
-    assert row["outcome"] == "error" and not (folder / "out/001-probe.png").exists()
+    assert row["outcome"] == "error"
+    assert row["error"].endswith("(001-probe.png and 001-probe.json, from an earlier run, stayed)")
+    assert {path.name: path.read_bytes() for path in (folder / "out").glob("001-*")} == made
 
 
 def test_an_interrupted_table_says_how_far_it_came(folder, net, monkeypatch):
@@ -399,7 +401,7 @@ def test_an_interrupted_table_says_how_far_it_came(folder, net, monkeypatch):
         ("", "lacks the columns probe, mate"),
         ("probe,mate,nonmate\n", "has no rows"),
         ("probe,mate,nonmate\na.png,,c.png\n", "row 1: expected a probe and a mate"),
-        ("id,probe,mate\nx,a,b\nx,a,b\n", "row 2: id 'x' comes twice"),
+        ("id,probe,mate\nx,a,b\nx,a,b\n", r"id 'x' is used twice \(rows 1 and 2\)"),
         ("id,probe,mate\n../x,a,b\n", "row 1: id '../x'"),
         ("probe,mate\na,b,c\n", "row 1: more or fewer fields"),
     ],

@@ -6,6 +6,7 @@
 
 from gweebp.commands.casework.examiner import Case, Examiner
 from gweebp.commands.casework.explanation import LIMITS, Explanation, explained
-from gweebp.commands.casework.table import read_table, run_table
+from gweebp.commands.casework.running import run_table
+from gweebp.commands.casework.table import read_table
 
 __all__ = ["LIMITS", "Case", "Examiner", "Explanation", "explained", "read_table", "run_table"]

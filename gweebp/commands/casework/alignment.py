@@ -45,7 +45,11 @@ class Aligner:
             aligned, _ = align(picture.pixels, self._points(Path(path), picture.pixels), self.size, self.frame)
         except ValueError as error:
             raise ValueError(f"{path} can't be aligned: {error}") from error
-        return Picture(picture.name, aligned)
+        return Picture(picture.name, aligned, picture.sha256)
+
+    def kinds(self, path: Path) -> list[str]:
+        """What its folder or name says the image is, a photo or a sketch: where this decides which landmarks it has."""
+        return [] if isinstance(self.finder, Predictor) else list(dict.fromkeys(kind for kind, _ in _keys(path)))
 
     def _points(self, path: Path, pixels: Tensor) -> Tensor:
         if isinstance(self.finder, Predictor):

@@ -1,7 +1,9 @@
-"""Cases in files: read, explained, and written as one picture and one JSON document."""
+"""Cases in files: read, and explained; and what the results rest on, by the hash of each file."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +19,7 @@ from gweebp.commands.casework.pictures import Picture
 from gweebp.networks import EmbeddingNetwork
 from gweebp.networks.gallery import nearest_impostor
 from gweebp.networks.verification import embed
+from gweebp.support import files
 
 __all__ = ["Case", "Examined", "Examiner"]
 
@@ -94,16 +97,73 @@ class Examiner:
         return self.gallery
 
     @cached_property
+    def listed(self) -> dict[Path, str]:
+        """The gallery's files that look like images, and the SHA-256 of each; "" of one that can't be read."""
+        return {path: _sha256(path) for path in pictures.in_folder(self.needed_gallery)}
+
+    @cached_property
     def others(self) -> tuple[list[Picture], Tensor, list[str]]:
-        """The gallery's images, their unit embeddings (g, d), and what could not be read."""
-        found, skipped = pictures.read_folder(self.needed_gallery, self.read)
-        return found, torch.cat([embed(self.net, picture.pixels[None]) for picture in found]), skipped
+        """The gallery's images, their unit embeddings (g, d), and what could not be used.
+
+        Raises ValueError where none can be used, or one is no longer what it was when the run began.
+        """
+        found, embeddings, skipped = [], [], []
+        for path, sha256 in self.listed.items():
+            try:
+                picture = self.read(path)
+                embeddings.append(embed(self.net, picture.pixels[None]))
+            except Exception as error:  # decoders raise all kinds of errors, and one bad picture is not a bad gallery
+                skipped.append(pictures.printable(str(error) or type(error).__name__))
+                continue
+            if picture.sha256 and picture.sha256 != sha256:
+                raise ValueError(f"{path} was changed while the run was on: run again")
+            found.append(picture)
+        if not found:
+            why = f"; first: {skipped[0]}" if skipped else ": it has none"
+            raise ValueError(f"no image in {self.gallery} can be read{why}")
+        return found, torch.cat(embeddings), skipped
+
+    def rests_on(self, case: Case) -> dict[str, Any]:
+        """What the result of a case rests on beside the settings: its pictures, and its gallery, ready for JSON.
+
+        Raises FileNotFoundError, OSError, ValueError: a picture that can't be read, no gallery where one is needed.
+        """
+        named = {"probe": [case.probe], "mates": case.mates, "nonmate": [case.nonmate] if case.nonmate else []}
+        gallery = None
+        if case.nonmate is None:
+            listed = [[path.name, sha256] for path, sha256 in self.listed.items()]
+            gallery = hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+        return {"files": {name: [self._described(p) for p in paths] for name, paths in named.items()},
+                "gallery": gallery}  # fmt: skip
+
+    def _described(self, path: Path) -> dict[str, Any]:
+        about: dict[str, Any] = {"name": pictures.printable(path.name), "sha256": files.sha256(path)}
+        if (kinds := getattr(self.read, "kinds", None)) is not None:  # the folder of the image decides how it is read
+            about["kinds"] = kinds(path)
+        return about
+
+    def try_options(self) -> None:
+        """Explain three pictures of noise, so that options which suit no picture are found before any work is done.
+
+        Raises what `explained` raises of them.
+        """
+        generator = torch.Generator().manual_seed(0)
+        size = self.net.size
+        probe, *others = torch.randint(256, (3, 3, size, size), dtype=torch.uint8, generator=generator)
+        try:
+            p, a, b = (embed(self.net, image[None]) for image in (probe, *others))
+        except ValueError:  # the network makes nothing of noise: that says nothing about the options
+            return
+        mate, nonmate = others if (p - a).norm() < (p - b).norm() else reversed(others)
+        explained(self.net, probe, [mate], nonmate, **self.options)
 
     def examine(self, case: Case) -> Examined:
         """Explain one case.
 
         Raises FileNotFoundError, ValueError: an image that can't be used, or no non-mate; what `explained` raises.
         """
+        if not case.mates:
+            raise ValueError("no image of the mate: name at least one")
         probe, mates = self.read(case.probe), [self.read(mate) for mate in case.mates]
         said: list[str] = []
         if case.nonmate is not None:
@@ -122,3 +182,10 @@ class Examiner:
         own = torch.tensor([any(torch.equal(o.pixels, p.pixels) for p in (probe, *mates)) for o in others])
         index, _ = nearest_impostor(embed(self.net, probe.pixels[None]), embeddings, own)
         return others[int(index)], skipped
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return files.sha256(path)
+    except OSError:
+        return ""

@@ -9,7 +9,7 @@ from torch import Tensor
 from gweebp.commands.casework.examiner import Examined
 from gweebp.commands.casework.explanation import LIMITS, Explanation
 from gweebp.figures.pictures import show
-from gweebp.figures.style import FAINT, INK, PAIR, WIDTH, style_of, white
+from gweebp.figures.style import FAINT, INK, PAIR, WIDTH, drawable, style_of, white
 from gweebp.support.extras import extra
 
 with extra("figures"):
@@ -19,6 +19,7 @@ with extra("figures"):
 
 SHOWN = 3  # images of the mate, at most
 LARGEST = 512  # pixels a side that a panel can show
+TALLEST = 3.0  # height over width of a panel: a taller image is shown smaller
 MARGIN, TITLE, SCALE, LINE = 0.08, 0.40, 1.35, 0.165  # inches: at the sides, above images, of the scale, of a line
 CHARACTERS = 82  # of a line
 SIZE = 9.6  # points
@@ -26,14 +27,14 @@ SIZE = 9.6  # points
 
 @white
 def explanation(examined: Examined) -> Figure:
-    """The annotated picture of one case: gweebp.commands.casework gives it."""
+    """The annotated picture of one case: gweebp.commands.casework gives it. Names are drawn as they are, as text."""
     found, mates = examined.explanation, examined.mates[:SHOWN]
     images = [_reduced(p.pixels) for p in (examined.probe, *mates, examined.nonmate)]
     side = (WIDTH - MARGIN) / (len(images) + 1) - MARGIN
     titles = _titles(examined, letters=round(12 * side))
     said = (found.sentence, *found.notes[:4], *LIMITS)
-    lines = "\n".join(fill(text, CHARACTERS, break_on_hyphens=False) for text in said)
-    tall = side * max(x.shape[1] / x.shape[2] for x in images)
+    lines = "\n".join(fill(drawable(text), CHARACTERS, break_on_hyphens=False) for text in said)
+    tall = side * min(TALLEST, max(x.shape[1] / x.shape[2] for x in images))
     below = LINE * (lines.count("\n") + 1) + 2 * MARGIN
     height = TITLE + tall + SCALE + below
     figure = plt.figure(figsize=(WIDTH, height))
@@ -59,7 +60,7 @@ def _titles(examined: Examined, letters: int) -> list[str]:
     other = "nearest other" if examined.from_gallery else "non-mate"
     last = ("map", style_of(found.method).label) if found.saliency is not None else ("no map:", found.outcome)
     pairs = [("probe", examined.probe.name), *mates, (other, examined.nonmate.name), last]
-    return [f"{what}\n{_shortened(name, letters)}" for what, name in pairs]
+    return [f"{what}\n{_shortened(drawable(name), letters)}" for what, name in pairs]
 
 
 def _shortened(name: str, letters: int) -> str:

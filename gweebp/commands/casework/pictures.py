@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from gweebp.networks import EmbeddingNetwork
 from gweebp.support import files
 
-__all__ = ["Picture", "in_folder", "notes", "read", "read_folder"]
+__all__ = ["Picture", "in_folder", "notes", "printable", "read"]
 
 SMALLEST = 16  # pixels a side: below, no face can be made out
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -20,10 +20,20 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", "
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One image of a case: its file's name, and uint8 (3, h, w) RGB."""
+    """One image of a case: its file's name, printable; uint8 (3, h, w) RGB; the SHA-256 of the file that it is from."""
 
     name: str
     pixels: Tensor
+    sha256: str = ""
+
+
+def printable(text: str) -> str:
+    """A text that can be printed, drawn and coded: what can't be (line breaks, bytes that are no UTF-8) is escaped.
+
+    >>> print(printable("a\\n\\x1b[2J\\udcff.png"))
+    a\\n\\x1b[2J\\udcff.png
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def read(path: str | Path) -> Picture:
@@ -33,6 +43,7 @@ def read(path: str | Path) -> Picture:
         FileNotFoundError: no such file. ValueError: no image, corrupt, below 16 pixels a side, or of one colour only.
     """
     path = Path(path)
+    before = files.sha256(path)
     pixels = files.read_image(path)
     height, width = pixels.shape[1:]
     if min(height, width) < SMALLEST:
@@ -41,7 +52,9 @@ def read(path: str | Path) -> Picture:
         )
     if (pixels == pixels[:, :1, :1]).all():
         raise ValueError(f"{path} has one colour only: there is no face in it")
-    return Picture(path.name, pixels)
+    if files.sha256(path) != before:
+        raise ValueError(f"{path} was changed while it was read: run again")
+    return Picture(printable(path.name), pixels, before)
 
 
 def in_folder(folder: str | Path) -> list[Path]:
@@ -50,24 +63,6 @@ def in_folder(folder: str | Path) -> list[Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder {folder}: expected one with images of other people")
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
-
-
-def read_folder(folder: str | Path, read: Callable[[Path], Picture] = read) -> tuple[list[Picture], list[str]]:
-    """The images in a folder, by name, and what could not be read and why.
-
-    Raises FileNotFoundError for no such folder, ValueError where no image in it can be read.
-    """
-    found, skipped = [], []
-    for path in in_folder(folder):
-        try:
-            found.append(read(path))
-        except (OSError, ValueError) as error:
-            skipped.append(str(error))
-    if not found:
-        raise ValueError(
-            f"no image in {folder} can be read" + (f"; first: {skipped[0]}" if skipped else ": it has none")
-        )
-    return found, skipped
 
 
 def notes(net: EmbeddingNetwork, probe: Picture, mates: list[Picture], nonmate: Picture) -> Iterator[str]:
