@@ -7,7 +7,7 @@ https://doi.org/10.1016/j.patrec.2025.03.032.
 
 from gweebp.excitation import LostMassWarning, mwp
 from gweebp.excitation.gain import NoGainWarning
-from gweebp.excitation.operations import UnsupportedOperation
+from gweebp.excitation.graph import UnsupportedOperation
 from gweebp.methods import METHODS
 from gweebp.methods.maps import resize
 from gweebp.overlay import overlay

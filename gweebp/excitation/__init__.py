@@ -2,16 +2,18 @@
 
 Read in this order:
 
-    equations      Eq. (1)-(4): how each parent shares its probability among its children; `mwp`, the call
+    propagation    `mwp`, the call: record, differentiate, weight, walk
+    equations      Eq. (1)-(4): how each parent shares its probability among its children
     gain           Eq. (5) and (6): the gain of a triplet, and the responses that work for it
-    watch          one forward pass of the unmodified network, watched, so that autograd can walk it back by a rule
-    operations     what each torch operation is to the equations: a mixing, one child per parent, a winner, a copy
     closed_form    Eq. (3)-(4) in half the products
+    watch          one forward pass of the unmodified network, recorded, so that autograd can walk it back by any rule
+    operations     what each torch operation is to the equations: a mixing, one child per parent, a winner, a copy
+    nodes, graph, copies    what is recorded, what escaped the record, which tensors hold the same neurons
     layers         where the walk ends: a layer of the network
     triplet        checks of the probe, the mate and the non-mate
     released_code  where the authors' released code departs from the equations
 """
 
-from gweebp.excitation.equations import LostMassWarning, mwp, mwps
+from gweebp.excitation.propagation import LostMassWarning, mwp
 
-__all__ = ["LostMassWarning", "mwp", "mwps"]
+__all__ = ["LostMassWarning", "mwp"]

@@ -14,54 +14,80 @@ streams as the equations stand (excitation.py); in the others four binary digits
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
-from gweebp.excitation.nodes import Node, Stream
+from gweebp.excitation.nodes import Graph, Node, Stream
 from gweebp.excitation.operations import ABSOLUTE, WHOLE
 
 CONDITION = 1 / 16  #: the least |1/Z| ÷ (|W||a| + |bias|) of a parent in an operation that goes in closed form
 
+Responses = Callable[[Node], tuple[Tensor, ...]]  #: â of an operation's children, or ã of Eq. (6); without a graph
 
-def closed_form(node: Node) -> tuple[list[Stream], Tensor]:
-    """The streams W a and |W||a|, and whether a parent is below CONDITION: a bool () on the node's device."""
-    linear: Tensor | None
-    bias = torch.zeros(()) if node.op.bias is None else node.op.bias
+
+class Form(NamedTuple):
+    """How the probability of one operation is shared among its children.
+
+    Attributes:
+        child_signs, parent_signs: those that occur, +1 first, as far as they matter.
+        closed: the two streams of the closed form; None: the streams of Eq. (1)-(4) as they stand.
+    """
+
+    child_signs: tuple[int, ...] = (+1,)
+    parent_signs: tuple[int, ...] = (+1,)
+    closed: list[Stream] | None = None
+
+
+def closed_form(node: Node, responses: Responses, graph: Graph | None) -> tuple[list[Stream], Tensor]:
+    """The streams W a and |W||a|, and whether a parent is below CONDITION: a bool () on the operation's device.
+
+    graph: y as a function of the children, where these are the responses; None where responses are weighted.
+    """
+    op, linear = node.mixing, None
+    assert node.positive is not None
+    bias = torch.zeros(()) if op.bias is None else op.bias
     with torch.enable_grad():
-        if node.y is not None and node.y._version == node.version:
-            children, linear = list(node.inner), node.y - bias
-        else:  # responses are weighted, or the network has overwritten y
-            children, bias = [a.requires_grad_() for a in node.responses], torch.zeros(())
-            linear = node.op.part(WHOLE, *children)
+        if graph is not None and not graph.overwritten:
+            children, linear = list(graph.operands), graph.y - bias
+        else:
+            children, bias = [a.requires_grad_() for a in responses(node)], torch.zeros(())
+            linear = op.part(WHOLE, *children)
         magnitudes = [a.detach().abs().requires_grad_() for a in children]
-        absolute = node.op.part(ABSOLUTE, *magnitudes)
-    assert node.positive is not None and linear is not None and absolute is not None  # only W⁻ may be empty
+        absolute = op.part(ABSOLUTE, *magnitudes)
+    assert linear is not None and absolute is not None  # only W⁻ may be empty
     sign = node.positive.to(torch.int8) * 2 - 1
     excitation, scale = (linear.detach() + sign * absolute.detach()) / 2, absolute.detach()
     # where all responses are zero, y − bias is so too, exactly: a dead end, and not an inexact one
     inexact = (excitation.abs() < CONDITION * (scale + bias.abs())) & (scale > 0)
-    # twice 1/Z, and so half of s: the two halves of P(a_j)
-    return [Stream(linear, children), Stream(absolute, magnitudes, sign)], inexact.any()
+    # the streams give twice 1/Z, and so half of s: the two halves of P(a_j)
+    return [Stream(linear, children), Stream(absolute, magnitudes, sign=sign)], inexact.any()
 
 
 def negative(node: Node) -> Tensor:
-    """Whether any child, and whether any parent is negative: bool (2,) on the node's device."""
+    """Whether any child, and whether any parent is negative: bool (2,) on the operation's device."""
     assert node.positive is not None
-    return torch.stack([torch.stack([a.amin() for a in node.op.children]).amin() < 0, ~node.positive.all()])
+    return torch.stack([torch.stack([a.amin() for a in node.mixing.children]).amin() < 0, ~node.positive.all()])
 
 
-def choose_forms(nodes: list[Node]) -> None:
-    """Find which signs occur at each operation, and which of them go in closed form.
+def choose_forms(nodes: Mapping[Node, bool], responses: Responses, graphs: Mapping[Node, Graph]) -> dict[Node, Form]:
+    """Find which signs occur at each operation, and which operations go in closed form.
 
     Waits for the device twice, however deep the network: nothing on the walk itself then asks for a number.
+
+    Args:
+        nodes: the mixing operations; True where a ReLU takes the probability from each negative parent.
+        responses: of a node's children. graphs: y as a function of them, where responses are not weighted.
     """
+    found = {}
     for node, (child, parent) in zip(nodes, torch.stack([negative(n) for n in nodes]).tolist()):
-        node.child_signs = (+1, -1) if child else (+1,)
-        node.parent_signs = (+1, -1) if parent and not node.rectified else (+1,)
-    mixed = [n for n in nodes if len(n.parent_signs) == 2 and not n.op.non_negative]
+        below, above = ((+1, -1) if negative else (+1,) for negative in (child, parent and not nodes[node]))
+        found[node] = Form(below, above)
+    mixed = [n for n, form in found.items() if len(form.parent_signs) == 2 and not n.mixing.non_negative]
     if mixed:
-        forms, inexact = zip(*map(closed_form, mixed))
+        forms, inexact = zip(*(closed_form(n, responses, graphs.get(n)) for n in mixed))
         for node, streams, bad in zip(mixed, forms, torch.stack(inexact).tolist()):
-            node.streams = None if bad else streams
-    for node in nodes:  # the streams hold what of it the walk still needs
-        node.inner, node.y = (), None
+            found[node] = found[node]._replace(closed=None if bad else streams)
+    return found

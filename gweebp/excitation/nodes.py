@@ -1,14 +1,50 @@
-"""What a walk knows of each operation that mixes neurons, and the streams in which its children excite its parents."""
+"""What a watched forward pass records of each operation, and the streams in which children excite their parents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor
 
-from gweebp.excitation.operations import Mixing
+from gweebp.excitation.operations import Mixing, Passing
+
+
+class Graph(NamedTuple):
+    """y as an ordinary function of an operation's operands, for its derivative.
+
+    Attributes:
+        operands: leaves with the values of the operands. y: the output, with a graph that ends at them.
+        version: the version of y when it was new, by which one sees whether the network has overwritten it since.
+    """
+
+    operands: tuple[Tensor, ...]
+    y: Tensor
+    version: int
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether the network has changed y in place since it was computed."""
+        return self.y._version != self.version
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operation of a watched forward pass, as it was called.
+
+    Attributes:
+        op: a mixing y = W a + bias, or a passing y_i = f(a_i).
+        positive: where y ≥ 0, bias included; None where the rule does not ask.
+    """
+
+    op: Mixing | Passing
+    positive: Tensor | None
+
+    @property
+    def mixing(self) -> Mixing:
+        """The operation of a node that is known to mix."""
+        assert isinstance(self.op, Mixing)
+        return self.op
 
 
 class Stream(NamedTuple):
@@ -16,45 +52,17 @@ class Stream(NamedTuple):
 
     Attributes:
         excitation: W' a', in the shape of y, with a graph that ends at `children`.
-        children: a', a tensor for each child, in its shape.
-        factor: of the stream in 1/Z ∝ Σ over streams of factor · excitation: 0, 1 or −1 for each parent; None: 1.
+        children: a', one tensor for each child, in its shape.
+        parents: mask of the parents that it excites; None: all of them.
+        sign: +1 or −1 for each parent, the sign with which it enters 1/Z; None: +1 for all.
     """
 
     excitation: Tensor
     children: list[Tensor]
-    factor: Tensor | None = None
+    parents: Tensor | None = None
+    sign: Tensor | None = None
 
-    def scaled(self, values: Tensor) -> Tensor:
-        """factor · values."""
-        return values if self.factor is None else self.factor * values
-
-
-@dataclass(eq=False)
-class Node:
-    """One mixing operation y = W a + bias of a watched forward pass.
-
-    Attributes:
-        op: the operation. get_responses: → â of its children, or ã of Eq. (6).
-        positive: where y ≥ 0, bias included; None for a rule that does not ask.
-        inner, y: a and y with a graph of their own between them, where one is asked for; `version` is that of y when
-            it was new, by which one sees whether the network has overwritten it since.
-        rectified: a ReLU stands on each way from y to the embedding, so that no negative parent has probability.
-        child_signs, parent_signs: those that occur, + first, as far as they matter to the rule.
-        streams: what the rule keeps from one prior to the next.
-    """
-
-    op: Mixing
-    get_responses: Callable[[], tuple[Tensor, ...]]
-    positive: Tensor | None = None
-    inner: tuple[Tensor, ...] = ()
-    y: Tensor | None = None
-    version: int = 0
-    rectified: bool = False
-    child_signs: tuple[int, ...] = (+1,)
-    parent_signs: tuple[int, ...] = (+1,)
-    streams: list[Stream] | None = None
-
-    @property
-    def responses(self) -> tuple[Tensor, ...]:
-        """â of the children, or ã of Eq. (6), without a graph."""
-        return tuple(a.detach() for a in self.get_responses())
+    def of_parents(self, values: Tensor) -> Tensor:
+        """`values` of the parents that the stream excites, with its sign; 0 for the other parents."""
+        values = values if self.parents is None else self.parents * values
+        return values if self.sign is None else self.sign * values

@@ -4,7 +4,7 @@ Rules belong to operations, not to module classes, so that functional calls, re-
 
 * MIXES (convolutions, linear and other products with a constant, averages, sums, `+`): y = W a + bias. They share each
   parent's probability among its children; excitation.py holds how.
-* PASSES (batch norm, activations, scaling by a constant, normalisation of the embedding): one child a parent, so the
+* PASSES (batch norm, activations, scaling by a constant, normalisation of the embedding): one child per parent, so the
   child gets its parent's probability whole.
 * WINS (max-pooling, max-feature-map, ReLU) and COPIES (views, concatenation, padding): autograd's own backward already
   sends a parent's probability to the child that won, or that it copies, and conserves it.
@@ -14,9 +14,6 @@ Everything else raises UnsupportedOperation: never a silently wrong map.
 
 from __future__ import annotations
 
-import os
-import re
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -26,11 +23,6 @@ from torch import Tensor, nn
 from gweebp.excitation.layers import is_tracked
 
 Part = Callable[..., Tensor | None]
-OWN_FOLDER = os.path.join(sys.modules["gweebp"].__path__[0], "")  #: frames of files in it are not the caller's
-
-
-class UnsupportedOperation(NotImplementedError):
-    """An operation that mixes neurons and for which no rule is known."""
 
 
 PLUS, MINUS, WHOLE, ABSOLUTE = +1, -1, 0, 2  #: parts of W: W⁺ = max(0, W), W⁻ = min(0, W), W itself, |W|
@@ -52,6 +44,21 @@ class Mixing:
     ) -> None:
         self.plain, self.part, self.children = plain, part, children
         self.bias, self.non_negative = bias, non_negative
+
+
+class Passing:
+    """y_i = f(a_i): one operation with one child per parent, which gets the parent's probability whole.
+
+    Attributes:
+        plain: child → y, as the network called it. child: the tensor a.
+    """
+
+    def __init__(self, plain: Callable[[Tensor], Tensor], child: Tensor) -> None:
+        self.plain, self.child = plain, child
+
+    def share(self, probability: Tensor) -> list[Tensor]:
+        """P(a) of the child, in its shape, from P(y)."""
+        return [probability.sum_to_size(self.child.shape)]
 
 
 def signed(weight: Tensor, sign: int) -> Tensor:
@@ -207,10 +214,6 @@ COPIES = set(
         "as_subclass"
     ).split()
 )  #: the same neurons in another place, by autograd's own backward
-NODES = {name.replace("_", "") for name in WINS | COPIES} | set(
-    "_mix _pass accumulategrad copy copyslices tocopy unsafeview asstrided slice index splitwithsizes constantpadnd "
-    "reflectionpad1d reflectionpad2d reflectionpad3d replicationpad1d replicationpad2d replicationpad3d".split()
-)  #: autograd's own nodes of WINS and COPIES, without "Backward"
 SCALE_ONLY = set(
     "norm vector_norm matrix_norm frobenius_norm".split()
 )  #: a normaliser: what is divided by it passes whole
@@ -228,66 +231,3 @@ def operation_name(func: Any) -> tuple[str, bool]:
     if dunder and plain in ("iadd", "isub", "imul", "itruediv"):
         return plain[1:].replace("truediv", "div"), True
     return plain, name.endswith("_") and not dunder and name != "requires_grad_"
-
-
-def where_called(net: nn.Module) -> str:
-    """Where in the network the operation at hand was called: submodule, file, line."""
-    names = {id(module): name for name, module in net.named_modules()}
-    frame, module, line = sys._getframe(1), None, None
-    while frame is not None and (module is None or line is None):
-        file = frame.f_code.co_filename
-        owner = frame.f_locals.get("self")
-        outside = not file.startswith(OWN_FOLDER) and "_jit_internal" not in file
-        if isinstance(owner, nn.Module) and id(owner) in names:
-            if line is None and outside:
-                line = f"{file}:{frame.f_lineno}"
-            module = module or f"{type(owner).__name__} {names[id(owner)]!r}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return f"called by {module or type(net).__name__}, {line or 'unknown line'}"
-
-
-def kind(node: Any) -> str:
-    """What an autograd node is the backward of, as NODES names it."""
-    return re.sub(r"backwards?\d*$", "", node.name().rpartition("::")[2].lower())
-
-
-def checked_graph(top: Tensor) -> dict[Any, list[Any]]:
-    """The autograd graph below `top`: each node and those that its output enters.
-
-    Errors: UnsupportedOperation if an operation between the layer and `top` escaped the watch. A scripted module, a
-    compiled one or a custom `autograd.Function` runs where a TorchFunctionMode does not see it.
-    """
-    above: dict[Any, list[Any]] = {top.grad_fn: []}
-    front: list[Any] = [top.grad_fn]
-    while front:
-        node = front.pop()
-        if kind(node) not in NODES:
-            raise UnsupportedOperation(
-                f"{node.name()} is in the graph, and excitation backprop did not see its operation: a scripted or "
-                "compiled module, or a custom autograd.Function. Use the plain (eager) module, or a layer above it"
-            )
-        below = [n for n, _ in node.next_functions if n is not None]
-        front += dict.fromkeys(n for n in below if n not in above)
-        for n in below:
-            above.setdefault(n, []).append(node)
-    return above
-
-
-def rectified(node: Any, above: dict[Any, list[Any]]) -> bool:
-    """Whether each way up from the autograd node `node` meets a ReLU, with maxima and copies at most before it.
-
-    No negative output of it has probability then: a ReLU hands none down, and what lies between moves values only.
-    """
-    moved = NODES - {"_mix", "_pass"}
-    return bool(above[node]) and all(
-        kind(n) == "relu" or (kind(n) in moved and rectified(n, above)) for n in above[node]
-    )
-
-
-def unsupported(func: Any, net: nn.Module) -> UnsupportedOperation:
-    """The error for `func`, naming it, where it was called and what to do."""
-    name = torch.overrides.resolve_name(func) or getattr(func, "__name__", str(func))
-    return UnsupportedOperation(
-        f"{name} mixes neurons and excitation backprop has no rule for it here ({where_called(net)}). Choose a layer "
-        "above it, or express it with operations that have a rule (gweebp.excitation.operations lists them)"
-    )

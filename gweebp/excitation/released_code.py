@@ -1,13 +1,13 @@
 """Excitation backprop as the authors' released code computes it, where that departs from Eq. (1)-(6) of their paper.
 
-`Released` is a rule for the walk, next to `gweebp.excitation.equations.share`; `rule="paper-code"` chooses it.
+`Released` is a rule for the walk, next to `gweebp.excitation.equations.Sharing`; `rule="paper-code"` chooses it.
 What differs:
 
 1. A parent's probability is divided by the parent's own (weighted) response instead of the normaliser Z of Eq. (3)-(4),
    bias included: s_i = P(a_i) / ã_i. By Z only where no activation follows the operation, as above an embedding without
    ReLU, because the code takes the divisor from the input of the next layer.
 2. The four streams of children, sign of response × sign of weight, are divided by their sums before they are added:
-   P(a_j) = Σ_streams normalised( ã_j Σ_i w_ij s_i ), so that each weighs as much as any other.
+   P(a_j) = Σ_streams normalised( ã_j Σ_i w_ji s_i ), so that each weighs as much as any other.
 3. With gradient weighting, a negative parent is not divided at all where an activation follows. The code there divides
    by a maximum of ã⁻ over winner and losers; losers have no gradient, the maximum is 0, and its guard 1e-16 is left.
    A pooling window of one element (ceil mode, odd sizes) has no loser: there the division takes place, and beside
@@ -21,17 +21,19 @@ differs from the paper in two more points: gain="cosine", and smoothed maps (gwe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gweebp.excitation import operations
+from gweebp.excitation.closed_form import Responses
 from gweebp.excitation.gain import weight_by_gradient
+from gweebp.excitation.graph import kind
 from gweebp.excitation.nodes import Node
-from gweebp.excitation.operations import Mixing
+from gweebp.excitation.operations import Mixing, Passing
+from gweebp.excitation.watch import Rule
 
 _VIEWS = frozenset("view reshapealias unsafeview squeeze unsqueeze transpose permute t alias clone".split())
 _PIECES = frozenset("maximum max split splitwithsizes slice narrow select".split())  # of a max-feature-map
@@ -49,10 +51,11 @@ def producer(x: Tensor, *, also: frozenset[str] = frozenset()) -> Mixing | None:
     found, front = set(), [x.grad_fn]
     while front:
         node: Any = front.pop()
-        if node is None or not (hasattr(node, "op") or operations.kind(node) in _VIEWS | also):
+        op = getattr(getattr(node, "node", None), "op", None)  # of a recorded operation
+        if isinstance(op, Mixing):
+            found.add(op)
+        elif node is None or kind(node) not in _VIEWS | also:
             return None
-        if hasattr(node, "op"):
-            found.add(node.op)
         else:
             front += [below for below, _ in node.next_functions if below is not None]
     return found.pop() if len(found) == 1 else None
@@ -64,9 +67,9 @@ def lone(x: Tensor) -> Tensor | None:
     bool, in the shape of `x`: a max-pooling in ceil mode, reshaped perhaps; its last windows reach over the border.
     """
     node: Any = x.grad_fn
-    while node is not None and operations.kind(node) in _VIEWS - {"transpose", "permute", "t"}:
+    while node is not None and kind(node) in _VIEWS - {"transpose", "permute", "t"}:
         node = node.next_functions[0][0]
-    if node is None or operations.kind(node) != "maxpool2dwithindices" or producer(x, also=_POOLED) is None:
+    if node is None or kind(node) != "maxpool2dwithindices" or producer(x, also=_POOLED) is None:
         return None
     kernel, stride, padding, ceil, dilation = (
         getattr(node, f"_saved_{name}") for name in ("kernel_size", "stride", "padding", "ceil_mode", "dilation")
@@ -103,27 +106,39 @@ class Released:
         winners: a max-feature-map between an operation and the embedding is no activation (point 4).
         followed: operations whose output enters another one with no activation between.
         gradients: ∂G/∂y of each operation, where responses are weighted.
+        responses: â of an operation's children, or ã of Eq. (6).
+        last: no other walk follows (nothing is kept from one to the next here).
     """
 
     def __init__(self, *, winners: bool = True) -> None:
-        self.winners = winners
-        self.head: WeakSet[Mixing] = WeakSet()  # weak: an operation holds the graph, and the graph holds the walk
-        self.followed: WeakSet[Mixing] = WeakSet()
-        self.gradients: WeakKeyDictionary[Mixing, Tensor] = WeakKeyDictionary()
+        self.winners, self.last = winners, False
+        self.head: Mixing | None = None
+        self.followed: set[Mixing] = set()
+        self.gradients: dict[Mixing, Tensor] = {}
+        self.responses: Responses
 
-    def note_gradient(self, op: Mixing, gradient: Tensor) -> None:
-        """Keep ∂G/∂y of an operation, of largest absolute value 1 a sample: streams are normalised in the end."""
-        self.gradients[op] = gradient / per_sample(gradient.abs().flatten(1).amax(1), gradient)
+    def noting(self, derivative: Rule) -> Rule:
+        """The ordinary rule, which also keeps ∂G/∂y of each mixing operation, its largest |value| 1 per sample."""
+
+        def rule(node: Node, gradient: Tensor) -> Sequence[Tensor | None]:
+            if isinstance(node.op, Mixing):  # any scale: streams are normalised in the end
+                self.gradients[node.op] = gradient / per_sample(gradient.abs().flatten(1).amax(1), gradient)
+            return derivative(node, gradient)
+
+        return rule
 
     def __call__(self, node: Node, probability: Tensor) -> list[Tensor]:
-        """P(a_j) of the children of one operation, a tensor for each, every stream that is not empty of sum 1 a sample.
+        """P(a_j) of the children of one operation, one tensor each; each stream that is not empty sums to 1 per sample.
 
-        Args: as of `gweebp.excitation.equations.share`; where `node.positive` is None, the one stream of Eq. (1)-(2).
+        Args: an operation, and the probability of its parents, in the shape of y. Where `node.positive` is None, the
+            rule is the one stream of Eq. (1)-(2).
         """
-        op, responses, positive = node.op, node.responses, node.positive
-        also = _PIECES if self.winners and not self.head else frozenset()
-        if not self.head:
-            self.head.add(op)
+        op, positive = node.op, node.positive
+        if isinstance(op, Passing):
+            return op.share(probability)
+        responses = self.responses(node)
+        also = _PIECES if self.winners and self.head is None else frozenset()
+        self.head = self.head or op
         self.followed.update(found for child in op.children if (found := producer(child, also=also)) is not None)
         sides = [(+1, (+1, -1)), (-1, (-1, +1))] if positive is not None else [(+1, (+1,))]
         children = [torch.zeros_like(a) for a in responses]
@@ -146,7 +161,7 @@ class Released:
         self, op: Mixing, responses: tuple[Tensor, ...], probability: Tensor, sign: int, weight_signs: tuple[int, ...]
     ) -> Tensor:
         """s_i: the probability of the parents of one sign over their divisor, 0 for the others."""
-        if op in self.head:
+        if op is self.head:
             return probability if sign > 0 else torch.zeros_like(probability)
         y = op.plain(*(a.detach() for a in op.children)).detach()
         if op in self.gradients:
@@ -163,7 +178,7 @@ class Released:
 
 
 def stream(op: Mixing, responses: tuple[Tensor, ...], s: Tensor, weight_sign: int, response_sign: int) -> list[Tensor]:
-    """ã_j Σ_i w_ij s_i over children and weights of one sign each, not normalised."""
+    """ã_j Σ_i w_ji s_i over children and weights of one sign each, not normalised."""
     side = dict(min=0) if response_sign > 0 else dict(max=0)
     with torch.enable_grad():
         leaves = [a.clamp(**side).requires_grad_() for a in responses]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor, nn
 
-from gweebp.excitation import mwps
+from gweebp.excitation import mwp
 from gweebp.methods import method
 from gweebp.methods.maps import released
 
@@ -31,8 +29,7 @@ def gweebp(
     extended: False for weighting alone, Eq. (6) on Eq. (1)-(2), where negative responses count for nothing.
     smoothing: see gweebp.methods.maps.released.
     """
-    how: dict[str, Any] = {"extended": extended, "weighted": True, "towards": ("mate",), "gain": gain, "rule": rule}
-    (m,) = mwps(net, probe, mate, nonmate, layer=layer, **how)
+    m = mwp(net, probe, mate, nonmate, layer=layer, extended=extended, weighted=True, gain=gain, rule=rule)
     return released(m.sum(1), smoothing, (probe.shape[2], probe.shape[3]))
 
 

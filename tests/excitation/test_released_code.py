@@ -17,7 +17,7 @@ from torch import nn
 
 import gweebp
 from gweebp import networks
-from gweebp.excitation import equations as core
+from gweebp.excitation import propagation as core
 from gweebp.excitation.released_code import Released, lone
 from gweebp.methods.maps import gaussian
 

@@ -8,7 +8,7 @@ from torch import nn
 
 import gweebp
 from gweebp import networks
-from gweebp.excitation import equations
+from gweebp.excitation import propagation
 from gweebp.excitation.layers import run_from
 from gweebp.experiment.cost import Cost, cost
 
@@ -69,7 +69,7 @@ def deep(depth):
 
 @pytest.mark.parametrize("method", [*WHITE, "gradcam", "gweebp-paper-code"])
 def test_the_device_is_not_waited_for_on_the_walk(method, monkeypatch):
-    monkeypatch.setattr(equations, "warn_of_loss", lambda *args: None)  # reads one number more where mass was lost
+    monkeypatch.setattr(propagation, "warn_of_loss", lambda *args: None)  # reads one number more where mass was lost
     waits = set()
     for depth in (2, 8):
         net = deep(depth)
