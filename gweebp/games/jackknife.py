@@ -56,7 +56,7 @@ class Known(NamedTuple):
 
 
 class Error(NamedTuple):
-    """A figure, its standard error (inf where unknown), its degrees of freedom, and how many people or trainings it has."""
+    """A figure, its standard error (inf if unknown), degrees of freedom, and the number of people or trainings behind it."""
 
     value: float
     error: float

@@ -1,0 +1,118 @@
+"""One piece of the study: the test people, the trials of a training, a group of methods played, or a budget."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gweebp import files, networks, verification
+from gweebp.datasets.faceset import FaceSet
+from gweebp.datasets.synthetic.world import KINDS, World
+from gweebp.experiment.study import budget, outcomes, playing
+from gweebp.experiment.study import people as test_people
+from gweebp.experiment.study import trials as choosing
+from gweebp.networks import as_input
+from gweebp.record import environment
+from gweebp.stages.common import add_run, device_of, progress
+from gweebp.stages.maps import variant
+
+FILE: dict[str, Any] = {"type": Path, "required": True, "metavar": "FILE"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the four pieces."""
+    pieces = parser.add_subparsers(dest="piece", required=True, metavar="PIECE")
+    people = pieces.add_parser("people", help="draw the test people of a dataset and their gallery")
+    people.add_argument("--kind", choices=sorted(KINDS), required=True)
+    people.add_argument("--error", type=float, required=True, help="of the eyewitness, 0..1")
+    people.add_argument("--size", type=int, required=True, help="of the images in pixels")
+    people.add_argument("--count", type=int, required=True, help="test people")
+    people.add_argument("--distractors", type=int, required=True, help="other people in the gallery")
+    people.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    trials = pieces.add_parser("trials", help="choose what one training plays")
+    trials.add_argument("--people", **FILE, help="faces.safetensors of `study people`")
+    trials.add_argument("--weights", **FILE)
+    for name in ("training", "trainings", "triplets", "quadruplets"):
+        trials.add_argument(f"--{name}", type=int, required=True)
+    trials.add_argument("--fpr", type=float, required=True, help="false-positive rate that sets the threshold")
+    trials.add_argument("--out", **FILE)
+    play = pieces.add_parser("play", help="explain and play a group of methods; what is kept goes to --out")
+    play.add_argument("--trials", **FILE)
+    play.add_argument("--weights", **FILE)
+    play.add_argument("--methods", nargs="+", required=True)
+    play.add_argument("--options", type=json.loads, default={}, metavar="JSON", help="as of `gweebp maps`")
+    for name in ("triplets", "quadruplets", "crossed", "steps"):
+        play.add_argument(f"--{name}", type=int, required=True)
+    play.add_argument("--batch", type=int, default=16)
+    play.add_argument("--rules", default="", help="the commit that holds the rules, for the record")
+    play.add_argument("--out", **FILE)
+    climb = pieces.add_parser("budget", help="the fewest masks that a black-box method needs")
+    climb.add_argument("--weights", **FILE)
+    climb.add_argument("--kind", choices=sorted(KINDS), required=True)
+    climb.add_argument("--error", type=float, required=True)
+    climb.add_argument("--size", type=int, required=True)
+    climb.add_argument("--trials", type=int, default=10, help="other people looked at (default: 10)")
+    climb.add_argument("--out", **FILE)
+    for piece in (people, trials, play, climb):
+        add_run(piece)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Do the piece."""
+    started, device = time.perf_counter(), device_of(options)
+    PIECES[options.piece](options, started, device)
+
+
+def _world(options: argparse.Namespace) -> World:
+    return World(options.kind, options.size, options.seed, options.error)
+
+
+def _people(options: argparse.Namespace, started: float, device: torch.device) -> None:
+    test_people.people(_world(options), options.count, options.distractors).save(options.out)
+
+
+def _trials(options: argparse.Namespace, started: float, device: torch.device) -> None:
+    net = networks.load(options.weights).to(device)
+    names = ("training", "trainings", "fpr", "triplets", "quadruplets", "seed")
+    asked = {name: getattr(options, name) for name in names}
+    choosing.choose(net, FaceSet.load(options.people.parent), progress=progress(), **asked).save(options.out)
+
+
+def _play(options: argparse.Namespace, started: float, device: torch.device) -> None:
+    net = networks.load(options.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trials = choosing.Trials.load(options.trials)
+    variants = [variant(name, options.options.get(name, {})) for name in options.methods]
+    numbers = {name: getattr(options, name) for name in ("triplets", "quadruplets", "crossed", "steps", "batch")}
+    kept, extra = playing.play(net, trials, variants, progress=progress(), **numbers)
+    record = environment(seed=options.seed, started=started, device=device) | extra | numbers
+    record |= {
+        "rules": options.rules,
+        "options": options.options,
+        "weights_sha256": files.sha256(options.weights),
+        "network": net.config,
+        "found": trials.found,
+    }
+    outcomes.write(options.out, kept, record)
+
+
+def _budget(options: argparse.Namespace, started: float, device: torch.device) -> None:
+    net = networks.load(options.weights).to(device)
+    faces = test_people.people(_world(options), 4 * options.trials, 0, first=test_people.ASIDE)
+    probe, gallery = (verification.embed(net, x) for x in (faces.sketches, faces.photos))
+    distance = verification.distances(probe, gallery)
+    distance.fill_diagonal_(torch.inf)
+    own = torch.arange(options.trials)
+    triplet = tuple(
+        as_input(net, x) for x in (faces.sketches[own], faces.photos[own], faces.photos[distance.argmin(1)[own]])
+    )
+    found = {name: [[o, c] for o, c in budget.climb(net, name, triplet)] for name in budget.LADDER}
+    record = environment(seed=options.seed, started=started, device=device)
+    files.write_json(options.out, {"enough": budget.ENOUGH, "found": found, "record": record})
+
+
+PIECES = {"people": _people, "trials": _trials, "play": _play, "budget": _budget}
