@@ -13,6 +13,7 @@ The book's stages, from faces to game results:
     maps      saliency maps of some methods
     play      both games on those maps
     sanity    how similar maps stay when the network, or the question, is made random
+    study     one piece of the study on which the verdicts rest (`make study` runs them all)
 
 `gweebp COMMAND --help` lists what a command takes. Every file is written whole or not at all, with a record of how it
 was made. Exit status: 0 done; 1 something could not be used, and standard error says what; 2 a wrong call; 130
@@ -28,7 +29,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-STAGES = ("explain", "prepare", "train", "verify", "maps", "play", "sanity")
+STAGES = ("explain", "prepare", "train", "verify", "maps", "play", "sanity", "study")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

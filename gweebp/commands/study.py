@@ -10,16 +10,17 @@ from typing import Any
 
 import torch
 
-from gweebp import files, networks, verification
-from gweebp.datasets.faceset import FaceSet
-from gweebp.datasets.synthetic.world import KINDS, World
+from gweebp import networks
+from gweebp.commands.common import add_run, device_of, progress
+from gweebp.commands.maps import variant
 from gweebp.experiment.study import budget, outcomes, playing
 from gweebp.experiment.study import people as test_people
 from gweebp.experiment.study import trials as choosing
-from gweebp.networks import as_input
-from gweebp.record import environment
-from gweebp.stages.common import add_run, device_of, progress
-from gweebp.stages.maps import variant
+from gweebp.faces.faceset import FaceSet
+from gweebp.faces.synthetic.world import KINDS, World
+from gweebp.networks import as_input, verification
+from gweebp.support import files
+from gweebp.support.record import environment
 
 FILE: dict[str, Any] = {"type": Path, "required": True, "metavar": "FILE"}
 

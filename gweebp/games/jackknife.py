@@ -56,7 +56,7 @@ class Known(NamedTuple):
 
 
 class Error(NamedTuple):
-    """A figure, its standard error (inf if unknown), degrees of freedom, and the number of people or trainings behind it."""
+    """A figure, its standard error (inf: unknown), degrees of freedom, and how many people or trainings it is of."""
 
     value: float
     error: float

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from gweebp import networks
+from gweebp.experiment.sanity_checks import similarity
 from gweebp.saliency import explain
-from gweebp.sanity import similarity
 
 ENOUGH = 0.95
 #: method -> options from the cheapest to the authors' own, which are the last

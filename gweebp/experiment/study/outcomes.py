@@ -31,9 +31,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gweebp import files
+from gweebp.experiment.build import NAMES, Games
 from gweebp.games.inpainting import Outcome
-from gweebp.results import NAMES, Games
+from gweebp.support import files
 
 STEPS = 21
 Arrays = Mapping[str, np.ndarray]
@@ -43,7 +43,7 @@ def write(path: str | Path, arrays: Arrays, record: Mapping[str, Any]) -> None:
     """Write one file, whole or not at all."""
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(record, sort_keys=True).encode(), dtype=np.uint8)
-    np.savez_compressed(buffer, **arrays, record=text)
+    np.savez_compressed(buffer, **{**arrays, "record": text})  # type: ignore[arg-type]
     with files.atomic(path) as part:
         part.write_bytes(buffer.getvalue())
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from gweebp.datasets.faceset import FaceSet
-from gweebp.datasets.quadruplets import Quadruplets
-from gweebp.datasets.synthetic import doppelgangers
-from gweebp.datasets.synthetic.world import World
+from gweebp.faces.faceset import FaceSet
+from gweebp.faces.quadruplets import Quadruplets
+from gweebp.faces.synthetic import doppelgangers
+from gweebp.faces.synthetic.world import World
 
 FIRST, DISTRACTORS, ASIDE = 3_000_000, 1_000_000, 3_900_000  #: numbers of test people, distractors, people for budgets
 

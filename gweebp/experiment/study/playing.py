@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from gweebp import networks, verification
+from gweebp import networks
 from gweebp.experiment.study.trials import Trials
 from gweebp.games import hiding, inpainting, masks, truth
 from gweebp.games.blends import chunks
 from gweebp.methods import Method
-from gweebp.networks import as_input
+from gweebp.networks import as_input, verification
 from gweebp.saliency import explain
 
 Variant = tuple[str, Method, dict[str, Any]]

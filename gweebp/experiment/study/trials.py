@@ -16,11 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gweebp import files, networks, verification
-from gweebp.datasets.faceset import FaceSet
-from gweebp.datasets.quadruplets import Quadruplets, qualified
-from gweebp.datasets.triplets import hiding_triplets
+from gweebp import networks
 from gweebp.experiment.study.people import number_of, quadruplets_of
+from gweebp.experiment.triplets import hiding_triplets
+from gweebp.faces.faceset import FaceSet
+from gweebp.faces.quadruplets import Quadruplets, qualified
+from gweebp.networks import verification
+from gweebp.support import files
 
 RANKS = (1, 5, 10, 50)
 
@@ -100,11 +102,19 @@ def choose(
         "own_triplets": len(chosen),
         **counts,
     }
-    images = faces.sketches[subject], faces.photos[subject], faces.gallery()[other]
-    people = [
-        torch.tensor([number_of(faces, r) for r in rows.tolist()], dtype=torch.int64) for rows in (subject, other)
-    ]
-    return Trials(*images, *people, four=four, found=found)
+    return Trials(
+        probe=faces.sketches[subject],
+        mate=faces.photos[subject],
+        nonmate=faces.gallery()[other],
+        person=_numbers(faces, subject),
+        other=_numbers(faces, other),
+        four=four,
+        found=found,
+    )
+
+
+def _numbers(faces: FaceSet, rows: Tensor) -> Tensor:
+    return torch.tensor([number_of(faces, row) for row in rows.tolist()], dtype=torch.int64)
 
 
 def _qualified(
@@ -115,8 +125,10 @@ def _qualified(
     for rows in own.split(50):  # not all candidates fit into memory at once
         four = quadruplets_of(faces, rows)
         op, om, ip, in_ = (verification.embed(net, getattr(four, name)) for name in ("op", "om", "ip", "in_"))
-        d = ((a - b).norm(dim=1) for a, b in ((op, om), (op, in_), (ip, in_), (ip, om)))
-        good = qualified(*d, threshold, allow_none=True).nonzero().flatten()
+        d_op_om, d_op_in, d_ip_in, d_ip_om = (
+            (a - b).norm(dim=1) for a, b in ((op, om), (op, in_), (ip, in_), (ip, om))
+        )
+        good = qualified(d_op_om, d_op_in, d_ip_in, d_ip_om, threshold, allow_none=True).nonzero().flatten()
         candidates += len(four)
         for part, count in four.select(good).counts().items():
             per_part[part] = per_part.get(part, 0) + count
@@ -129,8 +141,7 @@ def _qualified(
         )
     every = Quadruplets.joined(kept)
     four = every.select(torch.from_numpy(rng.permutation(len(every)))[:most])
-    numbers = torch.tensor([number_of(faces, r) for r in four.subject.tolist()], dtype=torch.int64)
-    fields = four._tensors() | {"subject": numbers}
+    fields = four._tensors() | {"subject": _numbers(faces, four.subject)}
     return Quadruplets(**fields), {
         "candidates": candidates,
         "qualified": sum(per_part.values()),
