@@ -4,6 +4,7 @@
 # make pdf [PROFILE=...]   the book as one PDF, printed by Chromium
 # make compare A=book B=_build/mine [TOLERANCE=0.02]   results of two builds, figure by figure
 # make compare-method METHOD=mine [FILE=path/to/mine.py] [PROFILE=...]   play both games for a method against all others
+# make study [CORES=n] [CLUSTER=slurm] [PIECES=lcnn9-0/white] [LIST=--list]   run or resume the study behind the verdicts
 # make bench [ONLY=lcnn9] [ROUNDS=5]   how fast it is here, beside peers from PyPI: _build/bench/results.md
 # make test | lint | golden | lock | clean | help
 PROFILE ?= book
@@ -17,6 +18,8 @@ FILE ?=
 ONLY ?= lcnn9,vgg16,image,blackbox,scaling,peers
 ROUNDS ?= 5
 PARAMS ?=
+PIECES ?=
+LIST ?=
 TOLERANCE ?= 0.02
 
 # TORCH=cpu, when the environment is made: PyTorch without CUDA, from its own index; on Linux several GB less
@@ -38,11 +41,11 @@ BASE_PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.
 INSTALL = $(PYTHON) -m pip --disable-pip-version-check install --no-deps
 LOCKED = $(INSTALL) --require-hashes --no-build-isolation --use-pep517
 
-.PHONY: help setup bench book chapter pdf compare compare-method test lint golden lock clean
+.PHONY: help setup bench study book chapter pdf compare compare-method test lint golden lock clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -8
+	@sed -n 's/^# //p' Makefile | head -9
 
 setup: $(STAMP)
 
@@ -78,6 +81,10 @@ chapter: setup
 
 pdf: book
 	@CHROMIUM="$(CHROMIUM)" $(PYTHON) book/workflow/pdf.py --build "_build/$(basename $(notdir $(PROFILE)))"
+
+# one piece after the other, most valuable first; what data/study holds already is not computed again
+study: setup
+	@$(PYTHON) book/workflow/study.py --cores "$(or $(CORES),1)" --cluster "$(CLUSTER)" --only "$(PIECES)" $(LIST)
 
 compare: setup
 	@$(PYTHON) book/workflow/compare.py "$(A)" "$(B)" --tolerance "$(TOLERANCE)"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from gweebp.experiment import claims, scores
+from gweebp.experiment import claims, evidence, scores
 from gweebp.experiment.build import Run, open_runs
 from gweebp.experiment.paper import METHODS
 from gweebp.experiment.scores import MEASURES
@@ -67,7 +67,7 @@ def baseline(runs: list[Run]) -> Iterable[str]:
 def verdicts(runs: list[Run], seeds: int = 1) -> str:
     """One sentence: which of the paper's claims hold here."""
     found: dict[str, list[str]] = {}
-    for judged in claims.judge(runs, seeds=seeds):
+    for judged in claims.judge(evidence.of_build(runs, seeds)):
         found.setdefault(judged.verdict, []).append(judged.claim.key)
     return "; ".join(f"{', '.join(keys)} {verdict}" for verdict, keys in found.items()) + "."
 

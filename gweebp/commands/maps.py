@@ -78,6 +78,8 @@ def variants(options: argparse.Namespace) -> list[tuple[str, Method, dict[str, A
 def variant(name: str, options: dict[str, Any]) -> tuple[str, Method, dict[str, Any]]:
     """(name, method, its options) of a method, or of a variant: options that say of which method they are.
 
+    `layer` may be among the options: another that carries the map.
+
     Errors: ValueError for an unknown method, or an option that it does not have.
 
     >>> name, method, options = variant("cosine", {"method": "gweebp", "gain": "cosine"})
@@ -87,7 +89,7 @@ def variant(name: str, options: dict[str, Any]) -> tuple[str, Method, dict[str, 
     options = dict(options)
     method = find_method(options.pop("method", name))
     try:
-        check_options(method, options)
+        check_options(method, {key: value for key, value in options.items() if key != "layer"})
     except TypeError as error:
         raise ValueError(str(error)) from error
     return name, method, options

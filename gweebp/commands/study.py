@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("triplets", "quadruplets", "crossed", "steps"):
         play.add_argument(f"--{name}", type=int, required=True)
     play.add_argument("--batch", type=int, default=16)
+    play.add_argument("--budget", type=Path, metavar="FILE", help="of `study budget`: options of black-box methods")
     play.add_argument("--rules", default="", help="the commit that holds the rules, for the record")
     play.add_argument("--out", **FILE)
     climb = pieces.add_parser("budget", help="the fewest masks that a black-box method needs")
@@ -87,13 +88,15 @@ def _trials(options: argparse.Namespace, started: float, device: torch.device) -
 def _play(options: argparse.Namespace, started: float, device: torch.device) -> None:
     net = networks.load(options.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     trials = choosing.Trials.load(options.trials)
-    variants = [variant(name, options.options.get(name, {})) for name in options.methods]
+    budgets = files.read_json(options.budget)["found"] if options.budget else {}
+    chosen = {name: options.options.get(name, {}) | budget.chosen(budgets.get(name, [])) for name in options.methods}
+    variants = [variant(name, own) for name, own in chosen.items()]
     numbers = {name: getattr(options, name) for name in ("triplets", "quadruplets", "crossed", "steps", "batch")}
     kept, extra = playing.play(net, trials, variants, progress=progress(), **numbers)
     record = environment(seed=options.seed, started=started, device=device) | extra | numbers
     record |= {
         "rules": options.rules,
-        "options": options.options,
+        "options": {name: own for name, own in chosen.items() if own},
         "weights_sha256": files.sha256(options.weights),
         "network": net.config,
         "found": trials.found,

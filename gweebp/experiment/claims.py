@@ -1,224 +1,157 @@
-"""The paper's claims C1-C8 as statements about paired differences, and a rule that gives each a verdict.
+"""Verdicts on the paper's sentences, by a rule that was written before the outcomes that it judges.
 
-A claim is a set of comparisons, each on one network, one dataset and one measure (`measures.MEASURES`):
+A comparison asserts that first minus second is above a bar (0, or the margin), or below it (no noticeable gain). With
+its error over people and trainings (`games.jackknife`) it is, at level α:
 
-- *better*: first minus second is positive. It is **for** the claim when the difference is positive and its two-sided
-  bootstrap p, corrected by Holm (1979) over all such comparisons of all claims, is below α; **against** when it is
-  negative at the same level; else **open**. A claim that names a margin also needs a difference of at least that.
-- *alike*: first and second differ by less than a margin. **For** when the whole interval of the difference lies within
-  ±margin, **against** when it lies wholly outside, else **open**; the interval has level 1 − 2α/k for k such
-  comparisons (two one-sided tests, Bonferroni).
+- **for** the sentence, where the (1 − α) interval lies on the asserted side of the bar. A sentence about *all* of its
+  comparisons is an intersection-union test: it is true only if every comparison is, so each is tested at the same
+  level, and no correction is due;
+- **against** it, where the interval lies on the other side after Holm's correction over the comparisons of the
+  sentence: one of many may be against by chance;
+- **open** otherwise.
 
-C8 is about the games themselves: *better* is then a ranking of the methods that agrees more with the truth
-(`yardsticks.agreement_difference`).
+A sentence about all is **contradicted** by one comparison against it, **reproduced** by all for it, else **not
+resolved**. One about *most* of n cases needs more than half of them: the least that r of n are on a side is tested by
+Benjamini and Heller's partial conjunction, (n − r + 1) times the r-th smallest p; it is contradicted where at least
+half fail. A claim is contradicted if one of its sentences is, reproduced if all are. What needs a method, dataset or
+game that the results lack is **not tested here**.
 
-Verdict of a claim about *all* of its comparisons: **contradicted** if one is against it, **reproduced** if all are for
-it, else **not resolved**. A claim about *most* of them needs more than half on one side. A claim that needs a method,
-dataset or game that the results do not have is **not tested here**; what could be compared is counted all the same.
-
-The number of resamples grows with that of comparisons: p can't be below 2/(resamples + 1), and Holm multiplies it.
+Sources: Berger and Hsu, "Bioequivalence trials, intersection-union tests and equivalence confidence sets", Statist.
+Sci. 1996; Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 1979; Benjamini and
+Heller, "Screening for partial conjunction hypotheses", Biometrics 2008.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gweebp.experiment.agreement import agreement_difference
-from gweebp.experiment.build import NAMES, Run
-from gweebp.experiment.paper import METHODS, STANDS_FOR
-from gweebp.experiment.scores import Drawn
-from gweebp.experiment.training_seeds import pooled_draws, trainings
+from gweebp.experiment.evidence import Evidence, label
+from gweebp.experiment.paper import STANDS_FOR
+from gweebp.experiment.sentences import CLAIMS, NO_GAIN, WIDE, Claim, Comparison, Sentence
+from gweebp.games import jackknife
 from gweebp.games.bootstrap import Difference
-from gweebp.methods.names import label_of
+from gweebp.games.jackknife import Error
+from gweebp.games.student import quantile
 
-__all__ = ["CLAIMS", "Claim", "Comparison", "Finding", "Judged", "holm", "judge"]
+__all__ = ["CLAIMS", "Finding", "Judged", "JudgedSentence", "holm", "judge"]
 
-TRUTH = "truth"  # in place of a game: `first` and `second` are games, compared by their agreement with the truth
 FOR, AGAINST, OPEN = "for", "against", "open"
 REPRODUCED, CONTRADICTED, UNRESOLVED, UNTESTED = "reproduced", "contradicted", "not resolved", "not tested here"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """First over second on one of the paper's datasets; alike: no difference; wide: one of at least the margin."""
-
-    game: str
-    dataset: str
-    network: str
-    first: str
-    second: str
-    alike: bool = False
-    wide: bool = False
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What the paper says, and how it is checked.
-
-    Attributes:
-        key: C1..C8. text: the claim in words. comparisons: what it comes down to.
-        most: it is about most of the comparisons, not all of them.
-    """
-
-    key: str
-    text: str
-    comparisons: tuple[Comparison, ...] = ()
-    most: bool = False
+MARGIN, ALPHA = 0.05, 0.05
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One comparison as made on one run: its difference, its corrected p (nan where alike), and the side it takes."""
+    """One comparison as made on one run.
+
+    Attributes:
+        difference: first minus second, its interval and its two-sided p against 0. error: behind it.
+        p_for, p_against: one-sided, of the assertion and of its opposite; not corrected.
+        side: "for", "against" or "open", after Holm's correction within the sentence.
+    """
 
     comparison: Comparison
-    run: Run
+    run: str
     difference: Difference
-    p: float
-    side: str
+    error: Error
+    p_for: float
+    p_against: float
+    side: str = OPEN
+
+    @property
+    def detectable(self) -> float:
+        """The true distance from the bar that such a comparison finds in about three of four repetitions."""
+        f = self.error.freedom
+        return (quantile(1 - ALPHA / 2, f) + quantile(0.8, f)) * self.error.error
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A claim with its verdict, its findings, and what it lacked."""
+class JudgedSentence:
+    """A sentence with its verdict, its findings, and what the results lack for it."""
 
-    claim: Claim
+    sentence: Sentence
     verdict: str
     findings: tuple[Finding, ...]
     lacking: tuple[str, ...]
 
-    def count(self, side: str) -> int:
-        """How many findings are "for", "against" or "open"."""
-        return sum(finding.side == side for finding in self.findings)
-
     @property
     def counts(self) -> dict[str, int]:
         """Side -> number of findings on it."""
-        return {side: self.count(side) for side in (FOR, AGAINST, OPEN)}
+        return {side: sum(f.side == side for f in self.findings) for side in (FOR, AGAINST, OPEN)}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its sentences; `verdict`, and `deciding`, the sentence that decided it."""
+
+    claim: Claim
+    sentences: tuple[JudgedSentence, ...]
 
     @property
-    def sentence(self) -> str:
-        """The verdict and what is behind it, in words."""
+    def deciding(self) -> JudgedSentence:
+        """The first sentence that is contradicted, else not tested, else not resolved; else the first."""
+        for verdict in (CONTRADICTED, UNTESTED, UNRESOLVED):
+            for one in self.sentences:
+                if one.verdict == verdict:
+                    return one
+        return self.sentences[0]
+
+    @property
+    def verdict(self) -> str:
+        """That of the deciding sentence."""
+        return self.deciding.verdict
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those of all sentences."""
+        return tuple(f for one in self.sentences for f in one.findings)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Side -> number of findings on it, over all sentences."""
+        return {side: sum(one.counts[side] for one in self.sentences) for side in (FOR, AGAINST, OPEN)}
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """What the results lack for any of the sentences."""
+        return tuple(dict.fromkeys(x for one in self.sentences for x in one.lacking))
+
+    @property
+    def text(self) -> str:
+        """The verdict and the sentence that decided it, in words."""
         text = f"{self.claim.key} is {self.verdict}"
-        if self.lacking:
-            text += f" (the results lack {', '.join(self.lacking)})"
+        if len(self.sentences) > 1 and self.verdict != REPRODUCED:
+            text += f" by “{self.deciding.sentence.words}”"
+        if self.deciding.lacking:
+            text += f" (the results lack {', '.join(self.deciding.lacking)})"
         if self.findings:
-            counts = f"for it {self.count(FOR)}, against it {self.count(AGAINST)}, open {self.count(OPEN)}"
-            text += f"; of the {len(self.findings)} comparisons that can be made, {counts}"
+            counts = f"for it {self.counts[FOR]}, against it {self.counts[AGAINST]}, open {self.counts[OPEN]}"
+            text += f"; of the {len(self.findings)} comparisons made, {counts}"
         return text + "."
 
 
-def _first(
-    game: str, dataset: str, network: str, first: str, over: Sequence[str], wide: bool = False
-) -> list[Comparison]:
-    return [Comparison(game, dataset, network, first, other, wide=wide) for other in over if other != first]
-
-
-BOTH, DATASETS = ("vgg16", "lcnn9"), ("UoM-SGFS", "CUHK")
-TOP = ("gweebp", "xface", "corrrise")
-CONTRASTIVE = ("gradcam", "cebp", "tcebp", "xface", "corrrise", "gweebp")  # they see the non-mate
-EXTENDED = (("eebp", "ebp"), ("ecebp", "cebp"), ("etcebp", "tcebp"))
-
-
-def _claims() -> tuple[Claim, ...]:
-    rest = [m for m in METHODS if m not in TOP]
-    below = [m for m in METHODS if m != "gweebp"]
-    c1 = [c for n in BOTH for top in TOP for c in _first("hiding", "UoM-SGFS", n, top, rest)]
-    c1 += _first("hiding", "UoM-SGFS", "vgg16", "gweebp", TOP)
-    c2 = [c for n in BOTH for c in _first("hiding", "CUHK", n, "gweebp", METHODS)]
-    c2 += _first("hiding", "CUHK", "vgg16", "corrrise", below) + _first("hiding", "CUHK", "lcnn9", "ebp", below)
-    c3 = [c for n in BOTH for c in _first("inpainting", "UoM-SGFS", n, "gweebp", METHODS, wide=True)]
-    c4 = [c for n in BOTH for c in _first("inpainting", "CUHK", n, "gweebp", METHODS)]
-    c5 = [Comparison("inpainting", d, "lcnn9", *pair) for d in DATASETS for pair in EXTENDED[1:]]
-    c6 = [Comparison("inpainting", d, "vgg16", *pair, alike=True) for d in DATASETS for pair in EXTENDED]
-    c7 = [
-        Comparison(game, d, n, better, poor)
-        for game in ("hiding", "inpainting") for d in DATASETS for n in BOTH
-        for poor in ("ebp", "pairwisesim") for better in CONTRASTIVE
-    ]  # fmt: skip
-    return (
-        Claim("C1", "Hiding game, UoM-SGFS: the top three are gweEBP, XFace and CorrRISE on both networks, gweEBP "
-              "first on VGG16.", tuple(c1)),
-        Claim("C2", "Hiding game, CUHK: gweEBP is first on both networks; second is CorrRISE on VGG16, EBP on LCNN9.",
-              tuple(c2)),
-        Claim("C3", "Inpainting game, UoM-SGFS: gweEBP is first by a wide margin on both networks.", tuple(c3)),
-        Claim("C4", "Inpainting game, CUHK: gweEBP is first on both networks.", tuple(c4)),
-        Claim("C5", "Ablation: ecEBP beats cEBP and etcEBP beats tcEBP on LCNN9, on both datasets.", tuple(c5)),
-        Claim("C6", "Ablation: no noticeable difference between the two families on VGG16.", tuple(c6)),
-        Claim("C7", "EBP and PairwiseSIM, which do not see the non-mate, are poor in general: most contrastive methods "
-              "beat them.", tuple(c7), most=True),
-        Claim("C8", "The inpainting game is the more reliable of the two: on most networks and datasets its ranking of "
-              "the methods is nearer to the truth than the hiding game's.",
-              tuple(Comparison(TRUTH, d, n, "inpainting", "hiding") for d in DATASETS for n in BOTH), most=True),
-    )  # fmt: skip
-
-
-#: the eight claims, in the order of methods.md and of the book
-CLAIMS = _claims()
-
-
 def judge(
-    runs: Sequence[Run],
+    evidence: Sequence[Evidence],
     claims: Sequence[Claim] = CLAIMS,
     *,
-    inpainting: str = "inpainting-10",
-    truth: str = "precision",
-    margin: float = 0.05,
-    alpha: float = 0.05,
-    resamples: int = 2000,
-    seed: int = 0,
-    seeds: int = 1,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
 ) -> list[Judged]:
     """Give each claim its verdict.
 
     Args:
-        runs: of one build.
-        seeds: trainings of each network in that build. A difference is the mean over those that played both methods,
-            its interval covers people and trainings (`replicates.pooled`); C8 is judged on the first training.
-        claims: default, the paper's eight.
-        inpainting: the measure of the inpainting game that decides, a name in `measures.MEASURES`.
-        truth: the score of the maps against the true region that both games are compared with, for C8.
-        margin: what counts as a noticeable, or wide, difference of a measure.
-        alpha: level of all verdicts together, of each kind of comparison.
-        resamples: of the bootstrap, at least; seed: of it.
+        evidence: one per network and dataset. claims: default, the paper's.
+        margin: what counts as a noticeable, or big, difference of a measure.
+        alpha: level of each sentence: at most α/2 to be reproduced, and α/2 to be contradicted, where it is not so.
     """
     if not 0 < alpha < 1 or not margin > 0:
         raise ValueError(f"alpha={alpha}, margin={margin}: expected a level between 0 and 1 and a positive margin")
-    measure = {"hiding": "hiding", "inpainting": inpainting}
-    wanted = [(c, run) for claim in claims for c in claim.comparisons for run in _runs(c, runs)]
-    made = list(dict.fromkeys((c, run) for c, run in wanted if _played(c, run)))  # once, where two claims share one
-    alike = sum(c.alike for c, _ in made)
-    enough = max(resamples, math.ceil(4 * len(made) / alpha))
-    differences: dict[tuple[Comparison, Run], Difference] = {}
-    # each method once, however many it is compared with
-    drawn: dict[tuple[tuple[Run, ...], str, str], Drawn] = {}
-    for c, run in made:
-        level = 1 - 2 * alpha / alike if c.alike else 1 - alpha
-        if c.game == TRUTH:
-            games = (inpainting if c.first == "inpainting" else c.first, c.second)
-            differences[c, run] = agreement_difference(run, *games, truth, enough, seed, level)
-            continue
-        own = tuple(r for r in trainings(run, seeds) if _played(c, r))
-        for name in (c.first, c.second):
-            if (own, c.game, name) not in drawn:
-                drawn[own, c.game, name] = pooled_draws(own, measure[c.game], name, resamples=enough, seed=seed)
-        differences[c, run] = drawn[own, c.game, c.first].over(drawn[own, c.game, c.second], level)
-    tested = [key for key in made if not key[0].alike]
-    corrected = dict(zip(tested, holm([differences[key].p for key in tested]), strict=True))
-    findings = {
-        (c, run): Finding(
-            c, run, d, corrected.get((c, run), math.nan), _side(c, d, corrected.get((c, run)), margin, alpha)
-        )
-        for (c, run), d in differences.items()
-    }
-    return [_judged(claim, runs, findings) for claim in claims]
+    return [Judged(c, tuple(_sentence(s, evidence, margin, alpha) for s in c.sentences)) for c in claims]
 
 
 def holm(p: Sequence[float]) -> list[float]:
     """Holm's step-down correction: p values of all comparisons together, each at most 1.
-
-    Source: Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 1979.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -230,52 +163,77 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _side(c: Comparison, d: Difference, p: float | None, margin: float, alpha: float) -> str:
-    if c.alike:
-        if -margin < d.low and d.high < margin:
-            return FOR
-        return AGAINST if d.low > margin or d.high < -margin else OPEN
-    if p is None or p >= alpha or d.value == 0:
-        return OPEN
-    if d.value < 0:
-        return AGAINST
-    return FOR if d.value >= margin or not c.wide else OPEN
+def at_least(r: int, p: Sequence[float]) -> float:
+    """Partial conjunction: the p of "at least r of these are true", r >= 1.
+
+    >>> at_least(2, [0.001, 0.01, 0.5]), at_least(3, [0.001, 0.01, 0.5])
+    (0.02, 0.5)
+    """
+    return min(1.0, (len(p) - r + 1) * sorted(p)[r - 1])
 
 
-def _runs(c: Comparison, runs: Sequence[Run]) -> list[Run]:
-    return [run for run in runs if run.network == c.network and STANDS_FOR.get(run.dataset) == c.dataset]
+def _sentence(sentence: Sentence, evidence: Sequence[Evidence], margin: float, alpha: float) -> JudgedSentence:
+    lacking = _lacking(sentence, evidence)
+    cases = [[f for c in case for f in _found(c, evidence, margin, alpha)] for case in sentence.cases]
+    flat = [f for case in cases for f in case]
+    groups = cases if sentence.most else [flat]  # Holm's: over the sentence; of a case, where cases are counted
+    findings = tuple(side for group in groups for side in _sides(group, alpha))
+    if lacking or not findings:
+        return JudgedSentence(sentence, UNTESTED, findings, lacking)
+    if sentence.most:
+        return JudgedSentence(sentence, _most(cases, alpha), findings, ())
+    sides = {f.side for f in findings}
+    verdict = CONTRADICTED if AGAINST in sides else REPRODUCED if sides == {FOR} else UNRESOLVED
+    return JudgedSentence(sentence, verdict, findings, ())
 
 
-def _played(c: Comparison, run: Run) -> bool:
-    if c.game == TRUTH:
-        return bool(run.games.inpainting)
-    return {c.first, c.second} <= set(getattr(run.games, c.game))
+def _most(cases: Sequence[Sequence[Finding]], alpha: float) -> str:
+    """More than half of the cases hold, or at least half fail, or neither is settled."""
+    n = len(cases)
+    holds = [max(f.p_for for f in case) for case in cases]
+    fails = [min(1.0, len(case) * min(f.p_against for f in case)) for case in cases]
+    if at_least(n // 2 + 1, holds) < alpha / 2:
+        return REPRODUCED
+    return CONTRADICTED if at_least(n - n // 2, fails) < alpha / 2 else UNRESOLVED
 
 
-def _judged(claim: Claim, runs: Sequence[Run], findings: dict[tuple[Comparison, Run], Finding]) -> Judged:
-    own = tuple(findings[c, run] for c in claim.comparisons for run in _runs(c, runs) if (c, run) in findings)
-    lacking = _lacking(claim, runs)
-    if lacking or not own:
-        return Judged(claim, UNTESTED, own, lacking)
-    share = {side: sum(f.side == side for f in own) / len(own) for side in (FOR, AGAINST)}
-    needed = 0.5 if claim.most else 1 - 1e-9
-    if share[AGAINST] > (0.5 if claim.most else 0):
-        return Judged(claim, CONTRADICTED, own, ())
-    return Judged(claim, REPRODUCED if share[FOR] > needed else UNRESOLVED, own, ())
+def _sides(findings: Sequence[Finding], alpha: float) -> list[Finding]:
+    against = holm([f.p_against for f in findings])
+    return [
+        Finding(**f.__dict__ | {"side": AGAINST if p < alpha / 2 else FOR if f.p_for < alpha / 2 else OPEN})
+        for f, p in zip(findings, against, strict=True)
+    ]
 
 
-def _lacking(claim: Claim, runs: Sequence[Run]) -> tuple[str, ...]:
-    """Methods, datasets, networks and games that a claim needs and the results do not have."""
+def _found(c: Comparison, evidence: Sequence[Evidence], margin: float, alpha: float) -> list[Finding]:
+    """The comparison on each run that stands for its dataset and played it."""
+    found = []
+    for run in _runs(c, evidence):
+        differences = run.differences(c.game, c.first, c.second)
+        if differences is None:
+            continue
+        e = jackknife.error_of(differences)
+        bar = 0.0 if c.asserts not in (WIDE, NO_GAIN) else margin
+        above, below = jackknife.above(e, bar), jackknife.below(e, bar)
+        p_for, p_against = (below, above) if c.asserts == NO_GAIN else (above, below)
+        p = min(1.0, 2 * min(jackknife.above(e), jackknife.below(e)))
+        found.append(
+            Finding(c, run.title, Difference(e.value, *jackknife.interval(e, 1 - alpha), p), e, p_for, p_against)
+        )
+    return found
+
+
+def _runs(c: Comparison, evidence: Sequence[Evidence]) -> list[Evidence]:
+    return [run for run in evidence if run.network == c.network and STANDS_FOR.get(run.dataset) == c.dataset]
+
+
+def _lacking(sentence: Sentence, evidence: Sequence[Evidence]) -> tuple[str, ...]:
+    """Methods, datasets, networks and games that a sentence needs and the results do not have."""
     lacking: dict[str, None] = {}
-    for c in claim.comparisons:
-        matching = _runs(c, runs)
+    for c in sentence.comparisons:
+        matching = _runs(c, evidence)
         if not matching:
-            lacking[f"{NAMES[c.network]} on a set that stands for {c.dataset}"] = None
+            lacking[f"{label(c.network)} on a set that stands for {c.dataset}"] = None
         for run in matching:
-            game = "inpainting" if c.game == TRUTH else c.game  # the truth is that of the quadruplets
-            played = getattr(run.games, game)
-            if not played:
-                lacking[f"the {game} game of {run.title}"] = None
-            elif c.game != TRUTH:
-                lacking |= dict.fromkeys(label_of(m) for m in (c.first, c.second) if m not in played)
+            lacking |= dict.fromkeys(run.lacks(c.game, c.first, c.second))
     return tuple(lacking)

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Unpack
 
+import numpy as np
 from torch import Tensor
 
 from gweebp.experiment.build import Games, Run
 from gweebp.faces import PARTS
 from gweebp.games import bootstrap, hiding, inpainting
 from gweebp.games.bootstrap import Array, Curve, Difference, Estimate, Options
+from gweebp.games.jackknife import Known, above, below, error_of, interval, known, share_interval
 from gweebp.methods.names import in_order, label_of
 
 __all__ = ["MEASURES", "Measure", "beats", "by_part", "curves", "differences", "estimates", "leader", "shown", "table"]
@@ -35,12 +37,18 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class Measure:
-    """One number of one game, 0..1, more is better. far: of the inpainting game, where SR is read or averaged up to."""
+    """One number of one game, 0..1, more is better.
+
+    Attributes:
+        far: of the inpainting game, where SR is read, or (`area`) averaged up to.
+        per_image: FAR is each image's own, and the number the mean over images; else FAR is pooled over images.
+    """
 
     game: str
     label: str
     far: float = 1.0
     area: bool = True
+    per_image: bool = False
 
     def methods(self, games: Games) -> list[str]:
         """The methods that played this game, in the book's order."""
@@ -48,6 +56,9 @@ class Measure:
 
     def estimate(self, games: Games, method: str, **options: Unpack[Options]) -> Estimate:
         """The value of one method with its interval."""
+        if self.per_image:
+            e = error_of([self.known(games, method)])
+            return Estimate(e.value, *share_interval(e, options.get("level", 0.95)))
         if self.game == "hiding":
             return hiding.area(games.hiding[method], games.hiding_subject, **options)
         score = inpainting.area if self.area else inpainting.at_far
@@ -55,6 +66,10 @@ class Measure:
 
     def difference(self, games: Games, first: str, second: str, **options: Unpack[Options]) -> Difference:
         """First minus second on the same trials."""
+        if self.per_image:
+            e = error_of([self.known(games, first).minus(self.known(games, second))])
+            p = min(1.0, 2 * min(above(e), below(e)))
+            return Difference(e.value, *interval(e, options.get("level", 0.95)), p)
         if self.game == "hiding":
             return hiding.difference(games.hiding[first], games.hiding[second], games.hiding_subject, **options)
         one, two = games.inpainting[first], games.inpainting[second]
@@ -63,7 +78,7 @@ class Measure:
 
     def value(self, games: Games, method: str) -> float:
         """The value of one method."""
-        statistic, samples, _ = self._totals(games, method)
+        statistic, samples, _ = self.totals(games, method)
         return float(statistic(*(s.sum(0) for s in samples)))
 
     def draw(
@@ -76,14 +91,21 @@ class Measure:
         among: Array | None = None,
     ) -> Drawn:
         """The value of one method and its bootstrap draws, for many comparisons of few methods; see `resampled`."""
-        statistic, samples, groups = self._totals(games, method)
+        statistic, samples, groups = self.totals(games, method)
         draws = bootstrap.resampled(statistic, samples, groups, resamples, seed, among)
         return Drawn(float(statistic(*(s.sum(0) for s in samples))), draws)
 
-    def _totals(self, games: Games, method: str) -> tuple[bootstrap.Statistic, tuple[Array, ...], Tensor]:
+    def known(self, games: Games, method: str) -> Known:
+        """The value of one method and the influence of each person on it (`games.jackknife`)."""
+        return known(*self.totals(games, method))
+
+    def totals(self, games: Games, method: str) -> tuple[bootstrap.Statistic, tuple[Array, ...], Tensor]:
         """A statistic of totals, the samples that it is of, and whose they are."""
         if self.game == "hiding":
             return hiding.area_of_totals, hiding.totals(games.hiding[method]), games.hiding_subject
+        if self.per_image:
+            scores = inpainting.per_image(games.inpainting[method], "area" if self.area else "at_far", self.far)
+            return _mean, (scores[:, None], np.ones((len(scores), 1))), games.inpainting_subject
         statistic = inpainting.statistic("area" if self.area else "at_far", self.far)
         return statistic, inpainting.totals(games.inpainting[method]), games.inpainting_subject
 
@@ -93,6 +115,9 @@ MEASURES: dict[str, Measure] = {
     "hiding": Measure("hiding", "hiding game: area under TPR"),
     "inpainting": Measure("inpainting", "inpainting game: mean SR over all FAR"),
     "inpainting-10": Measure("inpainting", "inpainting game: mean SR up to FAR 10 %", 0.1),
+    "inpainting-10-image": Measure(
+        "inpainting", "inpainting game: mean SR up to FAR 10 % of each image", 0.1, per_image=True
+    ),
     "sr-1": Measure("inpainting", "inpainting game: SR at FAR 1 %", 0.01, area=False),
     "sr-5": Measure("inpainting", "inpainting game: SR at FAR 5 %", 0.05, area=False),
     "sr-10": Measure("inpainting", "inpainting game: SR at FAR 10 %", 0.1, area=False),
@@ -233,6 +258,10 @@ def find(measure: str) -> Measure:
     if measure not in MEASURES:
         raise ValueError(f"unknown measure {measure!r}; known: {', '.join(MEASURES)}")
     return MEASURES[measure]
+
+
+def _mean(total: Array, count: Array) -> Array:
+    return (total / count)[..., 0]
 
 
 def _chosen(methods: list[str], only: Iterable[str] | None) -> list[str]:

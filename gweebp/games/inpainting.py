@@ -174,6 +174,16 @@ def difference(
     return bootstrap.difference(statistic(measure, far), totals(first), totals(second), groups, **options)
 
 
+def per_image(outcome: Outcome, measure: str = "area", far: float = 0.1) -> Array:
+    """The measure of each quadruplet by itself, (q,): its own FAR, not the pooled one; its SR is 0 or 1 at each step.
+
+    >>> per_image(Outcome(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, 4]]), torch.tensor([4])), far=1.0).tolist()
+    [1.0]
+    """
+    success, false, outside, count = totals(outcome)
+    return statistic(measure, far)(success, false, outside, count)
+
+
 def statistic(measure: str, far: float) -> bootstrap.Statistic:
     """SR as a function of sums of `totals`: "area", its mean up to `far`; "at_far", its value there."""
     if measure not in ("area", "at_far"):

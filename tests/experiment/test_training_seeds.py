@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from gweebp.experiment import claims, scores, training_seeds
-from gweebp.experiment.claims import Claim, Comparison
+from gweebp.experiment import claims, evidence, scores, training_seeds
 from gweebp.experiment.scores import Drawn
+from gweebp.experiment.sentences import Claim, Comparison, Sentence
 from gweebp.experiment.training_seeds import pooled, pooled_draws
 from gweebp.games import hiding
 
@@ -76,10 +76,11 @@ def test_a_verdict_needs_all_trainings(monkeypatch):
 
     ahead = Played({"gweebp": outcome(0.9), "ebp": outcome(0.4)}, np.arange(60))
     behind = Played({"gweebp": outcome(0.4), "ebp": outcome(0.9)}, np.arange(60), "vgg16-seed1")
-    monkeypatch.setattr(claims, "trainings", lambda run, seeds: (ahead, behind)[:seeds])
-    claim = Claim("C0", "", (Comparison("hiding", "UoM-SGFS", "vgg16", "gweebp", "ebp"),))
-    (one,) = claims.judge([ahead], [claim], seeds=1)
-    (both,) = claims.judge([ahead], [claim], seeds=2)
+    monkeypatch.setattr(evidence, "trainings", lambda run, seeds: (ahead, behind)[:seeds])
+    pair = Comparison("hiding", "UoM-SGFS", "vgg16", "gweebp", "ebp")
+    claim = Claim("C0", "", (Sentence("", "", "", ((pair,),)),))
+    (one,) = claims.judge(evidence.of_build([ahead], 1), [claim])
+    (both,) = claims.judge(evidence.of_build([ahead], 2), [claim])
     assert one.verdict == "reproduced"
     assert both.verdict == "not resolved"
     expected = np.mean(

@@ -42,6 +42,15 @@ def climb(
     yield full, 1.0
 
 
+def chosen(climbed: list[Any]) -> dict[str, Any]:
+    """The options at which a climb ended; none for a method that did not climb.
+
+    >>> chosen([[{"masks": 250}, 0.8], [{"masks": 500}, 0.96]]), chosen([])
+    ({'masks': 500}, {})
+    """
+    return dict(climbed[-1][0]) if climbed else {}
+
+
 def _maps(net: networks.EmbeddingNetwork, method: str, options: dict[str, Any], triplet: tuple[Tensor, ...]) -> Tensor:
     one_by_one = zip(*(x.split(1) for x in triplet), strict=True)
     return torch.cat([explain(net, *one, method=method, **options) for one in one_by_one])

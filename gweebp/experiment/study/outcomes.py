@@ -63,14 +63,15 @@ def read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 class Training:
     """One training of one network on one dataset, with all groups of methods that were played.
 
-    rule: "nearest" or "tau", when a blend counts as the twin. region: "region" or "changed", what counts as true.
+    rule: "nearest" or "tau", when a blend counts as the twin. outside: "region" or "changed", outside of which a pixel
+    is a false alarm.
     """
 
     folder: Path
     dataset: str
     network: str
     rule: str = "nearest"
-    region: str = "region"
+    outside: str = "region"
 
     @property
     def title(self) -> str:
@@ -105,7 +106,7 @@ class Training:
             raise ValueError(f"{self.folder} holds none of {methods}; it holds {', '.join(self.methods) or 'nothing'}")
         t, q = (min(self.count(game, m) for m in wanted) for game in ("hiding", "inpainting"))
         first = self._where[wanted[0]]
-        suffix = "" if self.region == "region" else "_changed"
+        suffix = "" if self.outside == "region" else "_changed"
         outside = torch.from_numpy(first[f"inpainting/outside{suffix}"][:q].astype(np.int64))
         success = "tau" if self.rule == "tau" else "success"
         return Games(
@@ -129,9 +130,9 @@ class Training:
         n = min(self.count("crossed", m) for m in wanted)
         return {m: bits(self._where[m][f"crossed/{m}"][:n]) for m in wanted}, n
 
-    def truth(self, method: str, score: str) -> np.ndarray:
-        """Scores (q,) of a method's maps against the region."""
-        return self._where[method][f"truth/{method}/{self.region}/{score}"].astype(float)
+    def truth(self, method: str, score: str, region: str) -> np.ndarray:
+        """Scores (q,) of a method's maps against the "region", or what visibly "changed" in it."""
+        return self._where[method][f"truth/{method}/{region}/{score}"].astype(float)
 
 
 def bits(packed: np.ndarray, steps: int = STEPS) -> Tensor:
@@ -144,6 +145,6 @@ def bits(packed: np.ndarray, steps: int = STEPS) -> Tensor:
 
 
 def trainings(folder: str | Path, dataset: str, network: str, **view: str) -> list[Training]:
-    """All trainings of a network that the folder holds, by number; `view`: rule and region of `Training`."""
+    """All trainings of a network that the folder holds, by number; `view`: rule and outside of `Training`."""
     found = sorted(Path(folder).glob(f"{dataset}/{network}-*"), key=lambda p: int(p.name.rpartition("-")[2]))
     return [Training(path, dataset, network, **view) for path in found if any(path.glob("*.npz"))]
