@@ -43,8 +43,12 @@
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
 networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
-measure = "inpainting-10"  # decides the inpainting game; see `gweebp.experiment.scores.MEASURES`
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
+measure = (
+    "inpainting-10"  # decides the inpainting game; see `gweebp.experiment.scores.MEASURES`
+)
 margin = 0.05  # a smaller difference is not noticeable, a big one is above this
 alpha = 0.05  # level of each sentence
 resamples = 2000  # bootstrap resamples behind the figures of single methods
@@ -109,8 +113,14 @@ Markdown("\n".join(f"- {j.text}" for j in judged))
 
 # %%
 others = ["inpainting-10", "inpainting-10-image", "sr-10", "inpainting"]
-verdicts = {name: [j.verdict for j in claims.judge(of_build(runs, seeds, name), **rule)] for name in others}
-columns = {scores.MEASURES[name].label.partition(": ")[2]: found for name, found in verdicts.items()}
+verdicts = {
+    name: [j.verdict for j in claims.judge(of_build(runs, seeds, name), **rule)]
+    for name in others
+}
+columns = {
+    scores.MEASURES[name].label.partition(": ")[2]: found
+    for name, found in verdicts.items()
+}
 pd.DataFrame(columns, index=[claim.key for claim in claims.CLAIMS])
 
 # %% [markdown]
