@@ -6,6 +6,7 @@ import difflib
 
 from torch import Tensor, nn
 
+from gweebp.excitation.guard import settled
 from gweebp.excitation.layers import at_least_float32, eager, named_layer
 from gweebp.excitation.triplet import embedded, same_images
 from gweebp.methods import METHODS, Method
@@ -64,7 +65,7 @@ def explain(
         raise ValueError(
             f"method {method!r} has no layer: its map has the image's own resolution; leave out layer={layer!r}"
         )
-    maps = chosen.run(net, probe, mate, nonmate, **options)
+    maps = settled(lambda: chosen.run(net, probe, mate, nonmate, **options))
     return divided_by_sum(at_least_float32(maps.detach()))
 
 

@@ -9,6 +9,7 @@ Read in this order:
     watch          one forward pass of the unmodified network, recorded, so that autograd can walk it back by any rule
     operations     what each torch operation is to the equations: a mixing, one child per parent, a winner, a copy
     nodes, graph, copies    what is recorded, what escaped the record, which tensors hold the same neurons
+    guard          a network lent to one call, one thread at a time, and left as it was
     layers         where the walk ends: a layer of the network
     triplet        checks of the probe, the mate and the non-mate
     released_code  where the authors' released code departs from the equations

@@ -1,13 +1,11 @@
 """Run a network with a graph only from one of its layers on: what every white-box method starts from.
 
 The layers below are run once, without a graph; the output of the named layer becomes a leaf, and the embedding is a
-function of it. The network is not changed: the one forward hook that cuts the graph is gone when the call returns,
-and modules in training mode are evaluated as in `net.eval()` and put back.
+function of it. The network is evaluated as in `net.eval()`, and left as it was (guard.py).
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,20 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from gweebp.excitation.guard import lent
+
 INPUT = "input"  #: the name of the image itself, as a layer
-
-
-@contextlib.contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
-    """Evaluate `net` as after `net.eval()`, then put each module's training flag back."""
-    training = [module for module in net.modules() if module.training]
-    try:
-        for module in training:
-            module.training = False
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -101,9 +88,12 @@ def own_tensor(images: Tensor) -> Tensor:
 
 def embed(net: nn.Module, images: Tensor) -> Tensor:
     """Embeddings (b, d) of images (b, c, h, w), without a graph; a non-finite one raises ValueError."""
-    with evaluating(net), torch.no_grad():
-        embedding = net(own_tensor(images))
-    return check_embedding(embedding, images.shape[0])
+
+    def forward() -> Any:
+        with torch.no_grad():
+            return net(own_tensor(images))
+
+    return check_embedding(lent(net, forward), images.shape[0])
 
 
 def check_embedding(embedding: Any, b: int) -> Tensor:
@@ -137,12 +127,8 @@ def spatial_layers(net: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
 
         return hook
 
-    handles = [module.register_forward_hook(note(name)) for name, module in net.named_modules() if name]
-    try:
-        embed(net, image)
-    finally:
-        for handle in handles:
-            handle.remove()
+    hooks = {module: note(name) for name, module in net.named_modules() if name}
+    lent(net, lambda: embed(net, image), hooks)
     return shapes
 
 
@@ -208,15 +194,13 @@ def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None) -> tup
         return taps[-1].clone()  # the network may change it in place
 
     images = own_tensor(probe)
-    handle = None
-    if layer != INPUT:
-        handle = net.get_submodule(layer).register_forward_hook(lambda module, args, output: tap(output))
-    try:
-        with torch.inference_mode(False), evaluating(net), torch.no_grad(), no_autocast(images), mode or PlainMode():
-            embedding = net(tap(images) if layer == INPUT else images)
-    finally:
-        if handle is not None:
-            handle.remove()
+    hooks = {} if layer == INPUT else {net.get_submodule(layer): lambda module, args, output: tap(output)}
+
+    def forward() -> Any:
+        with torch.inference_mode(False), torch.no_grad(), no_autocast(images), mode or PlainMode():
+            return net(tap(images) if layer == INPUT else images)
+
+    embedding = lent(net, forward, hooks)
     if len(taps) != 1:
         raise ValueError(
             f"layer {layer!r} was called {len(taps)} times in a forward pass; name one that is called once"

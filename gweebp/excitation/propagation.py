@@ -19,6 +19,7 @@ from gweebp.excitation.copies import Copies
 from gweebp.excitation.equations import Sharing
 from gweebp.excitation.gain import gain_function, warn_without_gain, weight_by_gradient
 from gweebp.excitation.graph import reached
+from gweebp.excitation.guard import settled
 from gweebp.excitation.layers import at_least_float32, eager, named_layer, no_autocast, run_from
 from gweebp.excitation.nodes import Node
 from gweebp.excitation.operations import Mixing
@@ -137,40 +138,45 @@ def mwp(
     mate, nonmate = (at_least_float32(e.detach().clone()) for e in embedded(net, probe, mate, nonmate))
     layer = named_layer(net, layer, "saliency_layer", probe[:1])
     watch = Watch(net, signed=extended, weighted=weighted)
-    try:
-        with torch.inference_mode(False), torch.enable_grad(), no_autocast(probe):
-            # the forward pass, recorded
-            activation, embedding = run_from(net, probe, layer, watch)
-            scores = watch.mix(head(embedding, mate, nonmate))
-            rectified = reached(scores)
-            nodes = {n: rectified[n] for n in watch.nodes if n in rectified and isinstance(n.op, Mixing)}
-            released, gains = Released() if rule == "paper-code" else None, None
-            responses: Responses = unweighted
-            if weighted:
-                # ∂G/∂a of each response, Eq. (5), by the ordinary rule; then ã, Eq. (6)
-                gains = gain_of(embedding, mate, nonmate)
-                if gain == "triplet":
-                    warn_without_gain(gains)
-                neurons = {
-                    id(a): a for n in nodes for child in n.mixing.children for a in watch.copies.originals(child)
-                }
-                derivative = released.noting(watch.derivative) if released else watch.derivative
-                found = watch.backward(derivative, gains.sum(), list(neurons.values()))
-                responses = weighted_by(dict(zip(neurons, found)), watch.copies)
+
+    def walked() -> tuple[list[Tensor], Tensor | None]:
+        try:
+            with torch.inference_mode(False), torch.enable_grad(), no_autocast(probe):
+                # the forward pass, recorded
+                activation, embedding = run_from(net, probe, layer, watch)
+                scores = watch.mix(head(embedding, mate, nonmate))
+                rectified = reached(scores)
+                nodes = {n: rectified[n] for n in watch.nodes if n in rectified and isinstance(n.op, Mixing)}
+                released, gains = Released() if rule == "paper-code" else None, None
+                responses: Responses = unweighted
+                if weighted:
+                    # ∂G/∂a of each response, Eq. (5), by the ordinary rule; then ã, Eq. (6)
+                    gains = gain_of(embedding, mate, nonmate)
+                    if gain == "triplet":
+                        warn_without_gain(gains)
+                    neurons = {
+                        id(a): a for n in nodes for child in n.mixing.children for a in watch.copies.originals(child)
+                    }
+                    derivative = released.noting(watch.derivative) if released else watch.derivative
+                    found = watch.backward(derivative, gains.sum(), list(neurons.values()))
+                    responses = weighted_by(dict(zip(neurons, found)), watch.copies)
+                    watch.graphs.clear()
+                if released:
+                    released.responses = responses
+                sharing = released or Sharing(nodes, responses, watch.graphs if extended else None)
                 watch.graphs.clear()
-            if released:
-                released.responses = responses
-            sharing = released or Sharing(nodes, responses, watch.graphs if extended else None)
-            watch.graphs.clear()
-            # the walk, Eq. (1)-(4), on the same graph
-            maps: list[Tensor] = []
-            for name in priors:
-                prior = torch.zeros_like(scores)
-                prior[:, PRIORS[name]] = 1
-                sharing.last = name == priors[-1]
-                maps += watch.backward(sharing, scores, activation, prior, keep=not sharing.last)
-    finally:
-        watch.close()
+                # the walk, Eq. (1)-(4), on the same graph
+                maps: list[Tensor] = []
+                for name in priors:
+                    prior = torch.zeros_like(scores)
+                    prior[:, PRIORS[name]] = 1
+                    sharing.last = name == priors[-1]
+                    maps += watch.backward(sharing, scores, activation, prior, keep=not sharing.last)
+        finally:
+            watch.close()
+        return maps, gains
+
+    maps, gains = settled(walked)
     if rule == "equations":
         warn_of_loss(maps, gains)
     return maps[0] if isinstance(towards, str) else torch.stack(maps)

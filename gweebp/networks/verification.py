@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from gweebp.excitation.guard import lent
 from gweebp.networks import as_input
 
 __all__ = ["distances", "embed", "pairs", "rank_k", "ranks", "roc", "threshold_at_fpr", "unit"]
@@ -62,18 +63,16 @@ def embed(net: nn.Module, images: Tensor, *, batch: int = 64, progress: bool = F
     """
     if len(images) == 0:
         raise ValueError("no images to embed: the set is empty")
-    training = {module: module.training for module in net.modules()}
-    net.eval()
-    try:
+
+    def forward() -> list[Tensor]:
         rows = []
         for chunk in tqdm(images.split(batch), desc="embeddings", disable=None if progress else True):
             # channels last: up to twice as fast on narrow networks, and the user's weights stay as they are
             x = as_input(net, chunk).contiguous(memory_format=torch.channels_last)
             rows.append(net(x).float().cpu())
-    finally:
-        for module, flag in training.items():
-            module.training = flag
-    return unit(torch.cat(rows))
+        return rows
+
+    return unit(torch.cat(lent(net, forward)))
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:
