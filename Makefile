@@ -120,4 +120,4 @@ lock: setup
 		--generate-hashes --no-deps --upgrade benchmarks/requirements.in --output-file benchmarks/requirements.txt
 
 clean:
-	rm -rf _build book/chapters .snakemake
+	rm -rf _build book/chapters

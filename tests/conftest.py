@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import hypothesis
+import hypothesis.configuration
 import pytest
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,8 @@ from gweebp.faces import FaceSet
 
 torch.set_num_threads(1)  # the order of a sum depends on the threads, and so do the last bits
 
+# nothing is written into the repository but below _build: it may be read-only
+hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).resolve().parents[1] / "_build/.hypothesis")
 hypothesis.settings.register_profile("repository", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("repository")
 

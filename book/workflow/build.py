@@ -43,6 +43,7 @@ def snakemake(profile: dict, cores: int, targets: list[str], cluster: Path | Non
     config = ROOT / build / "profile.json"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(json.dumps(profile | {"build": build}, indent=2), encoding="utf-8")
+    (ROOT / "_build/.snakemake").mkdir(exist_ok=True)  # the repository's link .snakemake leads here
     command = [sys.executable, "-m", "snakemake", "--snakefile", "book/workflow/Snakefile", "--configfile", str(config)]
     command += ["--profile", str(cluster)] if cluster else ["--cores", str(cores)]
     command += ["--rerun-incomplete", "--nolock", "--quiet", "host"]

@@ -15,8 +15,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from answer import of_build
 from browser import NoBrowserError, chromium, opened
-from render import ROOT, banner_of, copy_chapters, jupyter_book
+from render import ROOT, banner_of, jupyter_book, source
 
 from gweebp.support.files import atomic
 
@@ -36,9 +37,8 @@ class PdfError(Exception):
 
 def one_page(build: Path, profile: dict, folder: Path) -> Path:
     """All pages of the book as one HTML file, below `folder`."""
-    extra = profile["extra_chapters"]
-    copy_chapters(build, banner_of(profile), extra)
-    failed, said = jupyter_book(build, folder, extra, "--builder", "singlehtml", "--quiet")
+    pages = source(build, banner_of(profile), profile["extra_chapters"], of_build(build))
+    failed, said = jupyter_book(pages, folder, "--builder", "singlehtml", "--quiet")
     written = folder / "_build/singlehtml/book/pages/intro.html"
     if failed or not written.is_file():
         raise PdfError(f"Sphinx failed:\n{said}")

@@ -1,8 +1,9 @@
 """Render the executed chapters of a profile as HTML: _build/<profile>/chapters -> _build/<profile>/html.
 
-Sphinx skips `_build` inside its own source, so the chapters are copied to book/chapters first; a plain
-`jupyter-book build .` at the root then renders the same pages. Warnings are errors. The old pages stay until the new
-ones are complete.
+Sphinx reads a folder of its own, _build/<profile>/.source: the pages and the chapters of this profile, so that books of
+several profiles can be built at once, and in a repository that is read-only but for _build. The chapters are copied to
+book/chapters as well, where that can be written: a plain `jupyter-book build .` at the root then renders the same
+pages. Warnings are errors. The old pages stay until the new ones are complete.
 """
 
 from __future__ import annotations
@@ -22,23 +23,42 @@ from answer import of_build
 from chapters import ROOT, contents, executed
 
 TARGET = ROOT / "book/chapters"
-FRESH = ROOT / "book/.chapters.new"  # git ignores both: pages of real faces may lie there
+FRESH = ".chapters.new"  # beside the target; git ignores both: pages of real faces may lie there
 
 
-def copy_chapters(build: Path, banner: str, extra: Mapping[str, str], answer: str) -> None:
-    """Replace book/chapters by those of `build`, with the banner of each page and the answer on the first."""
-    shutil.rmtree(FRESH, ignore_errors=True)
-    FRESH.mkdir()
+def copy_chapters(build: Path, banner: str, extra: Mapping[str, str], answer: str, target: Path) -> None:
+    """Replace the folder `target` by the chapters of `build`, each page's banner and the first page's answer."""
+    fresh = target.with_name(FRESH)
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
     try:
         for name in executed(extra):
-            shutil.copyfile(build / "chapters" / f"{name}.ipynb", FRESH / f"{name}.ipynb")
-        (FRESH / "banner.json").write_text(json.dumps({"banner": banner}), encoding="utf-8")
-        (FRESH / "minutes.json").write_text(json.dumps(minutes(build.parent, extra)), encoding="utf-8")
-        (FRESH / "answer.txt").write_text(answer, encoding="utf-8")
-        shutil.rmtree(TARGET, ignore_errors=True)
-        FRESH.rename(TARGET)
+            shutil.copyfile(build / "chapters" / f"{name}.ipynb", fresh / f"{name}.ipynb")
+        (fresh / "banner.json").write_text(json.dumps({"banner": banner}), encoding="utf-8")
+        (fresh / "minutes.json").write_text(json.dumps(minutes(build.parent, extra)), encoding="utf-8")
+        (fresh / "answer.txt").write_text(answer, encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
     finally:
-        shutil.rmtree(FRESH, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def source(build: Path, banner: str, extra: Mapping[str, str], answer: str) -> Path:
+    """The folder that Sphinx reads, made anew: the pages of the repository and the chapters of `build`."""
+    folder = build / ".source"
+    shutil.rmtree(folder, ignore_errors=True)
+    ignored = shutil.ignore_patterns(TARGET.name, FRESH, "__pycache__")
+    shutil.copytree(ROOT / "book", folder / "book", ignore=ignored, copy_function=shutil.copyfile)
+    shutil.copyfile(ROOT / "_config.yml", folder / "_config.yml")
+    (folder / "_toc.yml").write_text(yaml.safe_dump(contents(extra), sort_keys=False), encoding="utf-8")
+    copy_chapters(build, banner, extra, answer, folder / "book" / TARGET.name)
+    return folder
+
+
+def for_jupyter_book(build: Path, banner: str, extra: Mapping[str, str], answer: str) -> None:
+    """The chapters where `jupyter-book build .` looks for them; nothing where the repository can't be written."""
+    if os.access(TARGET.parent, os.W_OK):
+        copy_chapters(build, banner, extra, answer, TARGET)
 
 
 def minutes(builds: Path, extra: Mapping[str, str]) -> dict[str, dict[str, float]]:
@@ -60,20 +80,18 @@ def banner_of(profile: Mapping[str, Any]) -> str:
     return f"Profile “{profile['profile']}”: {profile['description']}"
 
 
-def jupyter_book(build: Path, folder: Path, extra: Mapping[str, str], *options: str) -> tuple[int, str]:
-    """Build the book's pages into `folder`: exit status, and what was said."""
-    toc = build / "toc.yml"
-    toc.write_text(yaml.safe_dump(contents(extra), sort_keys=False), encoding="utf-8")
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", folder, "--toc", toc]
-    done = subprocess.run([str(word) for word in [*command, *options]], cwd=ROOT, capture_output=True, text=True)
-    return done.returncode, done.stdout + done.stderr
+def jupyter_book(pages: Path, folder: Path, *options: str) -> tuple[int, str]:
+    """Build the pages of a source folder into `folder`: exit status, and what was said, by the repository's files."""
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", pages, "--path-output", folder, *options]
+    done = subprocess.run([str(word) for word in command], cwd=ROOT, capture_output=True, text=True)
+    return done.returncode, (done.stdout + done.stderr).replace(str(pages), str(ROOT))
 
 
-def render(build: Path, extra: Mapping[str, str]) -> int:
+def render(build: Path, banner: str, extra: Mapping[str, str], answer: str) -> int:
     """Build the HTML beside the old one, then put it in its place."""
     work = build / ".render"
     shutil.rmtree(work, ignore_errors=True)
-    failed, said = jupyter_book(build, work, extra, "-n", "-W", "--keep-going", "--quiet")
+    failed, said = jupyter_book(source(build, banner, extra, answer), work, "-n", "-W", "--keep-going", "--quiet")
     if failed or not (work / "_build/html/index.html").is_file():
         print(said, file=sys.stderr)
         return failed or 1
@@ -95,9 +113,10 @@ def main() -> int:
     parser.add_argument("--extra", type=json.loads, default={}, metavar="JSON", help="the profile's further chapters")
     options = parser.parse_args()
     os.chdir(ROOT)
-    copy_chapters(options.build, options.banner, options.extra, of_build(options.build))
-    failed = render(options.build.resolve(), options.extra)
+    answer = of_build(options.build)
+    failed = render(options.build.resolve(), options.banner, options.extra, answer)
     if not failed:
+        for_jupyter_book(options.build, options.banner, options.extra, answer)
         print(f"the book: {options.build}/html/index.html")
     return failed
 

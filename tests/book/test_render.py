@@ -1,14 +1,13 @@
 """Pages on their way into the book: whole or not at all, and nothing of them where git would take it."""
 
+import chapters
 import pytest
 import render
 from chapters import ROOT, executed
 
 
 @pytest.fixture
-def places(tmp_path, monkeypatch):
-    monkeypatch.setattr(render, "TARGET", tmp_path / "chapters")
-    monkeypatch.setattr(render, "FRESH", tmp_path / ".chapters.new")
+def mine(tmp_path):
     build = tmp_path / "_build/mine"
     (build / "chapters").mkdir(parents=True)
     for name in executed():
@@ -16,20 +15,30 @@ def places(tmp_path, monkeypatch):
     return build
 
 
-def test_chapters_are_replaced_whole_or_not_at_all(places, tmp_path):
-    render.copy_chapters(places, "a banner", {}, "- an answer")
-    names = {path.stem for path in (tmp_path / "chapters").glob("*.ipynb")}
+def test_chapters_are_replaced_whole_or_not_at_all(mine, tmp_path):
+    target = tmp_path / "chapters"
+    render.copy_chapters(mine, "a banner", {}, "- an answer", target)
+    names = {path.stem for path in target.glob("*.ipynb")}
     assert names == set(executed())
-    (places / "chapters/gallery.ipynb").unlink()
+    (mine / "chapters/gallery.ipynb").unlink()
     with pytest.raises(FileNotFoundError, match=r"gallery\.ipynb"):
-        render.copy_chapters(places, "another", {}, "")
-    assert {path.stem for path in (tmp_path / "chapters").glob("*.ipynb")} == names
-    assert (tmp_path / "chapters/answer.txt").read_text() == "- an answer"
-    assert "a banner" in (tmp_path / "chapters/banner.json").read_text()
-    assert not (tmp_path / ".chapters.new").exists()
+        render.copy_chapters(mine, "another", {}, "", target)
+    assert {path.stem for path in target.glob("*.ipynb")} == names
+    assert (target / "answer.txt").read_text() == "- an answer"
+    assert "a banner" in (target / "banner.json").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"_build", "chapters"}
+
+
+def test_each_profile_has_pages_of_its_own(mine):
+    """What Sphinx reads holds no chapter of another profile, whatever was built or is being built beside it."""
+    pages = render.source(mine, "a banner", {}, "")
+    assert pages.parent == mine
+    assert {path.stem for path in (pages / "book/chapters").glob("*.ipynb")} == set(executed())
+    assert all((pages / f"{page}.md").is_file() for page in chapters.pages() if not page.startswith(chapters.EXECUTED))
+    assert (pages / "_config.yml").read_text() == (ROOT / "_config.yml").read_text()
 
 
 def test_git_ignores_the_pages():
     ignored = (ROOT / ".gitignore").read_text().splitlines()
-    for folder in (render.TARGET, render.FRESH):
+    for folder in (render.TARGET, render.TARGET.with_name(render.FRESH)):
         assert f"/{folder.relative_to(ROOT).as_posix()}/" in ignored
