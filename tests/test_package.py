@@ -2,11 +2,9 @@
 
 import ast
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -88,25 +86,3 @@ def test_every_extra_that_the_code_names_exists():
     }
     assert named
     assert named <= set(PROJECT["optional-dependencies"])
-
-
-def test_the_wheel_is_typed_and_holds_the_package_alone(tmp_path):
-    source = tmp_path / "source"
-    for name in ("gweebp", "tests", "book"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("golden", "chapters", "__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
-    done = subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=source, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-        metadata = archive.read(next(n for n in names if n.endswith("METADATA"))).decode()
-        scripts = archive.read(next(n for n in names if n.endswith("entry_points.txt"))).decode()
-    assert "gweebp/py.typed" in names
-    modules = {p.relative_to(ROOT).as_posix() for p in (ROOT / "gweebp").rglob("*.py")}
-    assert {n for n in names if ".dist-info/" not in n} == modules | {"gweebp/py.typed"}
-    required = re.findall(r"^Requires-Dist: ([\w-]+)(?!.*extra ==).*$", metadata, re.M)
-    assert set(required) == {"numpy", "pillow", "safetensors", "torch", "tqdm"}
-    assert "gweebp = gweebp.__main__:main" in scripts
