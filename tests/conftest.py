@@ -31,6 +31,31 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(promises.Promises(), "promises")
 
 
+def made_by_hand_or_by_git(root: Path) -> set[Path]:
+    """Every path of the repository, but for what `make` makes and what Python and editors keep beside sources."""
+    generated = {".git", ".venv", "_build", "__pycache__", "chapters", ".ipynb_checkpoints", "gweebp.egg-info"}
+    found, waiting = set[Path](), [root]
+    while waiting:
+        for path in waiting.pop().iterdir():
+            if path.name not in generated and not path.name.startswith(".ruff_cache"):
+                found.add(path)
+                if path.is_dir() and not path.is_symlink():
+                    waiting.append(path)
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_outside_of_build():
+    """The repository may be read-only but for _build: no test, and nothing that it calls, leaves a file elsewhere."""
+    root = Path(__file__).resolve().parents[1]
+    before = made_by_hand_or_by_git(root)
+    yield
+    left = {path.relative_to(root).as_posix() for path in made_by_hand_or_by_git(root) - before}
+    assert not left, (
+        f"new in the repository since the tests began: {sorted(left)[:10]}; tests write below _build or tmp_path"
+    )
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder `shared` beside the repository: real faces and their weights, for those who have them."""

@@ -69,8 +69,15 @@ def processor() -> str:
 
 
 def _portable(argument: str) -> str:
-    """An argument with its absolute paths made relative to the working folder: a record may be published."""
-    return re.sub(r"(^|[\s=])(/\S*)", lambda found: found[1] + os.path.relpath(found[2]), argument)
+    """An argument with its absolute paths made relative to the working folder: a record may be published.
+
+    A path that is all of an argument, or of an option's value, may hold spaces; one among other words ends at a space.
+    """
+    whole = re.fullmatch(r"(--?[\w-]+=|)(/.*)", argument, re.S)
+    if whole:
+        return whole[1] + os.path.relpath(whole[2])
+    below = argument.replace(os.path.join(os.getcwd(), ""), "")
+    return re.sub(r"(^|[\s=])(/\S*)", lambda found: found[1] + os.path.relpath(found[2]), below)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 import torch
 
 from gweebp.support import record
@@ -20,6 +21,20 @@ def test_environment_says_what_ran(monkeypatch):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made["finished"])
     assert made["command"] == "gweebp/__main__.py train --out=_build/x --lr 0.1"
     assert str(Path.cwd()) not in json.dumps(made)
+
+
+@pytest.mark.parametrize("folder", ["plain", "with a space", "with é", "a/b"])
+def test_no_path_of_this_machine_is_recorded(monkeypatch, tmp_path, folder):
+    here = tmp_path / folder
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    out, other = here / "out put", tmp_path / "other folder/x"
+    monkeypatch.setattr(
+        "sys.argv", [str(here / "run"), str(out), f"--out={out}", "--weights", str(other), f"a={out} b"]
+    )
+    command = record.environment()["command"]
+    up = "/".join(".." for _ in Path(folder).parts)
+    assert command == f"run out put --out=out put --weights {up}/other folder/x a=out put b"
 
 
 def test_commit_is_this_repositorys_or_none(monkeypatch, tmp_path):
