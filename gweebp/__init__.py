@@ -6,18 +6,20 @@ https://doi.org/10.1016/j.patrec.2025.03.032.
 """
 
 from gweebp.excitation import LostMassWarning, mwp
-from gweebp.excitation.gain import NoGainWarning
+from gweebp.excitation.gain import NoGainWarning, RoundingWarning
 from gweebp.excitation.graph import UnsupportedOperation
 from gweebp.methods import METHODS
 from gweebp.methods.maps import resize
 from gweebp.overlay import overlay
-from gweebp.saliency import explain
+from gweebp.saliency import EmptyMapWarning, explain
 
 __version__ = "0.1.0"
 __all__ = [
     "METHODS",
+    "EmptyMapWarning",
     "LostMassWarning",
     "NoGainWarning",
+    "RoundingWarning",
     "UnsupportedOperation",
     "explain",
     "mwp",

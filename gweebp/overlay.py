@@ -7,6 +7,7 @@ do not tell red from green. Two overlays can't be compared in strength: each is 
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, overload
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gweebp.excitation.tensors import unusable
 from gweebp.support.grey import luma
 
 __all__ = ["colours", "overlay"]
@@ -59,7 +61,8 @@ def overlay(image: Tensor | Array, saliency: Tensor | Array, *, opacity: float =
         uint8 of the image's kind and size: tensor (3, h, w) or (b, 3, h, w), array (h, w, 3).
 
     Errors:
-        ValueError: shapes that do not fit, a negative or non-finite map, floats outside 0..1.
+        TypeError: an image or a map of another type. ValueError: shapes that do not fit, a negative or non-finite map,
+        floats outside 0..1.
 
     >>> shown = overlay(torch.zeros(3, 8, 6), torch.eye(4))
     >>> shown.shape, shown.dtype, shown[:, 0, 0].tolist() != shown[:, 0, 5].tolist()
@@ -67,16 +70,32 @@ def overlay(image: Tensor | Array, saliency: Tensor | Array, *, opacity: float =
     >>> overlay(np.zeros((8, 6, 3), dtype=np.uint8), np.eye(4)).shape
     (8, 6, 3)
     """
-    if not 0 <= opacity <= 1:
+    if isinstance(opacity, bool) or not isinstance(opacity, Real) or not 0 <= opacity <= 1:
         raise ValueError(f"opacity={opacity!r}: expected a number in 0..1")
+    pixels = _tensor("image", image)
     if isinstance(image, Tensor):
-        batch = image if image.ndim == 4 else image[None]
-        shown = _blend(_grey(batch, image.shape), _levels(saliency, batch), opacity)
-        return shown if image.ndim == 4 else shown[0]
-    pixels = torch.from_numpy(np.ascontiguousarray(image))
-    batch = pixels[None, None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)[None] if pixels.ndim == 3 else pixels
-    shown = _blend(_grey(batch, pixels.shape), _levels(saliency, batch), opacity)
+        batch = pixels if pixels.ndim == 4 else pixels[None]
+    else:
+        batch = pixels[None, None] if pixels.ndim == 2 else pixels.movedim(-1, 0)[None] if pixels.ndim == 3 else pixels
+    shown = _blend(_grey(batch, pixels.shape), _levels(_tensor("map", saliency), batch), float(opacity))
+    if isinstance(image, Tensor):
+        return shown if pixels.ndim == 4 else shown[0]
     return shown[0].permute(1, 2, 0).contiguous().numpy()
+
+
+def _tensor(name: str, given: Any) -> Tensor:
+    """An image or a map as a dense tensor of numbers; TypeError where it is neither a tensor nor an array of them."""
+    found, kind = given, type(given).__name__
+    if isinstance(given, np.ndarray):
+        kind = f"an array of {given.dtype}"
+        if (given.dtype.kind == "f" and given.dtype.itemsize in (2, 4, 8)) or given.dtype == np.uint8:
+            found = torch.from_numpy(np.ascontiguousarray(given, dtype=given.dtype.newbyteorder("=")))
+    if isinstance(found, Tensor):
+        kind = unusable(found)
+        if not kind or (kind == "torch.uint8" and name == "image"):
+            return found.detach()
+    expected = "uint8, or floating point in 0..1" if name == "image" else "floating point"
+    raise TypeError(f"{name} must be a tensor or an array, {expected}; got {kind}")
 
 
 def _grey(images: Tensor, given: tuple[int, ...]) -> Tensor:
@@ -86,25 +105,24 @@ def _grey(images: Tensor, given: tuple[int, ...]) -> Tensor:
             f"image has shape {tuple(given)}: expected a tensor (3, h, w), (1, h, w) or a batch of these, "
             "or an array (h, w, 3) or (h, w)"
         )
-    x = images.detach().float() / (255 if images.dtype == torch.uint8 else 1)
+    x = images.float() / (255 if images.dtype == torch.uint8 else 1)
     if not x.isfinite().all() or x.min() < 0 or x.max() > 1:
         raise ValueError("image holds values outside 0..1: expected uint8 or 0..1; undo the network's normalisation")
     return 0.35 + 0.65 * (luma(x) if x.shape[1] == 3 else x)[:, 0]
 
 
-def _levels(saliency: Tensor | Array, images: Tensor) -> Tensor:
+def _levels(saliency: Tensor, images: Tensor) -> Tensor:
     """The maps at the images' size, each over its maximum: (b, h, w) in 0..1."""
-    maps = torch.as_tensor(saliency).detach().to(images.device).float()
-    maps = maps[None] if maps.ndim == 2 else maps
+    maps = saliency[None] if saliency.ndim == 2 else saliency
     if maps.ndim != 3 or len(maps) != len(images) or 0 in maps.shape:
         raise ValueError(
-            f"map has shape {tuple(torch.as_tensor(saliency).shape)} for {len(images)} images: "
-            "expected (h, w), or (b, h, w) with one map an image"
+            f"map has shape {tuple(saliency.shape)} for {len(images)} images: "
+            "expected (h, w), or (b, h, w) with one map per image"
         )
     if not maps.isfinite().all() or maps.min() < 0:
         raise ValueError("map holds negative or non-finite values: expected what `explain` gives, >= 0")
     largest = maps.amax((1, 2), keepdim=True)
-    maps = maps / torch.where(largest > 0, largest, 1)
+    maps = (maps / torch.where(largest > 0, largest, 1)).to(images.device, torch.float32)
     return F.interpolate(maps[:, None], size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
 
 

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import difflib
+import warnings
+from collections.abc import Mapping
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from gweebp.excitation.gain import NoGainWarning, triplet_gain
 from gweebp.excitation.guard import settled
-from gweebp.excitation.layers import at_least_float32, eager, named_layer
-from gweebp.excitation.triplet import embedded, same_images
+from gweebp.excitation.layers import at_least_float32, eager, embed, named_layer
+from gweebp.excitation.tensors import unusable
+from gweebp.excitation.triplet import check_network, embedded, same_images, told
 from gweebp.methods import METHODS, Method
 from gweebp.methods.maps import divided_by_sum
+from gweebp.methods.options import misfit
+
+
+class EmptyMapWarning(NoGainWarning):
+    """A map is zero although the probe is nearer to its mate: the method finds nothing that speaks for the mate.
+
+    Like every NoGainWarning it says that a map is zero, so that one filter finds both.
+    """
 
 
 def explain(
@@ -20,7 +34,7 @@ def explain(
     nonmate: Tensor,
     *,
     method: str = "gweebp",
-    layer: str | None = None,
+    layer: str | nn.Module | None = None,
     **options: object,
 ) -> Tensor:
     """Which regions of the probe made the network choose the mate over the non-mate.
@@ -32,17 +46,18 @@ def explain(
             one of batch size 1 serves every probe. xface and pairwisesim read images, and take no embeddings.
             Several images of the mate: `gallery.template`; no non-mate: `gallery.nearest_impostor`.
         method: a name in `gweebp.METHODS`. options: of that method.
-        layer: dotted name of the submodule whose output carries the map, "input" for the image itself; None: the
+        layer: the submodule whose output carries the map, or its dotted name; "input" for the image itself; None: the
             network's own `net.saliency_layer` (`net.feature_layer` for methods of the last convolutional map). The
             black-box methods, xface and corrrise, have none: their maps have the image's resolution.
 
     Returns:
-        (b, h, w) at the layer's resolution, non-negative; each map sums to 1, but one without gain is zero
-        (NoGainWarning names it).
+        (b, h, w) at the layer's resolution, non-negative; each map sums to 1. A map is zero where there is no gain
+        (NoGainWarning), or where a method finds nothing that speaks for the mate (EmptyMapWarning); the warnings name
+        the batch indices. RoundingWarning: what the map rests on may be the rounding of the numbers.
 
     Errors:
         ValueError, TypeError: an unknown method, option or layer, images or embeddings that do not fit, NaN, a mate
-        equal to its non-mate. UnsupportedOperation: an operation without a rule.
+        equal to its non-mate, images that the network can't take. UnsupportedOperation: an operation without a rule.
 
     Example:
         >>> import torch
@@ -54,35 +69,109 @@ def explain(
     """
     chosen = find_method(method)
     check_options(chosen, options)
+    net, probe, mate, nonmate, options = prepared(chosen, net, (probe, mate, nonmate), layer, options)
+    found = settled(lambda: told(lambda: chosen.run(net, probe, mate, nonmate, **options)))
+    maps = at_least_float32(check_maps(found, method, probe.shape[0]))
+    warn_of_empty(maps, chosen, options, net, (probe, mate, nonmate))
+    return divided_by_sum(maps)
+
+
+def prepared(
+    chosen: Method,
+    net: nn.Module,
+    triplet: tuple[Tensor, Tensor, Tensor],
+    layer: str | nn.Module | None,
+    options: dict[str, object],
+) -> tuple[nn.Module, Tensor, Tensor, Tensor, dict[str, object]]:
+    """What `chosen.run` gets, checked: the module inside a compiled one, the triplet as it reads it, its layer."""
+    check_network(net)
+    probe, mate, nonmate = triplet
     net = net if chosen.layer is None else eager(net)
     if chosen.reads == "images":
-        mate, nonmate = same_images(method, probe, mate, nonmate)
+        mate, nonmate = same_images(chosen.name, probe, mate, nonmate)
     else:
         mate, nonmate = embedded(net, probe, mate, nonmate)
     if chosen.layer is not None:
-        options["layer"] = named_layer(net, layer, chosen.layer, probe[:1])
+        options = options | {"layer": named_layer(net, layer, chosen.layer, probe[:1])}
     elif layer is not None:
         raise ValueError(
-            f"method {method!r} has no layer: its map has the image's own resolution; leave out layer={layer!r}"
+            f"method {chosen.name!r} has no layer: its map has the image's own resolution; leave out layer={layer!r}"
         )
-    maps = settled(lambda: chosen.run(net, probe, mate, nonmate, **options))
-    return divided_by_sum(at_least_float32(maps.detach()))
+    return net, probe, mate, nonmate, options
+
+
+def check_maps(maps: Any, method: str, b: int) -> Tensor:
+    """What a method returned, without its graph; ValueError that names it unless that is (b, h, w), finite and >= 0.
+
+    Example:
+        >>> check_maps(torch.ones(2, 4), "mine", 2)
+        Traceback (most recent call last):
+        ValueError: method 'mine' must return maps (2, h, w), floating point, finite and >= 0; got torch.float32 (2, 4)
+    """
+    got = unusable(maps) or f"{maps.dtype} {tuple(maps.shape)}"
+    if not unusable(maps) and maps.ndim == 3 and maps.shape[0] == b and maps.numel():
+        maps = maps.detach()
+        if ((maps >= 0) & (maps < torch.inf)).all():
+            return maps
+        got = "numbers that are negative, NaN or infinite"
+    raise ValueError(f"method {method!r} must return maps ({b}, h, w), floating point, finite and >= 0; got {got}")
+
+
+def warn_of_empty(
+    maps: Tensor, method: Method, options: Mapping[str, object], net: nn.Module, triplet: tuple[Tensor, ...]
+) -> None:
+    """EmptyMapWarning for maps (b, h, w) that are zero though there is a gain; NoGainWarning where there is none."""
+    empty = (maps.flatten(1).amax(1) == 0).nonzero().flatten()
+    if not len(empty):
+        return
+    gains = triplet_gain(*(_embeddings(net, given, empty) for given in triplet))
+    if with_gain := empty[gains > 0].tolist():
+        warnings.warn(
+            f"method {method.name!r} finds nothing that speaks for the mate, although the probe is nearer to it: the "
+            f"map is zero, at batch indices {with_gain}",
+            EmptyMapWarning,
+            stacklevel=3,
+        )
+    said = options.get("gain", method.options.get("gain")) == "triplet"  # a method with such a gain warns itself
+    if not said and (without := empty[gains <= 0].tolist()):
+        warnings.warn(
+            f"the probe is not nearer to its mate than to the non-mate, and the map of method {method.name!r} is zero, "
+            f"at batch indices {without}",
+            NoGainWarning,
+            stacklevel=3,
+        )
+
+
+def _embeddings(net: nn.Module, given: Tensor, index: Tensor) -> Tensor:
+    """The embeddings of images (b or 1, c, h, w), or of embeddings these themselves, at batch indices."""
+    rows = given[index] if given.shape[0] > 1 else given.expand(len(index), *given.shape[1:])
+    return rows if rows.ndim == 2 else embed(net, rows)
 
 
 def find_method(name: str) -> Method:
     """The method registered as `name`; ValueError names the nearest and all known ones."""
+    if not isinstance(name, str):
+        raise TypeError(f"method must be the name of a method, got {type(name).__name__}; known: {', '.join(METHODS)}")
     if name not in METHODS:
-        near = difflib.get_close_matches(str(name), METHODS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = difflib.get_close_matches(name, METHODS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ValueError(f"method={name!r} is unknown{hint} Known: {', '.join(METHODS)}")
     return METHODS[name]
 
 
 def check_options(method: Method, options: dict[str, object]) -> None:
-    """TypeError for an option that the method does not have."""
-    for name in options:
+    """TypeError for an option that the method does not have, ValueError for a value that its annotation excludes.
+
+    Example:
+        >>> check_options(find_method("gradcam"), {"top": "all"})
+        Traceback (most recent call last):
+        ValueError: option top='all' of method 'gradcam': expected a whole number, got str
+    """
+    for name, value in options.items():
         if name not in method.options:
             near = difflib.get_close_matches(name, method.options, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             known = ", ".join(f"{k}={v!r}" for k, v in method.options.items()) or "none"
             raise TypeError(f"method {method.name!r} has no option {name!r}{hint} Its options: {known}")
+        if wrong := misfit(value, method.types.get(name)):
+            raise ValueError(f"option {name}={value!r:.60} of method {method.name!r}: {wrong}")

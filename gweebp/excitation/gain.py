@@ -17,12 +17,38 @@ import warnings
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from gweebp.excitation.tensors import unit
+
+ROUNDING = 16  # of the machine's epsilons: what two ways to compute one embedding may differ by
 
 
 class NoGainWarning(UserWarning):
     """A probe is not nearer to its mate than to the non-mate: there is no choice of the mate to explain."""
+
+
+class RoundingWarning(UserWarning):
+    """What tells a mate from its non-mate is within the rounding of the numbers, and may be noise."""
+
+
+def units(probe: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+    """Embeddings (b, d), each of L2 norm 1, in the probe's precision and on its device.
+
+    Errors: ValueError, with both lengths, for an embedding of another length than the probe's.
+
+    Example:
+        >>> units(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 3.0]], dtype=torch.float64))
+        (tensor([[1., 0.]]), tensor([[0., 1.]]))
+    """
+    for other in others:
+        if other.shape[-1] != probe.shape[-1]:
+            raise ValueError(
+                f"mate and nonmate are embeddings of length {other.shape[-1]}, and the network gives the probe one of "
+                f"length {probe.shape[-1]}: they are of another network"
+            )
+    first, *rest = (unit(e) for e in (probe, *others))
+    return first, *(e.to(first) for e in rest)
 
 
 def triplet_gain(probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
@@ -39,7 +65,7 @@ def triplet_gain(probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
         >>> triplet_gain(p, m, n)
         tensor([1.4142])
     """
-    p, m, n = (F.normalize(e, dim=1) for e in (probe, mate, nonmate))
+    p, m, n = units(probe, mate, nonmate)
     return (torch.linalg.vector_norm(p - n, dim=1) - torch.linalg.vector_norm(p - m, dim=1)).clamp(min=0)
 
 
@@ -51,7 +77,7 @@ def cosine_gain(probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
         >>> cosine_gain(p, m, n)
         tensor([1.])
     """
-    p, m, n = (F.normalize(e, dim=1) for e in (probe, mate, nonmate))
+    p, m, n = units(probe, mate, nonmate)
     return (p * (m - n)).sum(1)
 
 
@@ -65,14 +91,22 @@ def gain_function(name: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         >>> gain_function("triplet") is triplet_gain
         True
     """
-    if name not in GAINS:
+    if not isinstance(name, str) or name not in GAINS:
         raise ValueError(f"gain={name!r} is unknown; expected one of {', '.join(map(repr, GAINS))}")
     return GAINS[name]
 
 
 def warn_without_gain(gains: Tensor) -> None:
-    """NoGainWarning with the batch indices whose gain (b,) is not above 0."""
-    without = (gains <= 0).nonzero().flatten().tolist()
+    """NoGainWarning with the batch indices whose gain (b,) is not above 0; RoundingWarning where it hardly is."""
+    found = gains.tolist()
+    without = [i for i, gain in enumerate(found) if gain <= 0]
+    if hardly := [i for i, gain in enumerate(found) if 0 < gain <= ROUNDING * torch.finfo(gains.dtype).eps]:
+        warnings.warn(
+            "the probe is nearer to its mate by no more than the rounding of the numbers, so the map may be noise, "
+            f"at batch indices {hardly}",
+            RoundingWarning,
+            stacklevel=5,
+        )
     if without:
         warnings.warn(
             f"the probes at batch indices {without} are not nearer to their mate than to the non-mate: "

@@ -6,6 +6,7 @@ function of it. The network is evaluated as in `net.eval()`, and left as it was 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from gweebp.excitation.guard import lent
+from gweebp.excitation.tensors import unusable
 
 INPUT = "input"  #: the name of the image itself, as a layer
 
@@ -86,24 +88,59 @@ def own_tensor(images: Tensor) -> Tensor:
     return images.detach().clone()
 
 
-def embed(net: nn.Module, images: Tensor) -> Tensor:
-    """Embeddings (b, d) of images (b, c, h, w), without a graph; a non-finite one raises ValueError."""
+@contextlib.contextmanager
+def forward_of(name: str, images: Tensor) -> Iterator[None]:
+    """Turn what a network raises on `images`, called `name`, into a ValueError that says which images they were.
+
+    Errors of ours, and a device without memory left, pass as they are.
+
+    Example:
+        >>> with forward_of("probe", torch.zeros(1, 3, 8, 8)):
+        ...     nn.Conv2d(1, 4, 3)(torch.zeros(1, 3, 8, 8))
+        Traceback (most recent call last):
+        ValueError: the network can't take probe (1, 3, 8, 8) of torch.float32 on cpu: RuntimeError: Given groups=1, ...
+    """
+    from gweebp.excitation.graph import UnsupportedOperation  # which imports this module
+
+    try:
+        yield
+    except (ValueError, UnsupportedOperation, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # whatever a user's network raises
+        if isinstance(error.__context__, KeyboardInterrupt):  # torch stumbles over an interrupt on some lines
+            raise
+        raise ValueError(
+            f"the network can't take {name} {tuple(images.shape)} of {images.dtype} on {images.device}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def embed(net: nn.Module, images: Tensor, name: str = "images") -> Tensor:
+    """Embeddings (b, d) of images (b, c, h, w), without a graph; a non-finite one raises ValueError.
+
+    Args:
+        name: of the images, for errors.
+    """
 
     def forward() -> Any:
         with torch.no_grad():
             return net(own_tensor(images))
 
-    return check_embedding(lent(net, forward), images.shape[0])
+    with forward_of(name, images):
+        embedding = lent(net, forward)
+    return check_embedding(embedding, images.shape[0])
 
 
 def check_embedding(embedding: Any, b: int) -> Tensor:
-    """`embedding` itself, if it is a finite (b, d) tensor; an error that says what it is otherwise."""
-    if not isinstance(embedding, Tensor) or embedding.ndim != 2 or embedding.shape[0] != b:
+    """`embedding` itself, if it is a finite (b, d) tensor of floating-point numbers; an error that says what it is."""
+    if not isinstance(embedding, Tensor) or embedding.ndim != 2 or embedding.shape[0] != b or not embedding.shape[1]:
         got = tuple(embedding.shape) if isinstance(embedding, Tensor) else type(embedding).__name__
         raise ValueError(
             f"the network must map images (b, c, h, w) to embeddings (b, d); for b = {b} it gave {got}. "
             "Wrap it in a module that returns the embedding alone"
         )
+    if kind := unusable(embedding):
+        raise ValueError(f"the network must give embeddings of floating-point numbers; it gave {kind}")
     bad = (~embedding.isfinite()).any(1).nonzero().flatten().tolist()
     if bad:
         raise ValueError(f"the embeddings at batch indices {bad} hold NaN or infinity: check the weights and images")
@@ -145,16 +182,22 @@ def eager(net: nn.Module) -> nn.Module:
     return getattr(net, "_orig_mod", net)
 
 
-def named_layer(net: nn.Module, layer: str | None, kind: str, image: Tensor) -> str:
+def named_layer(net: nn.Module, layer: str | nn.Module | None, kind: str, image: Tensor) -> str:
     """The dotted name of the layer that carries the map: `layer`, or the network's own (`net.<kind>`, a name).
 
     Args:
+        layer: a dotted name, or the submodule itself.
         kind: "saliency_layer" or "feature_layer".
         image: (1, c, h, w), to list the candidates' shapes in an error.
     """
     name = layer if layer is not None else getattr(net, kind, None)
-    modules = dict(net.named_modules())
-    if name == INPUT or (isinstance(name, str) and name in modules and name):
+    if isinstance(name, nn.Module):
+        module = name
+        name = next((n for n, m in net.named_modules() if m is module and n), f"a {type(module).__name__}")
+    if not isinstance(name, str | None):
+        raise TypeError(f"layer must be a dotted name, such as 'features.3', or a module; got {type(name).__name__}")
+    # some modules have two names: either will do
+    if name == INPUT or (name and name in (n for n, _ in net.named_modules(remove_duplicate=False))):
         return name
     # outer modules first: of a deep network only some are shown
     shapes = sorted(spatial_layers(net, image).items(), key=lambda item: item[0].count("."))
@@ -200,7 +243,8 @@ def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None) -> tup
         with torch.inference_mode(False), torch.no_grad(), no_autocast(images), mode or PlainMode():
             return net(tap(images) if layer == INPUT else images)
 
-    embedding = lent(net, forward, hooks)
+    with forward_of("images", images):
+        embedding = lent(net, forward, hooks)
     if len(taps) != 1:
         raise ValueError(
             f"layer {layer!r} was called {len(taps)} times in a forward pass; name one that is called once"

@@ -17,7 +17,7 @@ from gweebp.excitation import operations
 from gweebp.excitation.closed_form import Responses
 from gweebp.excitation.copies import Copies
 from gweebp.excitation.equations import Sharing
-from gweebp.excitation.gain import gain_function, warn_without_gain, weight_by_gradient
+from gweebp.excitation.gain import gain_function, units, warn_without_gain, weight_by_gradient
 from gweebp.excitation.graph import reached
 from gweebp.excitation.guard import settled
 from gweebp.excitation.layers import at_least_float32, eager, named_layer, no_autocast, run_from
@@ -37,7 +37,7 @@ class LostMassWarning(UserWarning):
 
 def head(embedding: Tensor, mate: Tensor, nonmate: Tensor) -> Mixing:
     """The classifier on top of the embedding: two rows without bias, the unit embeddings of mate and non-mate."""
-    rows = torch.stack([nn.functional.normalize(e, dim=1) for e in (mate, nonmate)], 1)  # (b, 2, d)
+    rows = torch.stack(units(embedding.detach(), mate, nonmate)[1:], 1)  # (b, 2, d)
 
     def part(sign: int, e: Tensor) -> Tensor:
         return torch.einsum("bkd,bd->bk", operations.signed(rows, sign), e)
@@ -95,7 +95,7 @@ def mwp(
     mate: Tensor,
     nonmate: Tensor,
     *,
-    layer: str,
+    layer: str | nn.Module,
     extended: bool = True,
     weighted: bool = True,
     towards: str | tuple[str, ...] = "mate",
@@ -107,7 +107,7 @@ def mwp(
     Args:
         net: maps images (b, c, h, w) to embeddings (b, d), normalised or not.
         probe: images (b, c, h, w). mate, nonmate: images, or embeddings (b, d).
-        layer: dotted name of a submodule with output (b, c, h, w); "input" for the image itself.
+        layer: a submodule with output (b, c, h, w), or its dotted name; "input" for the image itself.
         extended: Eq. (3)-(4); False: Eq. (1)-(2), excitation backprop, which ignores what is negative.
         weighted: responses weighted by the gradient of the gain, Eq. (6).
         towards: "mate" or "nonmate", where all probability is at the start; or several of them, which share one
@@ -127,10 +127,15 @@ def mwp(
         >>> mwp(net, p, m, n, layer="1", extended=False, weighted=False).shape
         torch.Size([1, 4, 2, 2])
     """
-    priors = (towards,) if isinstance(towards, str) else towards
+    for name, flag in {"extended": extended, "weighted": weighted}.items():
+        if not isinstance(flag, bool):
+            raise TypeError(f"{name}={flag!r}: expected True or False")
+    priors = tuple(towards) if isinstance(towards, (tuple, list)) else (towards,)
     for name in priors:
-        if name not in PRIORS:
+        if name not in list(PRIORS):
             raise ValueError(f"towards={name!r} is unknown; expected 'mate' or 'nonmate'")
+    if not priors:
+        raise ValueError("towards names nothing; expected 'mate' or 'nonmate', or both")
     if rule not in RULES:
         raise ValueError(f"rule={rule!r} is unknown; expected 'equations' or 'paper-code'")
     gain_of = gain_function(gain)

@@ -2,35 +2,94 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
+from typing import Any, TypeVar
+
+import torch
 from torch import Tensor, nn
 
-from gweebp.excitation.layers import at_least_float32, check_embedding, embed
+from gweebp.excitation.gain import ROUNDING, RoundingWarning
+from gweebp.excitation.layers import at_least_float32, embed
+from gweebp.excitation.tensors import unit, unusable
+
+_told: ContextVar[bool] = ContextVar("the caller was told of rounding", default=False)
+T = TypeVar("T")
 
 
-def check_images(name: str, images: Tensor) -> None:
-    """Raise unless `images` is a floating, finite tensor (b, c, h, w) with b > 0."""
+def told(call: Callable[[], T]) -> T:
+    """The result of `call()`, in which `embedded` does not warn again: of a method that gets checked embeddings.
+
+    Example:
+        >>> told(lambda: 3)
+        3
+    """
+
+    def inside() -> T:
+        _told.set(True)
+        return call()
+
+    return copy_context().run(inside)  # whose variables end with it
+
+
+def check_network(net: Any) -> None:
+    """TypeError that says what to do, unless `net` is a module.
+
+    Example:
+        >>> check_network(nn.Flatten())
+    """
+    if isinstance(net, type) and issubclass(net, nn.Module):
+        raise TypeError(f"net is the class {net.__name__}: give an instance of it")
+    if not isinstance(net, nn.Module):
+        hint = (
+            "; wrap it: `class Net(torch.nn.Module)` whose forward(self, x) calls it, with the modules that it uses as "
+            "attributes"
+        )
+        raise TypeError(f"net must be a torch.nn.Module, got {type(net).__name__}{hint if callable(net) else ''}")
+
+
+def check_images(name: str, images: Any) -> None:
+    """Raise unless `images` is a dense, floating, finite tensor (b, c, h, w) without an empty axis."""
     if not isinstance(images, Tensor):
         raise TypeError(f"{name} must be a tensor (b, c, h, w), got {type(images).__name__}")
     if images.ndim != 4:
-        hint = f"; for one image, {name}[None]" if images.ndim == 3 else ""
+        index = {2: "[None, None]", 3: "[None]"}.get(images.ndim)
+        hint = f"; for one image, {name}{index}" if index else ""
         raise ValueError(f"{name} must be images (b, c, h, w), got shape {tuple(images.shape)}{hint}")
-    if not images.is_floating_point():
-        raise TypeError(
-            f"{name} must be floating point in the network's own range, got {images.dtype}; "
-            "for uint8 images of this package's networks use gweebp.networks.as_input(net, images)"
-        )
+    if kind := unusable(images):
+        hint = ""
+        if not (images.is_floating_point() or images.is_complex()):
+            hint = "; for uint8 images of this package's networks use gweebp.networks.as_input(net, images)"
+        raise TypeError(f"{name} must be floating point in the network's own range, got {kind}{hint}")
     if images.shape[0] == 0:
         raise ValueError(f"{name} is an empty batch")
+    if images.numel() == 0:
+        raise ValueError(f"{name} has images without pixels, shape {tuple(images.shape)}")
     bad = (~images.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
     if bad:
         raise ValueError(f"{name} holds NaN or infinity at batch indices {bad}")
 
 
+def check_given(name: str, embeddings: Tensor, b: int) -> None:
+    """Raise unless `embeddings` (b or 1, d) are dense, floating and finite."""
+    if kind := unusable(embeddings):
+        raise TypeError(f"{name} must be embeddings (b, d) of floating-point numbers, got {kind}")
+    if embeddings.shape[0] not in (1, b) or embeddings.shape[1] == 0:
+        raise ValueError(
+            f"{name} has shape {tuple(embeddings.shape)}; a tensor of two axes is read as embeddings (b, d), "
+            f"and expected are {b} as the probe has, or 1 for all of them"
+        )
+    if bad := (~embeddings.isfinite()).any(1).nonzero().flatten().tolist():
+        raise ValueError(f"the embeddings of {name} at batch indices {bad} hold NaN or infinity")
+
+
 def embedded(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tuple[Tensor, Tensor]:
     """The embeddings (b, d) of mate and nonmate, given as images (b, c, h, w) or as embeddings (b, d).
 
-    A single mate or non-mate (b = 1) serves every probe. Errors: TypeError, ValueError for a wrong type, shape or
-    batch, NaN, a zero embedding, and for a mate equal to its non-mate; each names the argument.
+    A single mate or non-mate (b = 1) serves every probe; embeddings are brought to the probe's device, half precision
+    to float32. Errors: TypeError, ValueError for a wrong type, shape or batch, NaN, a zero embedding, and for a mate
+    equal to its non-mate; each names the argument. RoundingWarning where rounding alone tells the two apart.
 
     Example:
         >>> import torch
@@ -39,28 +98,60 @@ def embedded(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tu
         >>> m.shape, n.shape
         (torch.Size([3, 2]), torch.Size([3, 2]))
     """
+    check_network(net)
     check_images("probe", probe)
     b = probe.shape[0]
-    found = {}
+    found = []
     for name, given in (("mate", mate), ("nonmate", nonmate)):
-        if not (isinstance(given, Tensor) and given.ndim == 2):
-            check_images(name, given)
+        if isinstance(given, Tensor) and given.ndim == 2:
+            check_given(name, given, b)
+            e = given.detach().to(probe.device)
+        else:
+            _check_beside(name, given, probe)
             if given.shape[1] != probe.shape[1]:
                 raise ValueError(
                     f"{name} has {given.shape[1]} channels and the probe {probe.shape[1]}; expected the same"
                 )
-        if given.shape[0] not in (1, b):
-            raise ValueError(f"{name} has batch size {given.shape[0]}; expected {b} as the probe, or 1 for all of them")
-        e = check_embedding(given.detach(), given.shape[0]) if given.ndim == 2 else embed(net, given)
+            e = embed(net, given, name)
         if zero := (e == 0).all(1).nonzero().flatten().tolist():
             raise ValueError(f"the embedding of {name} is zero at batch indices {zero}: it has no direction")
-        found[name] = at_least_float32(e).expand(b, -1)
-    m, n = found["mate"], found["nonmate"]
+        found.append(e.expand(b, -1))
+    m, n = found
     if m.shape != n.shape:
         raise ValueError(f"mate and nonmate differ in their embedding's length: {m.shape[1]} and {n.shape[1]}")
+    _check_apart(m, n)
+    return at_least_float32(m), at_least_float32(n)
+
+
+def _check_apart(m: Tensor, n: Tensor) -> None:
+    """ValueError where mate and non-mate are one, RoundingWarning where rounding alone may tell them apart."""
     if same := (m == n).all(1).nonzero().flatten().tolist():
         raise ValueError(f"mate and nonmate are equal at batch indices {same}; a triplet needs two different people")
-    return m, n
+    if _told.get():
+        return
+    apart = torch.linalg.vector_norm(unit(m).double() - unit(n).double(), dim=1)
+    near = (apart <= ROUNDING * max(torch.finfo(e.dtype).eps for e in (m, n))).nonzero().flatten().tolist()
+    if near:
+        warnings.warn(
+            f"the unit embeddings of mate and nonmate are {float(apart[near].min()):.1e} apart, no more than the "
+            f"rounding of their numbers, so the map may be noise, at batch indices {near}",
+            RoundingWarning,
+            stacklevel=4,
+        )
+
+
+def _check_beside(name: str, images: Any, probe: Tensor) -> None:
+    """Raise unless `images` are images, one or as many as the probe's, in its precision and on its device."""
+    check_images(name, images)
+    b = probe.shape[0]
+    if images.shape[0] not in (1, b):
+        raise ValueError(f"{name} has batch size {images.shape[0]}; expected {b} as the probe, or 1 for all of them")
+    for what in ("dtype", "device"):
+        if getattr(images, what) != getattr(probe, what):
+            raise ValueError(
+                f"{name} is of {what} {getattr(images, what)} and the probe of {getattr(probe, what)}; "
+                f"expected the same: {name}.to(probe)"
+            )
 
 
 def same_images(method: str, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,16 +165,14 @@ def same_images(method: str, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tu
         [(2, 1, 4, 4), (2, 1, 4, 4)]
     """
     check_images("probe", probe)
-    b, *shape = probe.shape
+    shape = list(probe.shape[1:])
     for name, given in (("mate", mate), ("nonmate", nonmate)):
         if isinstance(given, Tensor) and given.ndim == 2:
             raise ValueError(
                 f"method {method!r} reads the images of mate and nonmate; got {name} as embeddings "
                 f"{tuple(given.shape)}: give the images (b, c, h, w) instead"
             )
-        check_images(name, given)
-        if given.shape[0] not in (1, b):
-            raise ValueError(f"{name} has batch size {given.shape[0]}; expected {b} as the probe, or 1 for all of them")
+        _check_beside(name, given, probe)
         if list(given.shape[1:]) != shape:
             raise ValueError(f"{name} has images {tuple(given.shape[1:])} and the probe {tuple(shape)}; expected equal")
     if same := (mate == nonmate).flatten(1).all(1).nonzero().flatten().tolist():

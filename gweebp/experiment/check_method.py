@@ -1,7 +1,8 @@
 """What every method promises, as checks that a method gets for free: `check_method("mine")`.
 
     left as it was   weights, gradients, flags, hooks, the images, and the global random state
-    shape            (b, h, w), at the layer's resolution or, without a layer, the image's; finite, non-negative, sum 1
+    shape            (b, h, w), at the layer's resolution or, without a layer, the image's (also where the method
+                     smooths at image size); finite, non-negative, sum 1
     repeatable       the same call gives the same map
     batch            a batch gives what single calls give
     one for all      a mate of batch size 1 serves every probe
@@ -24,9 +25,10 @@ from torch import Tensor, nn
 from gweebp import networks
 from gweebp.excitation import LostMassWarning
 from gweebp.excitation.gain import NoGainWarning, triplet_gain
-from gweebp.excitation.layers import run_from
+from gweebp.excitation.layers import at_least_float32, run_from
 from gweebp.methods import Method
-from gweebp.saliency import explain, find_method
+from gweebp.methods.maps import divided_by_sum
+from gweebp.saliency import check_options, find_method, prepared
 
 __all__ = ["PROMISES", "Broken", "check_method"]
 
@@ -52,12 +54,13 @@ class Trial:
         """The images."""
         return self.probe, self.mate, self.nonmate
 
-    def maps(self, *triplet: Tensor) -> Tensor:
-        """The method's maps of a triplet, by `explain`."""
+    def maps(self, probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
+        """The method's maps of a triplet, each over its sum, as `explain` makes them, but not yet checked."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NoGainWarning)
             warnings.simplefilter("ignore", LostMassWarning)
-            return explain(self.net, *triplet, method=self.method.name, **self.options)
+            *given, options = prepared(self.method, self.net, (probe, mate, nonmate), None, self.options)
+            return divided_by_sum(at_least_float32(self.method.run(*given, **options).detach()))
 
 
 def check_method(name: str, **options: Any) -> None:
@@ -71,6 +74,7 @@ def check_method(name: str, **options: Any) -> None:
 
     >>> check_method("ebp")
     """
+    check_options(find_method(name), options)
     for trial in _trials(find_method(name), options):
         for promise, check in PROMISES.items():
             try:
@@ -98,7 +102,7 @@ def _trials(method: Method, options: dict[str, Any]) -> Iterator[Trial]:
 def _shape(trial: Trial) -> None:
     maps, method = trial.maps(*trial.triplet), trial.method
     expected = tuple(trial.probe.shape[2:])
-    if method.layer is not None:
+    if method.layer is not None and method.options.get("smoothing") != "image":
         expected = tuple(run_from(trial.net, trial.probe[:1], getattr(trial.net, method.layer))[0].shape[2:])
     _demand(tuple(maps.shape) == (3, *expected), f"shape {tuple(maps.shape)}, expected {(3, *expected)}")
     _demand(maps.isfinite().all(), "NaN or infinity in the maps")

@@ -18,8 +18,11 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
+
+from gweebp.methods.options import annotations_of
 
 Run = Callable[..., Tensor]
 
@@ -33,6 +36,7 @@ class Method:
         layer: "saliency_layer", "feature_layer", or None for a map of the image's own resolution.
         options: name → default of its keyword options.
         reads: what it gets as mate and non-mate, "embeddings" or "images".
+        types: name → type of its options, as far as they are annotated; a value of another type is refused.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Method:
     layer: str | None
     options: dict[str, object] = field(default_factory=dict)
     reads: str = "embeddings"
+    types: dict[str, Any] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -66,7 +71,7 @@ def method(name: str, *, layer: str | None = "saliency_layer", reads: str = "emb
             raise ValueError(f"a method named {name!r} exists already, in {known.run.__module__}; choose another name")
         parameters = inspect.signature(run).parameters.values()
         options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "layer"}
-        METHODS[name] = Method(name, run, layer, options, reads)
+        METHODS[name] = Method(name, run, layer, options, reads, annotations_of(run))
         return run
 
     return register

@@ -5,9 +5,20 @@ All functions take a batch of maps and treat each map by itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from gweebp.excitation.tensors import power_of_two, unusable
+from gweebp.support.ranges import whole
+
+LARGEST = 2**26  # pixels of a map
+SIDE = whole(1, LARGEST)
+WIDEST = 1000  # pixels of a Gaussian's standard deviation
 
 NEGATIVE = ("clamp", "minimum", "symmetric")
 
@@ -20,8 +31,10 @@ def divided_by_sum(p: Tensor) -> Tensor:
         tensor([[0.2500, 0.7500],
                 [0.0000, 0.0000]])
     """
+    shape = (-1, *[1] * (p.ndim - 1))
+    p = p / power_of_two(p.detach().flatten(1).amax(1)).view(shape)  # exact; a sum of large numbers has a sum
     total = p.flatten(1).sum(1)
-    return p / torch.where(total > 0, total, 1).view(-1, *[1] * (p.ndim - 1))
+    return p / torch.where(total > 0, total, 1).view(shape)
 
 
 def non_negative(maps: Tensor, negative: str = "clamp") -> Tensor:
@@ -64,8 +77,10 @@ def gaussian(maps: Tensor, sigma: float, radius: int | None = None, *, border: s
         >>> gaussian(torch.tensor([[0., 0., 1., 0., 0.]]), sigma=1e9, radius=1)
         tensor([[0.0000, 0.3333, 0.3333, 0.3333, 0.0000]])
     """
-    if not sigma > 0:
+    if isinstance(sigma, bool) or not isinstance(sigma, Real) or not sigma > 0:
         raise ValueError(f"sigma={sigma!r}: expected a standard deviation above 0")
+    if radius is None and sigma > WIDEST:
+        raise ValueError(f"sigma={sigma!r}: expected a standard deviation of at most {WIDEST} pixels")
     radius = max(1, round(4 * sigma)) if radius is None else radius
     kernel = torch.exp(-(torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype) ** 2) / (2 * sigma**2))
     kernel = kernel / kernel.sum()
@@ -101,19 +116,60 @@ def released(maps: Tensor, smoothing: str, size: tuple[int, int], sigma: float =
     return maps if smoothing == "none" else gaussian(maps, sigma).clamp(min=0)
 
 
-def resize(maps: Tensor, size: int | tuple[int, int], *, mode: str = "bilinear", sigma: float = 0.0) -> Tensor:
+def resize(maps: Tensor, size: int | Sequence[int], *, mode: str = "bilinear", sigma: float = 0.0) -> Tensor:
     """Maps at the image's resolution: interpolated, smoothed where asked, non-negative, each sums to 1.
 
     Args:
-        maps: (b, h, w). size: side, or (height, width), in pixels. mode: "nearest", "bilinear" or "bicubic".
+        maps: (b, h, w), non-negative; a zero map stays zero. size: side, or (height, width), in pixels.
+        mode: "nearest", "bilinear" or "bicubic".
         sigma: standard deviation in pixels of a Gaussian applied after (the released code: 2); 0: none.
+
+    Errors:
+        TypeError, ValueError: maps that are not floating point, of another shape, negative, NaN or infinite; a size
+        that is not one or two whole numbers above 0, or of more than 2²⁶ pixels; an unknown mode; a negative sigma.
 
     Example:
         >>> resize(torch.ones(1, 2, 2), 4).sum()
         tensor(1.)
     """
-    corners = None if mode == "nearest" else False
-    wanted = (size, size) if isinstance(size, int) else tuple(size)
-    x = F.interpolate(maps[:, None], size=wanted, mode=mode, align_corners=corners)
+    x = check_maps(maps)[:, None]
+    wanted = _pixels(size)
+    if mode not in ("nearest", "bilinear", "bicubic"):
+        raise ValueError(f"mode={mode!r}: expected 'nearest', 'bilinear' or 'bicubic'")
+    if isinstance(sigma, bool) or not isinstance(sigma, Real) or not sigma >= 0:
+        raise ValueError(f"sigma={sigma!r}: expected a standard deviation in pixels, 0 for none")
+    x = x / power_of_two(x.flatten(1).amax(1)).view(-1, 1, 1, 1)  # of very large numbers no weighted sum overflows
+    if mode == "nearest":  # torch's "nearest" moves a map by up to half a cell
+        x = F.interpolate(x, size=wanted, mode="nearest-exact")
+    else:
+        x = F.interpolate(x, size=wanted, mode=mode, align_corners=False)
     x = gaussian(x, sigma) if sigma > 0 else x
     return divided_by_sum(x[:, 0].clamp(min=0))
+
+
+def check_maps(maps: Any) -> Tensor:
+    """Maps, float32 at least and without a graph; TypeError or ValueError unless they are (b, h, w), finite, >= 0.
+
+    Example:
+        >>> check_maps(torch.ones(2, 2))
+        Traceback (most recent call last):
+        ValueError: maps must be (b, h, w), got shape (2, 2); for one map, maps[None]
+    """
+    if kind := unusable(maps):
+        raise TypeError(f"maps must be a tensor (b, h, w) of floating-point numbers, got {kind}")
+    if maps.ndim != 3 or not maps.numel():
+        hint = "; for one map, maps[None]" if maps.ndim == 2 else ""
+        raise ValueError(f"maps must be (b, h, w), got shape {tuple(maps.shape)}{hint}")
+    x: Tensor = maps.detach()
+    x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    if not ((x >= 0) & (x < torch.inf)).all():
+        raise ValueError("maps hold negative, NaN or infinite numbers: expected what `explain` gives, >= 0")
+    return x
+
+
+def _pixels(size: Any) -> tuple[int, int]:
+    """(height, width) of a size, given as one number or two."""
+    sides: tuple[Any, ...] = tuple(size) if isinstance(size, Sequence) and not isinstance(size, str) else (size, size)
+    if len(sides) != 2 or any(side not in SIDE for side in sides) or sides[0] * sides[1] > LARGEST:
+        raise ValueError(f"size={size!r}: expected a side, or (height, width), in pixels, of at most {LARGEST} in all")
+    return int(sides[0]), int(sides[1])

@@ -29,7 +29,7 @@ def template(embeddings: Tensor) -> Tensor:
     >>> template(torch.tensor([[2.0, 0.0], [0.0, 1.0]]))
     tensor([[0.7071, 0.7071]])
     """
-    if len(embeddings) == 0:
+    if isinstance(embeddings, Tensor) and embeddings.ndim and len(embeddings) == 0:
         raise ValueError("no embeddings: a template needs at least one image of the person")
     return unit(unit(embeddings).mean(0, keepdim=True))
 
@@ -46,7 +46,8 @@ def nearest_impostor(probe: Tensor, gallery: Tensor, own: Tensor | None = None) 
         index int64 (t,) into the gallery, and distance (t,).
 
     Raises:
-        ValueError: shapes that do not fit, or a gallery without anybody else.
+        TypeError: no tensors of floating-point numbers. ValueError: shapes that do not fit (with both lengths), an
+            embedding without direction, or a gallery without another person.
 
     Source: the rank-2 match of the hiding game, Sec. 3.1 of the paper, where the mate has rank 1.
 
@@ -54,13 +55,18 @@ def nearest_impostor(probe: Tensor, gallery: Tensor, own: Tensor | None = None) 
     >>> nearest_impostor(gallery[:1], gallery, own=torch.tensor([True, False, False]))
     (tensor([1]), tensor([0.7654]))
     """
-    d = distances(unit(probe), unit(gallery))
+    p, g = unit(probe, "probe embeddings"), unit(gallery, "gallery embeddings")
+    if p.shape[1] != g.shape[1]:
+        raise ValueError(
+            f"probe has embeddings of length {p.shape[1]} and gallery of length {g.shape[1]}: they are of two networks"
+        )
+    common = torch.promote_types(p.dtype, g.dtype)
+    d = distances(p.to(common), g.to(p.device, common))
     if own is not None:
-        if own.dtype != torch.bool or own.shape not in (d.shape, d.shape[1:]):
-            raise ValueError(
-                f"own must be bool ({d.shape[1]},) or {tuple(d.shape)}, got {own.dtype} {tuple(own.shape)}"
-            )
-        d = d.masked_fill(own, torch.inf)
+        if not isinstance(own, Tensor) or own.dtype != torch.bool or own.shape not in (d.shape, d.shape[1:]):
+            got = f"{own.dtype} {tuple(own.shape)}" if isinstance(own, Tensor) else type(own).__name__
+            raise ValueError(f"own must be bool ({d.shape[1]},) or {tuple(d.shape)}, got {got}")
+        d = d.masked_fill(own.to(d.device), torch.inf)
     if d.shape[1] == 0 or d.isinf().all(1).any():
         raise ValueError(f"the gallery of {d.shape[1]} faces shows nobody but the probe's own person: add other people")
     nearest = d.min(1)

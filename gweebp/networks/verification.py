@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from gweebp.excitation import tensors
 from gweebp.excitation.guard import lent
+from gweebp.excitation.tensors import unusable
 from gweebp.networks import as_input
 
 __all__ = ["distances", "embed", "pairs", "rank_k", "ranks", "roc", "threshold_at_fpr", "unit"]
@@ -20,24 +22,32 @@ __all__ = ["distances", "embed", "pairs", "rank_k", "ranks", "roc", "threshold_a
 FARTHEST = 2.0  # L2 distance of opposite unit embeddings
 
 
-def unit(embeddings: Tensor) -> Tensor:
-    """L2-normalise embeddings (n, d).
+def unit(embeddings: Tensor, name: str = "embeddings") -> Tensor:
+    """L2-normalise embeddings (n, d), of whatever length that is not zero.
 
-    Raises ValueError where one is zero, NaN or infinite: it has no direction, and nothing said about it would be true.
+    Args:
+        name: of the embeddings, for errors.
 
-    >>> unit(torch.tensor([[3.0, 4.0]]))
-    tensor([[0.6000, 0.8000]])
+    Raises:
+        TypeError: no tensor of floating-point numbers. ValueError: another shape; or one is zero, NaN or infinite: it
+            has no direction, and nothing said about it would be true.
+
+    >>> unit(torch.tensor([[3.0, 4.0], [3e30, 4e30]]))
+    tensor([[0.6000, 0.8000],
+            [0.6000, 0.8000]])
     """
-    if embeddings.dim() != 2:
-        raise ValueError(f"embeddings must be (n, d), got {tuple(embeddings.shape)}")
-    norms = embeddings.norm(dim=1)
-    bad = (~torch.isfinite(norms) | (norms == 0)).nonzero().flatten().tolist()
-    if bad:
+    if kind := unusable(embeddings):
+        raise TypeError(f"{name} must be a tensor (n, d) of floating-point numbers, got {kind}")
+    if embeddings.dim() != 2 or not embeddings.shape[1]:
+        hint = "; for one embedding, x[None]" if embeddings.dim() == 1 else ""
+        raise ValueError(f"{name} must be (n, d), got {tuple(embeddings.shape)}{hint}")
+    fits = embeddings.isfinite().all(1) & (embeddings != 0).any(1)
+    if bad := (~fits).nonzero().flatten().tolist():
         raise ValueError(
-            f"{len(bad)} of {len(norms)} embeddings are zero, NaN or infinite (first: {bad[:5]}); "
+            f"{len(bad)} of {len(embeddings)} {name} are zero, NaN or infinite (first: {bad[:5]}); "
             "check the network's weights and the images"
         )
-    return embeddings / norms[:, None]
+    return tensors.unit(embeddings)
 
 
 @torch.no_grad()

@@ -130,7 +130,11 @@ def test_nothing_that_varies_is_a_zero_map():
             return torch.ones(len(x), 2)
 
     options = dict(method="corrrise", masks=20, cells=3)
-    maps = gweebp.explain(Blind(), torch.rand(1, 1, 6, 6), torch.rand(1, 2), torch.rand(1, 2), **options)
+    mate, nonmate = torch.tensor([[1.0, 1.1]]), torch.tensor([[1.0, 0.0]])
+    with pytest.warns(gweebp.EmptyMapWarning, match=r"although the probe is nearer.*\[0\]"):
+        maps = gweebp.explain(Blind(), torch.rand(1, 1, 6, 6), mate, nonmate, **options)
+    with pytest.warns(gweebp.NoGainWarning, match=r"is not nearer to its mate.*\[0\]"):
+        gweebp.explain(Blind(), torch.rand(1, 1, 6, 6), nonmate, mate, **options)
     assert maps.eq(0).all() and maps.shape == (1, 6, 6)
 
 

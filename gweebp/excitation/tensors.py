@@ -1,0 +1,58 @@
+"""What every call asks of a tensor: plain floating-point numbers; and its unit length, however large or small it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["FLOATS", "power_of_two", "unit", "unusable"]
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def unusable(x: Any) -> str:
+    """What `x` is, in words, where it is not a dense tensor of floating-point numbers; "" where it is.
+
+    Example:
+        >>> unusable(torch.ones(2)), unusable([1.0]), unusable(torch.ones(2, dtype=torch.int64))
+        ('', 'list', 'torch.int64')
+    """
+    if not isinstance(x, Tensor):
+        return type(x).__name__
+    if x.is_nested or x.layout != torch.strided:
+        return "a nested tensor" if x.is_nested else "a sparse tensor"
+    if x.is_meta or x.is_quantized:
+        return "a tensor without numbers (device meta)" if x.is_meta else "a quantised tensor"
+    return "" if x.dtype in FLOATS else str(x.dtype)
+
+
+def power_of_two(x: Tensor) -> Tensor:
+    """The power of two at or below each number of x (float32 or float64, x ≥ 0), at least the smallest normal one.
+
+    A division by it rounds nothing.
+
+    Example:
+        >>> power_of_two(torch.tensor([0.75, 1.0, 5.0, 3e38]))
+        tensor([5.0000e-01, 1.0000e+00, 4.0000e+00, 1.7014e+38])
+    """
+    integers, exponent = (torch.int64, 0x7FF << 52) if x.dtype == torch.float64 else (torch.int32, 0xFF << 23)
+    return (x.view(integers) & exponent).view(x.dtype).clamp(min=torch.finfo(x.dtype).tiny)
+
+
+def unit(x: Tensor) -> Tensor:
+    """x (..., d) over its L2 norm, float32 at least; a zero stays zero.
+
+    Squares of numbers such as 1e30 or 1e-30 leave the range of float32: numbers are brought near 1 first, by a power of
+    two, so that an ordinary embedding gives the bits that it gives without.
+
+    Example:
+        >>> unit(torch.tensor([[3e30, 4e30], [3e-30, 4e-30], [0., 0.]]))
+        tensor([[0.6000, 0.8000],
+                [0.6000, 0.8000],
+                [0.0000, 0.0000]])
+    """
+    x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    return F.normalize(x / power_of_two(x.detach().abs().amax(-1, keepdim=True)), dim=-1)
