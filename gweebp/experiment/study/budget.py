@@ -17,6 +17,7 @@ from gweebp.experiment.sanity_checks import similarity
 from gweebp.saliency import explain
 
 ENOUGH = 0.95
+SIGNED = {"corrrise": "minimum", "xface": "symmetric"}  #: how the authors make a signed map non-negative: ranks stay
 #: method -> options from the cheapest to the authors' own, which are the last
 LADDER: dict[str, list[dict[str, Any]]] = {
     "corrrise": [{"masks": n} for n in (250, 500, 1000, 1500, 2000, 3000, 4000)] + [{}],
@@ -53,4 +54,4 @@ def chosen(climbed: list[Any]) -> dict[str, Any]:
 
 def _maps(net: networks.EmbeddingNetwork, method: str, options: dict[str, Any], triplet: tuple[Tensor, ...]) -> Tensor:
     one_by_one = zip(*(x.split(1) for x in triplet), strict=True)
-    return torch.cat([explain(net, *one, method=method, **options) for one in one_by_one])
+    return torch.cat([explain(net, *one, method=method, negative=SIGNED[method], **options) for one in one_by_one])

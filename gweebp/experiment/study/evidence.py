@@ -23,7 +23,7 @@ RUNS = [(d, n) for d in ("synthetic-composite", "synthetic-drawn") for n in ("vg
 RANKED = (
     "random", "center", "gradcam", "pairwisesim", "ebp", "cebp", "tcebp", "eebp", "ecebp", "etcebp", "gweebp",
 )  # fmt: skip
-CODE = {name: f"{name}-code" for name in ("ebp", "cebp", "tcebp", "eebp", "ecebp", "etcebp")} | {
+CODE = {name: f"{name}-code" for name in ("ebp", "cebp", "tcebp", "eebp", "ecebp", "etcebp", "pairwisesim")} | {
     "gweebp": "gweebp-paper-code"
 }
 
