@@ -8,6 +8,7 @@ https://doi.org/10.1016/j.patrec.2025.03.032.
 from gweebp.excitation import LostMassWarning, mwp
 from gweebp.excitation.gain import NoGainWarning, RoundingWarning
 from gweebp.excitation.graph import UnsupportedOperation
+from gweebp.excitation.positions import positions
 from gweebp.methods import METHODS
 from gweebp.methods.maps import resize
 from gweebp.overlay import overlay
@@ -24,5 +25,6 @@ __all__ = [
     "explain",
     "mwp",
     "overlay",
+    "positions",
     "resize",
 ]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gweebp.excitation.gain import NoGainWarning, triplet_gain
 from gweebp.excitation.guard import settled
 from gweebp.excitation.layers import at_least_float32, eager, embed, named_layer
+from gweebp.excitation.positions import placed, positions
 from gweebp.excitation.tensors import unusable
 from gweebp.excitation.triplet import check_network, embedded, same_images, told
 from gweebp.methods import METHODS, Method
@@ -175,3 +176,35 @@ def check_options(method: Method, options: dict[str, object]) -> None:
             raise TypeError(f"method {method.name!r} has no option {name!r}{hint} Its options: {known}")
         if wrong := misfit(value, method.types.get(name)):
             raise ValueError(f"option {name}={value!r:.60} of method {method.name!r}: {wrong}")
+
+
+def in_place(
+    maps: Tensor, net: nn.Module, image: Tensor, *, method: str = "gweebp", layer: str | nn.Module | None = None
+) -> Tensor:
+    """Maps that can be stretched over the image: each of their cells is then drawn where it looks.
+
+    Games and figures stretch a map over its image. A map whose cells look elsewhere, as behind strided convolutions, is
+    brought to the image's size, each cell at the centre of what it looks at; any other is returned as it is.
+
+    Args:
+        maps: (b, h, w), as `explain` gave them for `net`, `method` and `layer`.
+        image: (b, c, height, width), the probe.
+
+    Returns:
+        (b, h, w), or (b, height, width); non-negative, each sums to 1 where it did.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Sequential(nn.Conv2d(1, 1, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(16, 3))
+        >>> in_place(torch.ones(1, 4, 4) / 16, net, torch.zeros(1, 1, 8, 8), layer="0").shape
+        torch.Size([1, 8, 8])
+        >>> in_place(torch.ones(1, 8, 8) / 64, net, torch.zeros(1, 1, 8, 8), method="xface").shape
+        torch.Size([1, 8, 8])
+    """
+    chosen, size = find_method(method), (image.shape[2], image.shape[3])
+    if chosen.layer is None or tuple(maps.shape[1:]) == size:
+        return maps
+    net = eager(net)
+    where = positions(net, image, named_layer(net, layer, chosen.layer, image[:1]))
+    plain = where.plain((maps.shape[1], maps.shape[2]), size)
+    return maps if plain else divided_by_sum(placed(maps, where, size))

@@ -54,12 +54,11 @@ from gweebp.experiment.sentences import EXTENDED
 from gweebp.experiment.tables import frame, stacked
 from gweebp.figures import style_of
 from gweebp.networks import as_input
+from gweebp.saliency import in_place
 
 FAMILY = [name for pair in EXTENDED for name in reversed(pair)]
 LABELS = {extended: (extended, original) for extended, original in EXTENDED}
-NONE = (
-    "The inpainting game is not played on this dataset: its people have no doppelgängers."
-)
+NONE = "The inpainting game is not played on this dataset: its people have no doppelgängers."
 
 # %% [markdown]
 # ## How much there is to extend
@@ -79,7 +78,8 @@ frame(negative, "run").map("{:.1%}".format)
 sample = typical_cases.index(run, "inpainting", "gweebp", sample)
 four, what = examples.quadruplet(run, sample)
 op, om, in_ = (as_input(run.net, image) for image in (four.op, four.om, four.in_))
-maps = {name: gweebp.explain(run.net, op, om, in_, method=name)[0] for name in FAMILY}
+maps = {name: gweebp.explain(run.net, op, om, in_, method=name) for name in FAMILY}
+maps = {name: in_place(x, run.net, op, method=name)[0] for name, x in maps.items()}
 titles = ["OP", "IP", *(style_of(name).label for name in FAMILY)]
 images = [four.op[0], four.ip[0], *[four.op[0]] * len(FAMILY)]
 shown = [None, None, *maps.values()]
@@ -115,7 +115,10 @@ figures.layer_slider(
 options = {"resamples": resamples, "seed": seed}
 lines = scores.curves(runs, "inpainting", FAMILY, **options)
 axes = {"xlabel": "FAR", "ylabel": "SR", "xlim": (0, 0.3), "bands": []}
-glue("fig-ablation-curves", figures.curves(lines, **axes) if lines else figures.note(NONE))
+glue(
+    "fig-ablation-curves",
+    figures.curves(lines, **axes) if lines else figures.note(NONE),
+)
 gain = scores.differences(runs, "inpainting-10", LABELS, **options)
 xlabel = "extended minus original, mean SR up to FAR 10 %"
 glue(
@@ -157,7 +160,8 @@ stacked({label: scores.table(found) for label, found in tables.items()}, "method
 # %% tags=["hide-input"]
 weighting = {extended: ("gweebp", extended) for extended, _ in EXTENDED}
 frame(
-    scores.table(scores.differences(runs, "inpainting-10", weighting, **options)), "method"
+    scores.table(scores.differences(runs, "inpainting-10", weighting, **options)),
+    "method",
 )
 
 # %% [markdown]
@@ -168,7 +172,9 @@ frame(
 
 # %% tags=["hide-input"]
 glue("margin", f"{margin:g}", display=False)
-judged = judge(of_build(runs), [c for c in CLAIMS if c.key in ("C5", "C6")], margin=margin)
+judged = judge(
+    of_build(runs), [c for c in CLAIMS if c.key in ("C5", "C6")], margin=margin
+)
 Markdown("\n".join(f"- *{j.deciding.sentence.words}*: {j.text}" for j in judged))
 
 # %% [markdown]

@@ -111,14 +111,18 @@ for name, four in with_twins.items():
     mine = slice(sample * len(PARTS), (sample + 1) * len(PARTS))
     sheet += [four.op[mine][0], *four.ip[mine], four.om[mine][0], *four.in_[mine]]
     mates = (
-        [None] * len(PARTS) if four.mate_region is None else list(four.mate_region[mine])
+        [None] * len(PARTS)
+        if four.mate_region is None
+        else list(four.mate_region[mine])
     )
     regions += [None, *four.region[mine], None, *mates]
     rows += [f"{kind}\nsketch", f"{kind}\nphoto"]
 titles = ["as is", *PARTS] + [""] * (len(sheet) - len(PARTS) - 1)
 NONE = "The people of this set are real: they have no exact doppelgängers, and there is nothing to show here."
 twins = (
-    figures.image_grid(sheet, titles, regions=regions, rows=rows, columns=len(PARTS) + 1)
+    figures.image_grid(
+        sheet, titles, regions=regions, rows=rows, columns=len(PARTS) + 1
+    )
     if sheet
     else None
 )
@@ -185,7 +189,9 @@ for name, run in sets.items():
     for label, images in (("photo", run.faces.photos), ("sketch", run.faces.sketches)):
         sheet += list(images[chosen])
         rows.append(f"{name.removeprefix('synthetic-')}\n{label}")
-glue("fig-people", figures.image_grid(sheet, rows=rows, columns=len(sheet) // len(rows)))
+glue(
+    "fig-people", figures.image_grid(sheet, rows=rows, columns=len(sheet) // len(rows))
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-people
@@ -201,7 +207,13 @@ glue("fig-people", figures.image_grid(sheet, rows=rows, columns=len(sheet) // le
 
 # %% tags=["remove-output"]
 world = synthetic.faceset(
-    "composite", subjects=4, distractors=0, size=64, seed=7, error=error, doppelgangers=0
+    "composite",
+    subjects=4,
+    distractors=0,
+    size=64,
+    seed=7,
+    error=error,
+    doppelgangers=0,
 )
 glue(
     "fig-own",

@@ -119,7 +119,8 @@ glue("forward", neurons({"": (values, [W0, W2, W1])}, names, numbered=True, colu
 
 # %%
 positive = [
-    np.maximum(0, W) * child for W, child in [(W0, embedding), (W2, hidden), (W1, pixels)]
+    np.maximum(0, W) * child
+    for W, child in [(W0, embedding), (W2, hidden), (W1, pixels)]
 ]
 share0, share2, share1 = (
     excitation / excitation.sum(1, keepdims=True) for excitation in positive
@@ -143,7 +144,10 @@ for towards, prior in {
     for share in (share0, share2, share1):
         mwp[towards].append(mwp[towards][-1] @ share)
     print(
-        f"{towards:9}", *mwp[towards], " sums", *(round(p.sum(), 12) for p in mwp[towards])
+        f"{towards:9}",
+        *mwp[towards],
+        " sums",
+        *(round(p.sum(), 12) for p in mwp[towards]),
     )
 
 # %% tags=["hide-input", "remove-output"]
@@ -221,7 +225,11 @@ net = nn.Sequential(
 ).double()
 net[0].weight.data = torch.tensor(W1).view(2, 1, 1, 3)
 net[2].weight.data = torch.tensor(W2).view(2, 2, 1, 1)
-triplet = torch.tensor(pixels).view(1, 1, 1, 3), torch.tensor(W0[:1]), torch.tensor(W0[1:])
+triplet = (
+    torch.tensor(pixels).view(1, 1, 1, 3),
+    torch.tensor(W0[:1]),
+    torch.tensor(W0[1:]),
+)
 
 plain = {"extended": False, "weighted": False}
 for layer, by_hand in {"1": mwp["mate"][2], "input": mwp["mate"][3]}.items():
@@ -273,7 +281,11 @@ class Share(torch.autograd.Function):
 
 class Watch(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        return Share.apply(*args[:2]) if func is F.conv2d else func(*args, **(kwargs or {}))
+        return (
+            Share.apply(*args[:2])
+            if func is F.conv2d
+            else func(*args, **(kwargs or {}))
+        )
 
 
 # %% [markdown]
@@ -322,7 +334,13 @@ assert torch.allclose(twin, library, rtol=0, atol=1e-12)
 # %%
 vgg = networks.build("vgg16", seed=seed, width=0.125, size=size, embedding=32).double()
 images = torch.rand(
-    3, 1, 3, size, size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    3,
+    1,
+    3,
+    size,
+    size,
+    generator=torch.Generator().manual_seed(seed),
+    dtype=torch.float64,
 )
 for layer in (
     "features.relu5_3",

@@ -171,11 +171,17 @@ net = nn.Sequential(
 ).double()
 net[0].weight.data = torch.tensor(W1).view(2, 1, 1, 3)
 net[1].weight.data = torch.tensor(W2).view(2, 2, 1, 1)
-triplet = torch.tensor(pixels).view(1, 1, 1, 3), torch.tensor(W0[:1]), torch.tensor(W0[1:])
+triplet = (
+    torch.tensor(pixels).view(1, 1, 1, 3),
+    torch.tensor(W0[:1]),
+    torch.tensor(W0[1:]),
+)
 
 for extended, walk in {False: ebp, True: eebp}.items():
     for layer, by_hand in {"0": walk[2], "input": walk[3]}.items():
-        found = gweebp.mwp(net, *triplet, layer=layer, extended=extended, weighted=False)
+        found = gweebp.mwp(
+            net, *triplet, layer=layer, extended=extended, weighted=False
+        )
         print(f"extended {extended!s:5} {layer:5}", found.flatten())
         assert np.allclose(found.flatten(), by_hand, rtol=0, atol=1e-12)
 
@@ -295,7 +301,8 @@ walks = [
     for method in ("ebp", "eebp")
 ]
 print(
-    "EBP = eEBP with a ReLU on the embedding:", torch.allclose(*walks, rtol=0, atol=1e-14)
+    "EBP = eEBP with a ReLU on the embedding:",
+    torch.allclose(*walks, rtol=0, atol=1e-14),
 )
 assert torch.allclose(*walks, rtol=0, atol=1e-14)
 

@@ -72,7 +72,8 @@ def show_quadruplets(case):
             )
         )
         found = {
-            name: f"{typical_cases.inpainting_scores(run, name)[row]:.2f}" for name in maps
+            name: f"{typical_cases.inpainting_scores(run, name)[row]:.2f}"
+            for name in maps
         }
         display(figures.quadruplet(*images_of(four), four.region[0], maps, notes=found))
     if not played:
@@ -86,7 +87,9 @@ def show_triplets(case):
         row = typical_cases.choose(scores)[case]
         maps = {name: x[row] for name, x in maps_of(run, "hiding").items()}
         display(Markdown(f"**{run.title}**, triplet {row}, area {scores[row]:.2f}."))
-        display(figures.triplet(*(image[0] for image in run.triplet(row)), maps, columns=4))
+        display(
+            figures.triplet(*(image[0] for image in run.triplet(row)), maps, columns=4)
+        )
 
 
 # %% [markdown]

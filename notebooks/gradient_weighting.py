@@ -172,7 +172,10 @@ for name, children in {
         flows[name].append(walks[name][-1][:, None] * share)
         walks[name].append(walks[name][-1] @ share)
     print(
-        f"{name:12}", *walks[name][1:], " sums", *(round(w.sum(), 9) for w in walks[name])
+        f"{name:12}",
+        *walks[name][1:],
+        " sums",
+        *(round(w.sum(), 9) for w in walks[name]),
     )
 
 # %% [markdown]
@@ -195,7 +198,11 @@ for place, left in without.items():
 glue("before_after", neurons({k: (walks[k], flows[k]) for k in walks}, names))
 glue("gain", f"{gain:.3f}", display=False)
 before, after = walks["extended EBP"], walks["gweEBP"]
-for name, p in {"shared": before[1][2:3], "before": before[-1], "after": after[-1]}.items():
+for name, p in {
+    "shared": before[1][2:3],
+    "before": before[-1],
+    "after": after[-1],
+}.items():
     glue(name, ", ".join(f"{x:.3f}" for x in p), display=False)
 
 # %% [markdown]
@@ -288,7 +295,9 @@ images = probe, probe + 0.1 * noise, other
 
 lost, against = {}, []
 for width in (1 / 32, 1 / 16, 1 / 4):
-    net = networks.build("lcnn9", seed=seed, width=width, size=size, embedding=64).double()
+    net = networks.build(
+        "lcnn9", seed=seed, width=width, size=size, embedding=64
+    ).double()
     lost[f"width 1/{1 / width:.0f}"], worked_against = layerwise.lost_by_weighting(
         net, *images
     )

@@ -60,6 +60,7 @@ from gweebp.experiment.tables import frame
 from gweebp.figures import style_of
 from gweebp.games import hiding
 from gweebp.networks import as_input
+from gweebp.saliency import in_place
 
 # %% [markdown]
 # ## By hand
@@ -108,7 +109,8 @@ for name, saliency in (("good", good), ("bad", bad)):
 # %% tags=["remove-output", "hide-input"]
 shares = [0, 0.25, 0.5, 0.75, 1]
 toys = [
-    examples.hidden(batch[0], batch[2], saliency[None], shares) for saliency in (good, bad)
+    examples.hidden(batch[0], batch[2], saliency[None], shares)
+    for saliency in (good, bad)
 ]
 verdict = {True: "mate", False: "non-mate"}
 titles = [verdict[matched] for rows in matched_by_hand.values() for matched in rows]
@@ -140,8 +142,11 @@ sample = typical_cases.index(run, "hiding", method, sample)
 triplet = run.triplet(sample)
 p, m, n = (as_input(run.net, image) for image in triplet)
 saliency = gweebp.explain(run.net, p, m, n, method=method)
+saliency = in_place(saliency, run.net, p, method=method)
 matched = hiding.play(run.net, p, m, n, saliency, steps=steps, seed=seed)
-hold = int(matched[0].long().cumprod(0).sum()) - 1  # the last step before the match is lost
+hold = (
+    int(matched[0].long().cumprod(0).sum()) - 1
+)  # the last step before the match is lost
 
 # %% tags=["remove-cell"]
 glue("run", run.title, display=False)
@@ -260,7 +265,9 @@ Markdown("\n".join(f"- {scores.beats(run, 'hiding', **options)}" for run in runs
 # one worse than the other. `center` hides a patch as well, and knows where faces are:
 
 # %% tags=["hide-input"]
-Markdown("\n".join(f"- {scores.beats(run, 'hiding', 'center', **options)}" for run in runs))
+Markdown(
+    "\n".join(f"- {scores.beats(run, 'hiding', 'center', **options)}" for run in runs)
+)
 
 # %% [markdown]
 # ## What would falsify it

@@ -72,6 +72,7 @@ from gweebp.faces import PARTS
 from gweebp.figures import style_of
 from gweebp.games import inpainting, masks
 from gweebp.networks import as_input
+from gweebp.saliency import in_place
 
 # %% [markdown]
 # ## By hand: masks by percent density
@@ -137,8 +138,11 @@ runs = open_runs(build, datasets, networks)
 sample = typical_cases.index(run, "inpainting", method, sample)
 four, what = examples.quadruplet(run, sample)
 net = run.net
-op, om, ip, in_ = (as_input(net, image) for image in (four.op, four.om, four.ip, four.in_))
+op, om, ip, in_ = (
+    as_input(net, image) for image in (four.op, four.om, four.ip, four.in_)
+)
 saliency = gweebp.explain(net, op, om, in_, method=method)
+saliency = in_place(saliency, net, op, method=method)
 played = inpainting.play(
     net, op, om, ip, in_, four.region, saliency, steps=steps, seed=seed
 )
@@ -263,7 +267,9 @@ glue(
 area = scores.estimates(runs, "inpainting-10", **options)
 glue(
     "fig-area-10",
-    figures.forest(area, xlabel="mean SR up to FAR 10 %") if area else figures.note(NONE),
+    figures.forest(area, xlabel="mean SR up to FAR 10 %")
+    if area
+    else figures.note(NONE),
 )
 
 # %% [markdown]
@@ -285,7 +291,9 @@ columns = {
     title: {labels[name]: found[name][title] for name in found}
     for title in found["inpainting"]
 }
-stacked({title: scores.table(row, digits=2) for title, row in columns.items()}, "method")
+stacked(
+    {title: scores.table(row, digits=2) for title, row in columns.items()}, "method"
+)
 
 # %% [markdown]
 # ### Part by part
@@ -313,7 +321,9 @@ glue("fig-parts", figures.heatmap(by_part, **shown) if by_part else figures.note
 # %% tags=["hide-input"]
 said = [f"- {scores.leader(run, 'inpainting-10', **options)}" for run in runs]
 for baseline in ("random", "center"):
-    said += [f"- {scores.beats(run, 'inpainting-10', baseline, **options)}" for run in runs]
+    said += [
+        f"- {scores.beats(run, 'inpainting-10', baseline, **options)}" for run in runs
+    ]
 Markdown("\n".join(said))
 
 # %% [markdown]

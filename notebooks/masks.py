@@ -54,7 +54,9 @@ from gweebp.networks import as_input
 # %%
 both = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
 similarity = torch.tensor([0.9, 0.4])
-print(f"second pixel: {torch.corrcoef(torch.stack([both[:, 1], similarity]))[0, 1]:.2f}")
+print(
+    f"second pixel: {torch.corrcoef(torch.stack([both[:, 1], similarity]))[0, 1]:.2f}"
+)
 
 # %% [markdown]
 # ## On the quadruplets

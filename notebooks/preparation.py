@@ -50,9 +50,7 @@ sample = 0  # which of the test subjects is shown, from 0
 methods = "random,center,gradcam,pairwisesim,ebp,cebp,ecebp,gweebp"  # the methods that play, separated by commas
 steps = 8  # mask sizes in the game, the empty and the full one among them
 resamples = 2000  # bootstrap resamples behind each interval
-seed = (
-    0  # of the inventors, the game and the bootstrap; one more, of the people to judge on
-)
+seed = 0  # of the inventors, the game and the bootstrap; one more, of the people to judge on
 
 # %% tags=["hide-input"]
 from functools import partial
@@ -165,7 +163,9 @@ Markdown(
 glue("people", str(people), display=False)
 invent = inpainter.load(located("data/checkpoints/inpainter.safetensors"))
 draw = cyclegan.load(located("data/checkpoints/translator.safetensors"))
-runs = [run for run in open_runs(build, datasets, network) if "world" in run.faces.record]
+runs = [
+    run for run in open_runs(build, datasets, network) if "world" in run.faces.record
+]
 kinds = {}  # (run, kind) -> candidates
 for run in runs:
     rows, look = run.faces.test[:people], run.faces.record["world"]["kind"]
@@ -179,9 +179,7 @@ for run in runs:
     )
 
 # %% tags=["remove-output", "hide-input"]
-NONE_HERE = (
-    "The people of this profile are real: they have no exact doppelgängers to compare with."
-)
+NONE_HERE = "The people of this profile are real: they have no exact doppelgängers to compare with."
 pictures, regions, rows = [], [], []
 for (run, kind), four in kinds.items():
     subject, look = run.faces.test[sample], run.faces.record["world"]["kind"]
@@ -197,7 +195,8 @@ for (run, kind), four in kinds.items():
             for i in (four.subject == subject).nonzero().flatten().tolist()
         }
         pictures += [
-            copies[mine[k]] if k in mine else original[subject] for k in range(len(PARTS))
+            copies[mine[k]] if k in mine else original[subject]
+            for k in range(len(PARTS))
         ]
         regions += [
             where[mine[k]] if k in mine and where is not None else None
@@ -254,7 +253,10 @@ for run in runs:
             run.faces.sketches[run.faces.test],
             run.faces.photos[run.faces.test],
         )
-        judges = {"grey picture": quality.appearance, run.title: partial(embed, run.net)}
+        judges = {
+            "grey picture": quality.appearance,
+            run.title: partial(embed, run.net),
+        }
         found |= inpainted_doppelgangers.found_again(draw, sketches, photos, judges)
 pd.DataFrame(found).T
 

@@ -103,7 +103,9 @@ frame(table, "run")
 for run in given or runs[-1:]:
     maps = {name: x[sample] for name, x in maps_of(run, "hiding").items()}
     display(Markdown(f"**{run.title}**, triplet {sample} of the hiding game."))
-    display(figures.triplet(*(image[0] for image in run.triplet(sample)), maps, columns=4))
+    display(
+        figures.triplet(*(image[0] for image in run.triplet(sample)), maps, columns=4)
+    )
 
 # %% [markdown]
 # ## Doppelgängers of real people
@@ -139,7 +141,10 @@ for run in [run for run in given or runs if run.games.inpainting][:1]:
 # as they are and translated, judged by the grey picture itself as a thumbnail, and by the networks, with Wilson's 95 % interval:
 
 # %% tags=["hide-input"]
-translator, found = Path(build, "inventors", runs[0].dataset, "translator.safetensors"), {}
+translator, found = (
+    Path(build, "inventors", runs[0].dataset, "translator.safetensors"),
+    {},
+)
 if translator.is_file():
     faces, judges = runs[0].faces, {"grey picture": quality.appearance}
     judges |= {label(run): partial(embed, run.net) for run in runs}
@@ -213,12 +218,17 @@ panels = {
     for (run, kind), p in played_anew.items()
 }
 panels = {title: found for title, found in panels.items() if found}
-glue("fig-anew", figures.forest(panels, xlabel=scores.find(far).label) if panels else none)
+glue(
+    "fig-anew",
+    figures.forest(panels, xlabel=scores.find(far).label) if panels else none,
+)
 
 # %% tags=["hide-input"]
 pd.DataFrame(
     {
-        f"{label(run)}: {kind}": inpainted_doppelgangers.summary(p, run.trials["threshold"])
+        f"{label(run)}: {kind}": inpainted_doppelgangers.summary(
+            p, run.trials["threshold"]
+        )
         for (run, kind), p in played_anew.items()
     }
 ).T

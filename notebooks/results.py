@@ -46,9 +46,7 @@ networks = "vgg16,lcnn9"  # the networks to show, separated by commas
 datasets = (
     "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
 )
-measure = (
-    "inpainting-10"  # decides the inpainting game; see `gweebp.experiment.scores.MEASURES`
-)
+measure = "inpainting-10"  # decides the inpainting game; see `gweebp.experiment.scores.MEASURES`
 margin = 0.05  # a smaller difference is not noticeable, a big one is above this
 alpha = 0.05  # level of each sentence
 resamples = 2000  # bootstrap resamples behind the figures of single methods
@@ -152,9 +150,7 @@ frame(rows, "claim")
 
 # %% tags=["remove-output", "hide-input"]
 options = {"resamples": resamples, "seed": seed}
-NONE = (
-    "The inpainting game was not played on this dataset: its people have no doppelgängers."
-)
+NONE = "The inpainting game was not played on this dataset: its people have no doppelgängers."
 for name, key, xlabel in (
     ("hiding", "hiding", "area under TPR"),
     ("inpainting", measure, scores.MEASURES[measure].label),
@@ -200,7 +196,10 @@ stands = {
     for run in runs
 }
 pd.DataFrame(
-    {run.title: stands[run.title] | network_quality.beside_the_paper(run) for run in runs}
+    {
+        run.title: stands[run.title] | network_quality.beside_the_paper(run)
+        for run in runs
+    }
 )
 
 # %% [markdown]

@@ -76,11 +76,15 @@ runs = open_runs(build, datasets, networks)
 (run,) = open_runs(build, dataset or datasets.split(",")[0], network)
 count = min(samples, len(run.trials["hiding"]["probe"]))
 images = [
-    as_input(run.net, torch.cat(x)) for x in zip(*(run.triplet(i) for i in range(count)))
+    as_input(run.net, torch.cat(x))
+    for x in zip(*(run.triplet(i) for i in range(count)))
 ]
 live = sanity_checks.cascading_randomisation(run.net, *images, method=method, seed=seed)
 pd.DataFrame(
-    {name.rpartition(".")[2]: [f"{x.nanmean().item():.2f}"] for name, x in live.items()},
+    {
+        name.rpartition(".")[2]: [f"{x.nanmean().item():.2f}"]
+        for name, x in live.items()
+    },
     index=["similarity"],
 )
 

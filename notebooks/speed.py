@@ -109,7 +109,9 @@ weights, child, bias = (
 output, magnitude = bias, np.float32(0)
 for w, x in zip(weights, child):
     output, magnitude = output + w * x, magnitude + abs(w) * x
-print(f"exactly 0; from the output less its bias: {((output - bias) + magnitude) / 2:.0e}")
+print(
+    f"exactly 0; from the output less its bias: {((output - bias) + magnitude) / 2:.0e}"
+)
 
 # %% [markdown]
 # So the library uses the closed form for an operation only if all its parents satisfy $|1/Z| \ge (|W||a| + |b|)/16$; otherwise it

@@ -120,13 +120,15 @@ glue(
 # %% tags=["hide-input"]
 recipes = {run.title: run.training["network"] | run.training["recipe"] for run in runs}
 recipes = {
-    title: {key: str(value) for key, value in row.items()} for title, row in recipes.items()
+    title: {key: str(value) for key, value in row.items()}
+    for title, row in recipes.items()
 }
 pd.DataFrame(recipes)
 
 # %% tags=["remove-output", "hide-input"]
 losses = {
-    r.title: (range(1, len(r.training["losses"]) + 1), r.training["losses"]) for r in runs
+    r.title: (range(1, len(r.training["losses"]) + 1), r.training["losses"])
+    for r in runs
 }
 validated = {
     r.title: tuple(zip(*((v["step"], v["rank1"]) for v in r.training["validation"])))

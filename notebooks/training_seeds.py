@@ -35,7 +35,9 @@ networks = "vgg16,lcnn9"  # the networks to show, separated by commas
 datasets = (
     "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
 )
-measure = "inpainting-10"  # of the inpainting game; see gweebp.experiment.scores.MEASURES
+measure = (
+    "inpainting-10"  # of the inpainting game; see gweebp.experiment.scores.MEASURES
+)
 seeds = 1  # trainings of a network, at most
 reference = "gweebp"  # the method that the others are compared with
 resamples = 2000  # bootstrap resamples behind each interval
@@ -89,9 +91,7 @@ pd.DataFrame(rows).T
 
 # %% tags=["remove-output", "hide-input"]
 options = {"resamples": resamples, "seed": seed}
-NONE = (
-    "The inpainting game was not played on this dataset: its people have no doppelgängers."
-)
+NONE = "The inpainting game was not played on this dataset: its people have no doppelgängers."
 found, single = {}, {}
 for game, name in (("hiding", "hiding"), ("inpainting", measure)):
     found[game] = training_seeds.pooled_estimates(runs, seeds, name, **options)
@@ -135,7 +135,9 @@ for game, panels in single.items():
         always = [style_of(m).label for m, wins in ahead.items() if all(wins)]
         never = [style_of(m).label for m, wins in ahead.items() if not any(wins)]
         mixed = [
-            style_of(m).label for m, wins in ahead.items() if any(wins) and not all(wins)
+            style_of(m).label
+            for m, wins in ahead.items()
+            if any(wins) and not all(wins)
         ]
         lines.append(
             f"- {game} game, {title}: {style_of(reference).label} is ahead in every one of {count[title]} trainings of "

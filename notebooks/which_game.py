@@ -70,7 +70,8 @@ precision = 0.5 * (1 / 1) + 0.5 * (
     2 / 3
 )  # half the region after 1 pixel, the other half after 3
 by_hand = {
-    name: round(value.item(), 4) for name, value in truth.score(saliency, region).items()
+    name: round(value.item(), 4)
+    for name, value in truth.score(saliency, region).items()
 }
 assert by_hand == {
     "energy": round(inside, 4),

@@ -18,7 +18,7 @@ from gweebp.commands.plugins import plug_in
 from gweebp.commands.trials import load_trials
 from gweebp.methods import Method
 from gweebp.networks import as_input, verification
-from gweebp.saliency import check_options, explain, find_method
+from gweebp.saliency import check_options, explain, find_method, in_place
 from gweebp.support import files
 from gweebp.support.ranges import BATCH
 from gweebp.support.record import environment
@@ -98,4 +98,5 @@ def variant(name: str, options: dict[str, Any]) -> tuple[str, Method, dict[str, 
 def _explained(net: networks.EmbeddingNetwork, method: str, options: dict[str, Any], *triplet: Tensor) -> Tensor:
     """Maps (b, h, w) of one batch; what is not yet an embedding is an image at rest."""
     probe, mate, nonmate = (x if x.is_floating_point() else as_input(net, x) for x in triplet)
-    return explain(net, probe, mate, nonmate, method=method, **options).cpu()
+    maps = explain(net, probe, mate, nonmate, method=method, **options)
+    return in_place(maps, net, probe, method=method, layer=options.get("layer")).cpu()

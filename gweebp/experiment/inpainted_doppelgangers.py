@@ -30,7 +30,7 @@ from gweebp.games.inpainting import Outcome
 from gweebp.games.rank_correlation import kendall
 from gweebp.methods.names import in_order, label_of
 from gweebp.networks import as_input
-from gweebp.saliency import explain
+from gweebp.saliency import explain, in_place
 
 __all__ = [
     "Played",
@@ -180,7 +180,8 @@ def summary(played: Played, threshold: float) -> dict[str, str]:
 
 def _explained(run: Run, four: Quadruplets, rows: Tensor, method: str) -> Tensor:
     probe, mate, nonmate = (as_input(run.net, images[rows]) for images in (four.op, four.om, four.in_))
-    return explain(run.net, probe, mate, nonmate, method=method)
+    maps = explain(run.net, probe, mate, nonmate, method=method)
+    return in_place(maps, run.net, probe, method=method)
 
 
 def agreement(first: Played, second: Played, measure: str, *, resamples: int = 2000, seed: int = 0) -> Estimate | None:

@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from gweebp.excitation.layers import eager, named_layer
+from gweebp.excitation.positions import Positions, placed, positions
 from gweebp.excitation.tensors import power_of_two, unusable
 from gweebp.support.ranges import whole
 
@@ -116,13 +118,31 @@ def released(maps: Tensor, smoothing: str, size: tuple[int, int], sigma: float =
     return maps if smoothing == "none" else gaussian(maps, sigma).clamp(min=0)
 
 
-def resize(maps: Tensor, size: int | Sequence[int], *, mode: str = "bilinear", sigma: float = 0.0) -> Tensor:
-    """Maps at the image's resolution: interpolated, smoothed where asked, non-negative, each sums to 1.
+def resize(
+    maps: Tensor,
+    size: int | Sequence[int],
+    *,
+    net: nn.Module | None = None,
+    layer: str | nn.Module | None = None,
+    image: Tensor | None = None,
+    mode: str = "bilinear",
+    sigma: float = 0.0,
+) -> Tensor:
+    """Maps at the image's resolution, each cell where it looks: smoothed where asked, non-negative, each sums to 1.
 
     Args:
-        maps: (b, h, w), non-negative; a zero map stays zero. size: side, or (height, width), in pixels.
+        maps: (b, h, w), non-negative, as `explain` gives them; a zero map stays zero.
+        size: side, or (height, width), in pixels.
+        net, layer: the network and the layer that the maps are of (None: its `saliency_layer`). With them each cell is
+            drawn at the centre of what it looks at (`positions`), which for strided convolutions is not where a map
+            stretched over the image would draw it. Without `net` the map is stretched.
+        image: (b, c, height, width), as the network takes it; needed where its input is not of `size` pixels, or of
+            `net.size` where it has that.
         mode: "nearest", "bilinear" or "bicubic".
         sigma: standard deviation in pixels of a Gaussian applied after (the released code: 2); 0: none.
+
+    Returns:
+        (b, height, width).
 
     Errors:
         TypeError, ValueError: maps that are not floating point, of another shape, negative, NaN or infinite; a size
@@ -131,6 +151,10 @@ def resize(maps: Tensor, size: int | Sequence[int], *, mode: str = "bilinear", s
     Example:
         >>> resize(torch.ones(1, 2, 2), 4).sum()
         tensor(1.)
+        >>> net = nn.Sequential(nn.Conv2d(1, 1, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(16, 3))
+        >>> one = torch.zeros(1, 4, 4).index_put((torch.tensor(0), torch.tensor(1), torch.tensor(2)), torch.tensor(1.0))
+        >>> resize(one, 8, net=net, layer="0").argmax().item() == 2 * 8 + 4
+        True
     """
     x = check_maps(maps)[:, None]
     wanted = _pixels(size)
@@ -139,7 +163,11 @@ def resize(maps: Tensor, size: int | Sequence[int], *, mode: str = "bilinear", s
     if isinstance(sigma, bool) or not isinstance(sigma, Real) or not sigma >= 0:
         raise ValueError(f"sigma={sigma!r}: expected a standard deviation in pixels, 0 for none")
     x = x / power_of_two(x.flatten(1).amax(1)).view(-1, 1, 1, 1)  # of very large numbers no weighted sum overflows
-    if mode == "nearest":  # torch's "nearest" moves a map by up to half a cell
+    cells = (x.shape[2], x.shape[3])
+    where = None if net is None or cells == wanted else positions_in(net, layer, wanted, image)
+    if where is not None and not where.plain(cells, wanted):
+        x = placed(x[:, 0], where, wanted, mode)[:, None]
+    elif mode == "nearest":  # torch's "nearest" moves a map by up to half a cell
         x = F.interpolate(x, size=wanted, mode="nearest-exact")
     else:
         x = F.interpolate(x, size=wanted, mode=mode, align_corners=False)
@@ -173,3 +201,19 @@ def _pixels(size: Any) -> tuple[int, int]:
     if len(sides) != 2 or any(side not in SIDE for side in sides) or sides[0] * sides[1] > LARGEST:
         raise ValueError(f"size={size!r}: expected a side, or (height, width), in pixels, of at most {LARGEST} in all")
     return int(sides[0]), int(sides[1])
+
+
+def positions_in(
+    net: nn.Module, layer: str | nn.Module | None, size: tuple[int, int], image: Tensor | None = None
+) -> Positions:
+    """Where the cells of a layer look in an image of `size` pixels, which the network reads at its own size."""
+    net = eager(net)
+    if image is None:
+        own = getattr(net, "size", None)
+        seen = (own, own) if isinstance(own, int) else size
+        first = next((m for m in net.modules() if isinstance(m, nn.Conv2d)), None)
+        channels = getattr(net, "channels", 3 if first is None else first.in_channels)
+        like = next(net.parameters(), torch.zeros(()))
+        image = torch.zeros(1, channels, *seen).to(like)
+    seen = (image.shape[-2], image.shape[-1])
+    return positions(net, image, named_layer(net, layer, "saliency_layer", image[:1])).at_size(seen, size)

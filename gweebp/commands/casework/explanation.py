@@ -13,7 +13,7 @@ from gweebp.excitation import LostMassWarning
 from gweebp.networks import EmbeddingNetwork, as_input
 from gweebp.networks.gallery import template
 from gweebp.networks.verification import FARTHEST, embed
-from gweebp.saliency import explain, find_method
+from gweebp.saliency import explain, find_method, in_place
 
 __all__ = ["LIMITS", "Explanation", "explained"]
 
@@ -34,7 +34,8 @@ class Explanation:
     """One explained decision.
 
     Attributes:
-        saliency: (h, w), non-negative, sum 1, at the resolution of the method; None where there is no gain to explain.
+        saliency: (h, w), non-negative, sum 1, to be stretched over the probe (`gweebp.saliency.in_place`); None where
+            there is no gain to explain.
         mate_distance, nonmate_distance: L2 of unit embeddings, 0..2.
         threshold: a pair at this distance or below is accepted; None: unknown.
         network, method: names. notes: what went on that the reader should know.
@@ -147,7 +148,9 @@ def explained(
         others = [x.to(like) for x in others]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            maps = explain(net, as_input(net, probe[None]), *others, method=method, layer=layer, **options)
+            image = as_input(net, probe[None])
+            maps = explain(net, image, *others, method=method, layer=layer, **options)
+            maps = in_place(maps, net, image, method=method, layer=layer)
         saliency = maps[0].cpu() if maps.sum() > 0 else None
         notes = tuple(_plain(w.message) for w in caught)
     name = str(getattr(net, "config", {}).get("network", type(net).__name__))
