@@ -18,13 +18,15 @@ from gweebp.networks.embedding import EmbeddingNetwork, PerChannel, check_shape,
 __all__ = ["BLOCKS", "iresnet18", "iresnet50"]
 
 BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 14, 3)}  #: depth → residual blocks per stage
+#: depth → saliency layer: the finest one whose map of a uniform image is uniform. The map of IResNet-50 after its third
+#: halving is 14x14; in IResNet-18 too few convolutions follow there to hide the next stride, so its map is 7x7
+LAYERS = {18: "features.layer4", 50: "features.layer3.0"}
 CHANNELS = (64, 128, 256, 512)  # of the four stages
 
 
 class IResNet(EmbeddingNetwork):
-    """The module that `iresnet18` and `iresnet50` return. Saliency layer: the output of the last stage."""
+    """The module that `iresnet18` and `iresnet50` return. Saliency layer: see LAYERS."""
 
-    saliency_layer = "features.layer4"
     feature_layer = "features.layer4"
 
 
@@ -117,4 +119,6 @@ def _iresnet(
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     config = {"network": f"iresnet{depth}", "width": width, "size": size, "channels": channels, "embedding": embedding}
     config |= {"mean": mean, "std": std}
-    return IResNet(nn.Sequential(layers), nn.Sequential(OrderedDict(fc=fc, bn=bn)), config)
+    net = IResNet(nn.Sequential(layers), nn.Sequential(OrderedDict(fc=fc, bn=bn)), config)
+    net.saliency_layer = LAYERS[depth]
+    return net

@@ -28,9 +28,12 @@ BOTTLENECKS = (
 
 
 class MobileFaceNet(EmbeddingNetwork):
-    """The module that `mobilefacenet` returns. Saliency layer: the 14x14 map before the last halving."""
+    """The module that `mobilefacenet` returns. Saliency layer: the 14x14 map after the third halving.
 
-    saliency_layer = "features.11"
+    The map before the last halving has the same size, and shows the stride of what follows as a checkerboard.
+    """
+
+    saliency_layer = "features.5"
     feature_layer = "features.conv2"
 
 
@@ -76,7 +79,7 @@ def mobilefacenet(
 
     >>> net = mobilefacenet()
     >>> net.saliency_layer, sum(p.numel() for p in net.parameters())
-    ('features.11', 999936)
+    ('features.5', 999936)
     """
     check_shape(width, size, channels, embedding, smallest=16)
     first, last = scaled(64, width), scaled(512, width)

@@ -196,7 +196,7 @@ def test_a_network_is_left_as_it_was_and_a_layer_may_be_a_module():
     maps = torch.rand(1, 8, 8)
     by_module = gweebp.resize(maps, 64, net=net, layer=net.features[13])
     assert torch.equal(by_module, gweebp.resize(maps, 64, net=net, layer="features.11"))
-    with pytest.raises(ValueError, match="no layer .a ReLU. in the network"):
+    with pytest.raises(ValueError, match="no layer 'a ReLU' in the network"):
         gweebp.resize(maps, 64, net=net, layer=nn.ReLU())
 
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from gweebp.excitation import LostMassWarning
+from gweebp.excitation.evenness import UNEVEN, every_other
+from gweebp.excitation.layers import eager, named_layer
 from gweebp.networks import EmbeddingNetwork, as_input
 from gweebp.networks.gallery import template
 from gweebp.networks.verification import FARTHEST, embed
@@ -22,6 +24,11 @@ LIMITS = (
     "This is not evidence of identity: it shows what one network used, not who the people are.",
     "Another network, non-mate, picture or method may give another map, and what is left without colour may have "
     "mattered too.",
+)
+
+CHECKERBOARD = (
+    "The layer {layer} gives even a picture of one grey a map with stripes, which are the network's strides and not "
+    "features of the face: choose a layer just above a halving of the map."
 )
 
 # of the methods that weight by the gain; any other is described by its own first line
@@ -153,6 +160,10 @@ def explained(
             maps = in_place(maps, net, image, method=method, layer=layer)
         saliency = maps[0].cpu() if maps.sum() > 0 else None
         notes = tuple(_plain(w.message) for w in caught)
+        if "rule" in chosen.options:  # the excitation family, whose maps follow the strides
+            name_of_layer = named_layer(eager(net), layer, str(chosen.layer), image)
+            if every_other(eager(net), image, name_of_layer) > UNEVEN:
+                notes += (CHECKERBOARD.format(layer=name_of_layer),)
     name = str(getattr(net, "config", {}).get("network", type(net).__name__))
     return Explanation(saliency, near, far, threshold, name, method, notes)
 
