@@ -15,6 +15,7 @@ Read in this order:
     released_code  where the authors' released code departs from the equations
 """
 
-from gweebp.excitation.propagation import LostMassWarning, mwp
+from gweebp.excitation.lost_mass import LostMassWarning
+from gweebp.excitation.propagation import mwp
 
 __all__ = ["LostMassWarning", "mwp"]

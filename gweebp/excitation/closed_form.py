@@ -20,8 +20,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gweebp.excitation.mixings import ABSOLUTE, WHOLE
 from gweebp.excitation.nodes import Graph, Node, Stream
-from gweebp.excitation.operations import ABSOLUTE, WHOLE
 
 CONDITION = 1 / 16  #: the least |1/Z| ÷ (|W||a| + |bias|) of a parent in an operation that goes in closed form
 
@@ -50,7 +50,7 @@ def closed_form(node: Node, responses: Responses, graph: Graph | None) -> tuple[
     assert node.positive is not None
     bias = torch.zeros(()) if op.bias is None else op.bias
     with torch.enable_grad():
-        if graph is not None and not graph.overwritten:
+        if graph is not None and not graph.overwritten and not node.has_fixed:
             children, linear = list(graph.operands), graph.y - bias
         else:
             children, bias = [a.requires_grad_() for a in responses(node)], torch.zeros(())

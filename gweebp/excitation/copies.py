@@ -61,3 +61,21 @@ class Copies:
         args, kwargs = (mapped(lambda a: self.rearranged(f, a), given) for given in (made.args, made.kwargs))
         copy = made.function(*args, **kwargs)
         return copy if made.place is None else copy[made.place]
+
+
+def put(x: Tensor, index: Any, value: Any) -> Tensor:
+    """x with x[index] = value, as a new tensor.
+
+    Example:
+        >>> import torch
+        >>> put(torch.zeros(2), 0, 1.0)
+        tensor([1., 0.])
+    """
+    y = x.clone()
+    y[index] = value
+    return y
+
+
+def copied(x: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
+    """What x.copy_(source) makes of x, as a new tensor."""
+    return source.to(x.device, non_blocking=non_blocking).expand(x.shape).clone()

@@ -27,14 +27,14 @@ excitatory child, or that leaves through a path around the layer, is lost; LostM
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from gweebp.excitation.closed_form import Form, Responses, choose_forms
+from gweebp.excitation.mixings import Passing, Product
 from gweebp.excitation.nodes import Graph, Node, Stream
-from gweebp.excitation.operations import Passing
 
 
 def streams(node: Node, responses: tuple[Tensor, ...], form: Form) -> list[Stream]:
@@ -54,12 +54,13 @@ def streams(node: Node, responses: tuple[Tensor, ...], form: Form) -> list[Strea
     return found
 
 
-def share(given: list[Stream], probability: Tensor) -> list[Tensor]:
+def share(given: list[Stream], probability: Tensor, unweighted: list[Stream] | None = None) -> list[Tensor]:
     """Hand the parents' probability to the children of one operation y = W a (+ bias), Eq. (1)-(4).
 
     Args:
         given: the streams of the operation: 1. which responses a_j excite which parents a_i, and by how much.
         probability: P(a_i) of the parents, in the shape of y.
+        unweighted: streams for parents that have no excitatory child in `given`; None: their share is lost.
 
     Returns:
         P(a_j), one tensor for each child, in its shape.
@@ -68,7 +69,8 @@ def share(given: list[Stream], probability: Tensor) -> list[Tensor]:
     first, *others = (stream.of_parents(stream.excitation.detach()) for stream in given)
     total: Tensor = sum(others, first)
     # 3. s_i = Z_i P(a_i); 0 for a parent without an excitatory child
-    s = torch.where(total.abs() > torch.finfo(total.dtype).tiny, probability / total, 0)
+    excited = total.abs() > torch.finfo(total.dtype).tiny
+    s = torch.where(excited, probability / total, 0)
     # 4. Σ_i w_ji s_i of each stream, by its transposed product
     back = torch.autograd.grad(
         [stream.excitation for stream in given],
@@ -80,30 +82,66 @@ def share(given: list[Stream], probability: Tensor) -> list[Tensor]:
     # 5. P(a_j) = a_j Σ_i w_ji s_i, summed over the streams; the closed form's rounding may leave less than nothing
     n = len(given[0].children)
     parts = [[a.detach() * w for a, w in zip(stream.children, back[k * n :])] for k, stream in enumerate(given)]
-    return [functools.reduce(Tensor.add_, of_child).clamp_(min=0) for of_child in zip(*parts)]
+    found = [functools.reduce(Tensor.add_, of_child).clamp_(min=0) for of_child in zip(*parts)]
+    if unweighted is None:
+        return found
+    return [p + q for p, q in zip(found, share(unweighted, torch.where(excited, 0, probability)))]
 
 
 class Sharing:
     """Eq. (1)-(4) as the rule of a walk: called with an operation and the probability of its parents.
 
     Args:
-        nodes: the mixing operations; True where a ReLU takes the probability from each negative parent.
+        nodes: the mixings; True where a ReLU takes the probability from each negative parent.
         responses: â of an operation's children, or ã of Eq. (6).
         graphs: y of each as a function of its children, where these are the responses; None for Eq. (1)-(2) alone.
+        unweighted: â, for parents without an excitatory child among the weighted; None: what they have is lost.
 
     Attributes:
         last: no other walk follows, so that streams need not be kept for it.
+        lost: (operation, the probability that it did not hand on, a scalar on its device), in the order of the walks.
     """
 
-    def __init__(self, nodes: Mapping[Node, bool], responses: Responses, graphs: Mapping[Node, Graph] | None) -> None:
+    def __init__(
+        self,
+        nodes: Mapping[Node, bool],
+        responses: Responses,
+        graphs: Mapping[Node, Graph] | None,
+        unweighted: Responses | None = None,
+    ) -> None:
         self.forms = dict.fromkeys(nodes, Form()) if graphs is None else choose_forms(nodes, responses, graphs)
-        self.responses, self.last = responses, False
+        self.responses, self.unweighted, self.last = responses, unweighted, False
+        self.lost: list[tuple[Node, Tensor]] = []
 
-    def __call__(self, node: Node, probability: Tensor) -> list[Tensor]:
-        """P of each operand."""
-        if isinstance(node.op, Passing):
-            return node.op.share(probability)
+    def __call__(self, node: Node, probability: Tensor) -> Sequence[Tensor | None]:
+        """P of each operand that takes probability."""
+        op = node.op
+        if any(n not in self.forms for n in node.mixings):
+            return []  # its probability is 0: only a gate or an attention depends on it
+        if isinstance(op, Passing):
+            found: Sequence[Tensor | None] = op.share(probability)
+        elif isinstance(op, Product):
+            found = [self.shared(side, probability / 2)[0] for side in node.sides]
+        elif op.is_sum and node.has_fixed:
+            found = self.beside_fixed(node, probability)
+        else:
+            found = self.shared(node, probability)
+        if not isinstance(op, Passing) or sum(op.shares) < 1:
+            kept = [p.sum() for p, a in zip(found, op.operands) if p is not None and a.grad_fn is not None]
+            self.lost.append((node, probability.sum() - sum(kept)))
+        return found
+
+    def shared(self, node: Node, probability: Tensor) -> list[Tensor]:
+        """P of each child of a mixing, by its streams."""
         form = self.forms[node]
         given = form.closed or streams(node, self.responses(node), form)
         self.forms[node] = form._replace(closed=None if self.last else given)
-        return share(given, probability)
+        more = None if self.unweighted is None else streams(node, self.unweighted(node), form)
+        return share(given, probability, more)
+
+    def beside_fixed(self, node: Node, probability: Tensor) -> list[Tensor]:
+        """P of the two children of a sum: beside an entry that no image changes the other child gets all."""
+        constant = [torch.zeros_like(probability, dtype=torch.bool) if f is None else f for f in node.fixed]
+        found = self.shared(node, torch.where(constant[0] | constant[1], 0, probability))
+        whole = [torch.where(other & ~own, probability, 0) for own, other in zip(constant, reversed(constant))]
+        return [p + all_of_it.sum_to_size(p.shape) for p, all_of_it in zip(found, whole)]

@@ -58,6 +58,9 @@ def is_tracked(x: Any) -> bool:
 class PlainMode(TorchFunctionMode):
     """From the tapped layer on, weights are constants in float32 at least: only responses require grad."""
 
+    def begin(self, images: Tensor) -> None:
+        """Told the network's input before it is evaluated."""
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if not torch.is_grad_enabled():  # below the layer
@@ -67,8 +70,7 @@ class PlainMode(TorchFunctionMode):
             return func(*args, **kwargs)
         return self.apply(func, args, kwargs)
 
-    @staticmethod
-    def constants(args: Any) -> Any:
+    def constants(self, args: Any) -> Any:
         """`args` with each weight replaced by a constant of the same values."""
 
         def constant(x: Tensor) -> Tensor:
@@ -236,11 +238,12 @@ def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None) -> tup
         torch.set_grad_enabled(True)  # until the no_grad below ends
         return taps[-1].clone()  # the network may change it in place
 
-    images = own_tensor(probe)
+    images, mode = own_tensor(probe), mode or PlainMode()
     hooks = {} if layer == INPUT else {net.get_submodule(layer): lambda module, args, output: tap(output)}
 
     def forward() -> Any:
-        with torch.inference_mode(False), torch.no_grad(), no_autocast(images), mode or PlainMode():
+        mode.begin(images)
+        with torch.inference_mode(False), torch.no_grad(), no_autocast(images), mode:
             return net(tap(images) if layer == INPUT else images)
 
     with forward_of("images", images):

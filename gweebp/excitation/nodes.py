@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from gweebp.excitation.operations import Mixing, Passing
+from gweebp.excitation.mixings import Mixing, Passing, Product
 
 
 class Graph(NamedTuple):
@@ -33,18 +33,34 @@ class Node:
     """One operation of a watched forward pass, as it was called.
 
     Attributes:
-        op: a mixing y = W a + bias, or a passing y_i = f(a_i).
+        op: a mixing y = W a + bias, a product of two responses, or a passing y_i = f(a_i).
         positive: where y ≥ 0, bias included; None where the rule does not ask.
+        fixed: of each child of a mixing, which entries no image changes, and are no children; None: none of them.
+        sides: of a product, the node of each factor's mixing.
+        place: the operation's name and the submodule that called it.
     """
 
-    op: Mixing | Passing
+    op: Mixing | Product | Passing
     positive: Tensor | None
+    fixed: tuple[Tensor | None, ...] = ()
+    sides: tuple[Node, ...] = ()
+    place: str = ""
 
     @property
     def mixing(self) -> Mixing:
         """The operation of a node that is known to mix."""
         assert isinstance(self.op, Mixing)
         return self.op
+
+    @property
+    def mixings(self) -> tuple[Node, ...]:
+        """The nodes that share probability by Eq. (1)-(4): itself, its sides, or none."""
+        return (self,) if isinstance(self.op, Mixing) else self.sides
+
+    @property
+    def has_fixed(self) -> bool:
+        """Whether any entry of a child is fixed."""
+        return any(f is not None for f in self.fixed)
 
 
 class Stream(NamedTuple):

@@ -1,233 +1,122 @@
-"""What each torch operation is to excitation backprop: a mixing of neurons, one child a parent, or a plain passage.
+"""What each torch operation is to excitation backprop, by its name.
 
 Rules belong to operations, not to module classes, so that functional calls, re-used modules and a residual `+` work:
 
-* MIXES (convolutions, linear and other products with a constant, averages, sums, `+`): y = W a + bias. They share each
-  parent's probability among its children; excitation.py holds how.
-* PASSES (batch norm, activations, scaling by a constant, normalisation of the embedding): one child per parent, so the
-  child gets its parent's probability whole.
-* WINS (max-pooling, max-feature-map, ReLU) and COPIES (views, concatenation, padding): autograd's own backward already
-  sends a parent's probability to the child that won, or that it copies, and conserves it.
+* Mixings, y = W a + bias, share each parent's probability among its children by Eq. (1)-(4): convolutions and other
+  products with a constant, averages, sums, attention over values, the centring x − mean of a norm (rules.py).
+* PASSES: one child per parent, which gets the parent's probability whole: activations, scaling by a constant, the rest
+  of a norm. A product of two responses passes half to each; beside a gate, an attention or a normaliser (GATES), which
+  count as constants, the other factor gets all.
+* WINS (maxima, ReLU, sorting) and COPIES (views, concatenation, padding, masks): autograd's own backward already sends
+  a parent's probability to the child that won, or that it copies, and conserves it.
+* Operations that are made of others are run in their parts, each by its own rule (composites.py).
 
-Everything else raises UnsupportedOperation: never a silently wrong map.
+An operation without a rule runs as it is. It raises UnsupportedOperation if probability reaches it, and is harmless
+where only a gradient does, as below a gate: never a silently wrong map.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from gweebp.excitation.layers import is_tracked
-
-Part = Callable[..., Tensor | None]
-
-
-PLUS, MINUS, WHOLE, ABSOLUTE = +1, -1, 0, 2  #: parts of W: W⁺ = max(0, W), W⁻ = min(0, W), W itself, |W|
-
-
-class Mixing:
-    """y = W a + bias: one operation of the network that is linear in its children a.
-
-    Attributes:
-        plain: children → y, as the network called it.
-        part: (PLUS, MINUS, WHOLE or ABSOLUTE, *children) → W⁺ a, W⁻ a, W a or |W| a, without bias; None where W⁻ is
-            asked for and there is none.
-        children: the tensors a that depend on the probe.
-        bias: as it is added to y, or None. non_negative: W⁻ is empty.
-    """
-
-    def __init__(
-        self, plain: Callable[..., Tensor], part: Part, *children: Tensor, bias: Any = None, non_negative: bool = False
-    ) -> None:
-        self.plain, self.part, self.children = plain, part, children
-        self.bias, self.non_negative = bias, non_negative
-
-
-class Passing:
-    """y_i = f(a_i): one operation with one child per parent, which gets the parent's probability whole.
-
-    Attributes:
-        plain: child → y, as the network called it. child: the tensor a.
-    """
-
-    def __init__(self, plain: Callable[[Tensor], Tensor], child: Tensor) -> None:
-        self.plain, self.child = plain, child
-
-    def share(self, probability: Tensor) -> list[Tensor]:
-        """P(a) of the child, in its shape, from P(y)."""
-        return [probability.sum_to_size(self.child.shape)]
-
-
-def signed(weight: Tensor, sign: int) -> Tensor:
-    """A part of W: PLUS, MINUS, WHOLE or ABSOLUTE.
-
-    Example:
-        >>> [signed(torch.tensor([2.0, -3.0]), sign).tolist() for sign in (PLUS, MINUS, WHOLE, ABSOLUTE)]
-        [[2.0, 0.0], [0.0, -3.0], [2.0, -3.0], [2.0, 3.0]]
-    """
-    if sign in (WHOLE, ABSOLUTE):
-        return weight if sign == WHOLE else weight.abs()
-    return weight.clamp(min=0) if sign == PLUS else weight.clamp(max=0)
-
-
-def _positional(names: str) -> Callable[[tuple, dict], tuple[list, dict]]:
-    """A function that moves the leading arguments `names` of a call to positions; a missing one becomes None."""
-    keys = names.split()
-
-    def bind(args: tuple, kwargs: dict) -> tuple[list, dict]:
-        kwargs = dict(kwargs)
-        leading = [args[i] if i < len(args) else kwargs.pop(k, None) for i, k in enumerate(keys)]
-        return leading + list(args[len(keys) :]), kwargs
-
-    return bind
-
-
-_WEIGHTED, _ADDMM, _BINARY = (
-    _positional("input weight bias"),
-    _positional("input mat1 mat2"),
-    _positional("input other"),
-)
-
-
-def weighted(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
-    """conv*, conv_transpose*, linear: (input, weight, bias, ...) with a constant weight."""
-    (x, w, b, *rest), kwargs = _WEIGHTED(args, kwargs)
-    if is_tracked(w) or is_tracked(b) or not is_tracked(x):
-        return None
-    return Mixing(
-        lambda x: func(x, w, b, *rest, **kwargs),
-        lambda sign, x: func(x, signed(w, sign), None, *rest, **kwargs),
-        x,
-        bias=None if b is None else b.view(-1, *[1] * (w.ndim - 2)),  # along the channels, or the last axis
-    )
-
-
-def product(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
-    """matmul, mm, bmm, einsum, ...: a product of one response with one constant, in either order."""
-    flat: list[Any] = [x for a in args for x in (a if isinstance(a, (list, tuple)) and func is torch.einsum else [a])]
-    flat += list(kwargs.values())
-    places = [i for i, a in enumerate(flat) if isinstance(a, Tensor)]
-    if len(places) != 2 or sum(is_tracked(flat[i]) for i in places) != 1 or kwargs.get("out") is not None:
-        return None
-    child = next(i for i in places if is_tracked(flat[i]))
-    names = [None] * (len(flat) - len(kwargs)) + list(kwargs)
-
-    def call(x: Tensor, sign: int = WHOLE) -> Tensor:
-        new = [x if i == child else signed(a, sign) if i in places else a for i, a in enumerate(flat)]
-        return func(*(a for a, n in zip(new, names) if n is None), **{n: a for a, n in zip(new, names) if n})
-
-    return Mixing(call, lambda sign, x: call(x, sign), flat[child])
-
-
-def biased_product(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
-    """addmm, baddbmm, addmv: beta · bias + alpha · (one response times one constant)."""
-    (bias, left, right, *rest), kwargs = _ADDMM(args, kwargs)
-    if is_tracked(bias) or is_tracked(left) == is_tracked(right) or rest:
-        return None
-    alpha = kwargs.get("alpha", 1)
-    first = is_tracked(left)
-    constant = right if first else left
-
-    def part(sign: int, x: Tensor) -> Tensor:
-        w = signed(alpha * constant, sign)
-        return torch.matmul(x, w) if first else torch.matmul(w, x)
-
-    def plain(x: Tensor) -> Tensor:
-        return func(bias, *((x, right) if first else (left, x)), **kwargs)
-
-    return Mixing(plain, part, left if first else right, bias=kwargs.get("beta", 1) * bias)
-
-
-def average(func: Any, args: tuple, kwargs: dict) -> Mixing | None:
-    """Average pooling, mean, sum, nearest or linear up-sampling: weights that are never negative."""
-    mode = kwargs.get("mode", args[3] if len(args) > 3 and isinstance(args[3], str) else "nearest")
-    if func is nn.functional.interpolate and mode == "bicubic":
-        return None
-    kwargs = dict(kwargs)
-    x = args[0] if args else kwargs.pop("input")
-    rest = args[1:]
-    if isinstance(x, (list, tuple)):
-        return None
-
-    def plain(x: Tensor) -> Tensor:
-        return func(x, *rest, **kwargs)
-
-    return Mixing(plain, lambda sign, x: None if sign == MINUS else plain(x), x, non_negative=True)
-
-
-def addition(name: str, args: tuple, kwargs: dict) -> Mixing:
-    """a + alpha·b and a − alpha·b of two responses: children with weights 1 and ±alpha."""
-    (a, b, *rest), kwargs = _BINARY(args, kwargs)
-    alpha = kwargs.get("alpha", rest[0] if rest else 1)
-    weights = (1, alpha if name in ("add", "radd") else -alpha)
-
-    def part(sign: int, *children: Tensor) -> Tensor | None:
-        parts = {PLUS: [max(w, 0) for w in weights], MINUS: [min(w, 0) for w in weights], WHOLE: weights}
-        kept = parts.get(sign, [abs(w) for w in weights])
-        first, *others = [w * x for w, x in zip(kept, children) if w] or [None]
-        return first if first is None else sum(others, first)
-
-    a, b = (x if is_tracked(x) else x.detach().requires_grad_() for x in (a, b))
-    return Mixing(lambda a, b: torch.add(a, b, alpha=weights[1]), part, a, b, non_negative=weights[1] >= 0)
-
-
-MIXES: dict[str, Callable[[Any, tuple, dict], Mixing | None]] = {
-    **dict.fromkeys("conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear".split(), weighted),
-    **dict.fromkeys("matmul rmatmul mm bmm mv einsum".split(), product),
-    **dict.fromkeys("addmm addmv baddbmm".split(), biased_product),
-    **dict.fromkeys(
-        (
-            "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d mean sum "
-            "interpolate upsample"
-        ).split(),
-        average,
-    ),
-}  #: operations that share a parent's probability among several children
-
 SUMS = set("add radd sub rsub subtract".split())  #: between two responses they mix; with a constant they pass
-SCALES = set("mul rmul div truediv true_divide multiply divide".split())  #: by a constant they pass
-PASSES = set(
+SCALES = set("mul rmul div truediv true_divide multiply divide".split())  #: of one response by a constant, they pass
+DIVISIONS = set("div truediv true_divide divide".split())
+DROPOUTS = set("dropout dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout feature_dropout".split())
+PASSES = DROPOUTS | set(
     (
         "batch_norm leaky_relu prelu rrelu relu6 hardtanh elu selu celu gelu silu mish softplus softsign sigmoid "
         "logsigmoid tanh hardswish hardsigmoid hardshrink softshrink threshold clamp clip clamp_min clamp_max "
-        "normalize neg pow sqrt rsqrt square exp log abs dropout dropout1d dropout2d dropout3d alpha_dropout "
-        "feature_alpha_dropout"
+        "normalize neg pow sqrt rsqrt square exp log abs layer_norm group_norm instance_norm rms_norm "
+        "local_response_norm softmax softmin log_softmax erf erfc reciprocal rdiv rtruediv sign sin cos sinh cosh atan "
+        "asinh log1p log2 log10 expm1 exp2 nan_to_num expit"
     ).split()
-)  #: one child a parent
+)  #: one child per parent
 WINS = set(
     (
         "relu max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices "
         "max_pool3d_with_indices adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
-        "adaptive_max_pool2d_with_indices max maximum amax min minimum amin fmax fmin"
+        "adaptive_max_pool2d_with_indices fractional_max_pool2d fractional_max_pool3d max maximum amax min minimum "
+        "amin fmax fmin topk sort msort kthvalue median logsumexp"
     ).split()
 )  #: the winner takes all, by autograd's own backward
-COPIES = set(
+REPLACEMENTS = set(
+    "where masked_fill masked_scatter index_fill index_copy index_put scatter slice_scatter select_scatter tril triu "
+    "put copied".split()
+)  #: copies in which some entries are replaced by others, or by constants
+JOINS = REPLACEMENTS | set("cat concat concatenate stack hstack vstack dstack column_stack pad diag_embed".split())
+COPIES = JOINS | set(
     (
         "view view_as reshape reshape_as flatten unflatten ravel permute transpose swapaxes swapdims t movedim "
         "moveaxis squeeze unsqueeze expand expand_as broadcast_to broadcast_tensors repeat repeat_interleave tile "
-        "contiguous clone cat concat concatenate stack hstack vstack dstack chunk split tensor_split unbind narrow "
-        "select getitem index_select take_along_dim gather flip roll rot90 pad pixel_shuffle pixel_unshuffle "
-        "channel_shuffle to type float double type_as cpu cuda get alias positive identity requires_grad_ "
-        "as_subclass"
+        "contiguous clone chunk split split_with_sizes tensor_split hsplit vsplit dsplit unsafe_chunk unsafe_split "
+        "unbind narrow select getitem index_select take_along_dim gather masked_select flip fliplr flipud roll rot90 "
+        "pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle to type float double type_as half "
+        "bfloat16 cpu cuda get alias pos positive identity requires_grad_ as_subclass unfold diagonal atleast_1d "
+        "atleast_2d atleast_3d adjoint meshgrid detach"
     ).split()
 )  #: the same neurons in another place, by autograd's own backward
-SCALE_ONLY = set(
-    "norm vector_norm matrix_norm frobenius_norm".split()
-)  #: a normaliser: what is divided by it passes whole
+CASTS = set("to type type_as half bfloat16".split())  #: may change the precision; above the layer it stays
+LIKE = set("expand_as view_as reshape_as type_as to type".split())  #: only the shape or type of others matters
+CONSTANTS = set(
+    "zeros_like ones_like full_like empty_like rand_like randn_like randint_like new_zeros new_ones new_full new_empty "
+    "new_tensor size stride dim numel".split()
+)  #: whose output does not depend on the values of any argument
+NORMS = set("norm vector_norm matrix_norm frobenius_norm linalg_norm linalg_vector_norm linalg_matrix_norm".split())
+GATES = {
+    **dict.fromkeys(("sigmoid", "hardsigmoid", "expit"), "gate"),
+    **dict.fromkeys(("softmax", "softmin"), "attention"),
+    "relu6": "six",
+    **dict.fromkeys(("rsqrt", "reciprocal", "rdiv", "rtruediv", "std", "var", *NORMS), "scale"),
+}  #: operations whose output weighs what it is multiplied with, and how (tags.py)
+NEVER_NEGATIVE = set("sigmoid hardsigmoid expit softmax softmin relu6 rsqrt std var".split()) | NORMS
+INPLACE_FLAG = DROPOUTS | set(
+    "leaky_relu rrelu relu6 hardtanh elu selu celu silu mish hardswish hardsigmoid threshold".split()
+)  #: whose last argument, or `inplace`, asks for the work to be done in place
+KEEP = DROPOUTS | set(
+    "clamp clip clamp_min clamp_max interpolate upsample mean sum neg avg_pool1d avg_pool2d adaptive_avg_pool1d "
+    "adaptive_avg_pool2d gumbel_softmax".split()
+)  #: through which a factor stays one, beside copies, maxima, sums and scaling
 
 
 def operation_name(func: Any) -> tuple[str, bool]:
     """(name, in_place): F.conv2d → ("conv2d", False), torch.relu_ → ("relu", True), Tensor.__iadd__ → ("add", True).
 
     Example:
+        >>> import torch
         >>> operation_name(torch.Tensor.add_), operation_name(torch.nn.functional.conv2d)
         (('add', True), ('conv2d', False))
     """
     name = getattr(func, "__name__", None) or str(func)
     dunder, plain = name.startswith("__"), name.strip("_")
-    if dunder and plain in ("iadd", "isub", "imul", "itruediv"):
-        return plain[1:].replace("truediv", "div"), True
+    if dunder and plain in ("iadd", "isub", "imul", "itruediv", "setitem"):
+        return plain.removeprefix("i").replace("truediv", "div"), True
     return plain, name.endswith("_") and not dunder and name != "requires_grad_"
+
+
+def asks_in_place(name: str, args: tuple, kwargs: dict[str, Any]) -> bool:
+    """Whether a call of a function of torch.nn.functional is to change its input.
+
+    Example:
+        >>> asks_in_place("hardtanh", ("x", -1, 1, True), {}), asks_in_place("dropout", ("x", 0.5, True), {})
+        (True, False)
+    """
+    places = {"dropout": 3, "rrelu": 4, "hardtanh": 3, "threshold": 3, "leaky_relu": 2, "elu": 2, "celu": 2}
+    place = 3 if name in DROPOUTS else places.get(name, 1)
+    return name in INPLACE_FLAG and bool(kwargs.get("inplace", args[place] if len(args) > place else False))
+
+
+def is_identity(name: str, args: tuple, kwargs: dict[str, Any]) -> bool:
+    """Whether a call changes nothing: x + 0, x · 1, a dropout at rest.
+
+    Example:
+        >>> is_identity("radd", ("x", 0), {}), is_identity("dropout", ("x", 0.5, True), {})
+        (True, False)
+    """
+    other = args[1] if len(args) > 1 else kwargs.get("other", kwargs.get("exponent"))
+    if name in DROPOUTS:
+        active = kwargs.get("training", kwargs.get("train", args[2] if len(args) > 2 else True))
+        return not active or kwargs.get("p", other) == 0
+    if isinstance(other, (bool, complex)) or not isinstance(other, (int, float)):
+        return False
+    return (name in SUMS - {"rsub"} and other == 0) or (name in SCALES | {"pow"} and other == 1)

@@ -6,33 +6,47 @@ the same graph by Eq. (1)-(4), once from each prior.
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from gweebp.excitation import operations
 from gweebp.excitation.closed_form import Responses
-from gweebp.excitation.copies import Copies
 from gweebp.excitation.equations import Sharing
-from gweebp.excitation.gain import gain_function, units, warn_without_gain, weight_by_gradient
+from gweebp.excitation.gain import gain_function, units, warn_without_gain
 from gweebp.excitation.graph import reached
 from gweebp.excitation.guard import settled
 from gweebp.excitation.layers import at_least_float32, eager, named_layer, no_autocast, run_from
+from gweebp.excitation.lost_mass import LostMassWarning, warn_of_loss
+from gweebp.excitation.mixings import Mixing, signed
 from gweebp.excitation.nodes import Node
-from gweebp.excitation.operations import Mixing
 from gweebp.excitation.released_code import Released
+from gweebp.excitation.responses import unweighted, weighted_by
 from gweebp.excitation.triplet import embedded
 from gweebp.excitation.watch import Watch
+
+__all__ = ["LostMassWarning", "head", "mwp", "walks"]
 
 RULES = ("equations", "paper-code")
 PRIORS = {"mate": 0, "nonmate": 1}  #: the row of the head that holds all probability at the start
 
 
-class LostMassWarning(UserWarning):
-    """A share of the probability met parents without an excitatory child."""
+class How(NamedTuple):
+    """How to walk: the options of `mwp`."""
+
+    extended: bool
+    weighted: bool
+    gain: str
+    rule: str
+    dead_ends: str
+
+
+class Walked(NamedTuple):
+    """What walks have found: an MWP for each prior, the gains (b,) where weighted, what each operation has lost."""
+
+    maps: list[Tensor]
+    gains: Tensor | None
+    lost: list[tuple[Node, Tensor]]
 
 
 def head(embedding: Tensor, mate: Tensor, nonmate: Tensor) -> Mixing:
@@ -40,53 +54,9 @@ def head(embedding: Tensor, mate: Tensor, nonmate: Tensor) -> Mixing:
     rows = torch.stack(units(embedding.detach(), mate, nonmate)[1:], 1)  # (b, 2, d)
 
     def part(sign: int, e: Tensor) -> Tensor:
-        return torch.einsum("bkd,bd->bk", operations.signed(rows, sign), e)
+        return torch.einsum("bkd,bd->bk", signed(rows, sign), e)
 
     return Mixing(lambda e: torch.einsum("bkd,bd->bk", rows, e), part, embedding)
-
-
-def warn_of_loss(maps: list[Tensor], gains: Tensor | None, tolerated: float = 0.01) -> None:
-    """LostMassWarning with the batch indices whose MWP sums to less than 1 − tolerated, those without gain aside."""
-    left = torch.stack([p.flatten(1).sum(1) for p in maps]).amin(0)
-    left = left if gains is None else torch.where(gains > 0, left, 1)
-    lost = (left < 1 - tolerated).nonzero().flatten().tolist()
-    if lost:
-        warnings.warn(
-            f"up to {1 - left[lost].min().item():.1%} of the probability was lost at parents without an excitatory "
-            f"child, or around the layer, at batch indices {lost}",
-            LostMassWarning,
-            stacklevel=4,
-        )
-
-
-def unweighted(node: Node) -> tuple[Tensor, ...]:
-    """â of the children of a mixing operation."""
-    return tuple(a.detach() for a in node.mixing.children)
-
-
-def weighted_by(gradients: Mapping[int, Tensor | None], copies: Copies) -> Responses:
-    """A function from a mixing operation to ã of its children, Eq. (6).
-
-    ã is given up to one power of two for each operation: no share changes, and none underflows.
-
-    Args:
-        gradients: id of a response → ∂G/∂a; None: the gain does not depend on it.
-        copies: which tensors rearrange responses.
-    """
-
-    def weighted(x: Tensor) -> Tensor:
-        gradient = gradients[id(x)]
-        return torch.zeros_like(x) if gradient is None else weight_by_gradient(x.detach(), gradient)
-
-    def responses(node: Node) -> tuple[Tensor, ...]:
-        found = [copies.rearranged(weighted, x) for x in node.mixing.children]
-        largest = torch.stack([a.abs().amax() for a in found]).amax()
-        # a subnormal number has an exponent whose inverse overflows
-        exponent = torch.frexp(largest).exponent.clamp(min=math.frexp(torch.finfo(largest.dtype).tiny)[1])
-        power = torch.ldexp(torch.ones_like(largest), -exponent)
-        return tuple((a * power).detach() for a in found)
-
-    return responses
 
 
 def mwp(
@@ -101,6 +71,7 @@ def mwp(
     towards: str | tuple[str, ...] = "mate",
     gain: str = "triplet",
     rule: str = "equations",
+    dead_ends: str = "lost",
 ) -> Tensor:
     """Marginal winning probability of each response of a layer, Eq. (1)-(6) of Wang et al. (2025).
 
@@ -114,6 +85,8 @@ def mwp(
             forward pass.
         gain: "triplet", Eq. (5), or "cosine", the released code's. rule: "equations", or "paper-code", the released
             code's, whose MWP does not sum to 1 (gweebp.excitation.released_code).
+        dead_ends: what becomes of the probability of a parent without an excitatory child among the weighted responses:
+            "lost", as the equations have it, or shared by the "unweighted" responses, which keeps nearly all of it.
 
     Returns:
         (b, c, h, w), non-negative; sums to 1 over c, h, w less the mass lost on the way (LostMassWarning where it is
@@ -138,50 +111,68 @@ def mwp(
         raise ValueError("towards names nothing; expected 'mate' or 'nonmate', or both")
     if rule not in RULES:
         raise ValueError(f"rule={rule!r} is unknown; expected 'equations' or 'paper-code'")
-    gain_of = gain_function(gain)
+    if dead_ends not in ("lost", "unweighted"):
+        raise ValueError(f"dead_ends={dead_ends!r} is unknown; expected 'lost' or 'unweighted'")
+    how = How(extended, weighted, gain, rule, dead_ends)
     net = eager(net)
     mate, nonmate = (at_least_float32(e.detach().clone()) for e in embedded(net, probe, mate, nonmate))
     layer = named_layer(net, layer, "saliency_layer", probe[:1])
     watch = Watch(net, signed=extended, weighted=weighted)
 
-    def walked() -> tuple[list[Tensor], Tensor | None]:
+    def call() -> Walked:
         try:
             with torch.inference_mode(False), torch.enable_grad(), no_autocast(probe):
-                # the forward pass, recorded
                 activation, embedding = run_from(net, probe, layer, watch)
-                scores = watch.mix(head(embedding, mate, nonmate))
-                rectified = reached(scores)
-                nodes = {n: rectified[n] for n in watch.nodes if n in rectified and isinstance(n.op, Mixing)}
-                released, gains = Released() if rule == "paper-code" else None, None
-                responses: Responses = unweighted
-                if weighted:
-                    # ∂G/∂a of each response, Eq. (5), by the ordinary rule; then ã, Eq. (6)
-                    gains = gain_of(embedding, mate, nonmate)
-                    if gain == "triplet":
-                        warn_without_gain(gains)
-                    neurons = {
-                        id(a): a for n in nodes for child in n.mixing.children for a in watch.copies.originals(child)
-                    }
-                    derivative = released.noting(watch.derivative) if released else watch.derivative
-                    found = watch.backward(derivative, gains.sum(), list(neurons.values()))
-                    responses = weighted_by(dict(zip(neurons, found)), watch.copies)
-                    watch.graphs.clear()
-                if released:
-                    released.responses = responses
-                sharing = released or Sharing(nodes, responses, watch.graphs if extended else None)
-                watch.graphs.clear()
-                # the walk, Eq. (1)-(4), on the same graph
-                maps: list[Tensor] = []
-                for name in priors:
-                    prior = torch.zeros_like(scores)
-                    prior[:, PRIORS[name]] = 1
-                    sharing.last = name == priors[-1]
-                    maps += watch.backward(sharing, scores, activation, prior, keep=not sharing.last)
+                return walks(watch, activation, embedding, (mate, nonmate), priors, how)
         finally:
             watch.close()
-        return maps, gains
 
-    maps, gains = settled(walked)
+    found = settled(call)
     if rule == "equations":
-        warn_of_loss(maps, gains)
-    return maps[0] if isinstance(towards, str) else torch.stack(maps)
+        warn_of_loss(found.maps, found.gains, found.lost)
+    return found.maps[0] if isinstance(towards, str) else torch.stack(found.maps)
+
+
+def walks(
+    watch: Watch,
+    activation: Tensor,
+    embedding: Tensor,
+    others: tuple[Tensor, Tensor],
+    priors: tuple[str, ...],
+    how: How,
+) -> Walked:
+    """Walk a recorded forward pass from `embedding` down to `activation`, once for each prior.
+
+    others: embeddings (b, d) of mate and non-mate.
+    """
+    scores = watch.operate(head(embedding, *others))
+    rectified = reached(scores, watch.moves, watch.refused)
+    nodes = {side: rectified[n] for n in watch.nodes if n in rectified for side in n.mixings}
+    released, gains = Released() if how.rule == "paper-code" else None, None
+    responses: Responses = unweighted
+    explained = scores.new_ones(len(scores))
+    if how.weighted:
+        # ∂G/∂a of each response, Eq. (5), by the ordinary rule; then ã, Eq. (6)
+        gains = gain_function(how.gain)(embedding, *others)
+        if how.gain == "triplet":
+            warn_without_gain(gains)
+            explained = (gains > 0).to(scores)
+        children = [child for n in nodes for child in n.mixing.children]
+        neurons = {id(a): a for child in children for a in watch.copies.originals(child)}
+        derivative = released.noting(watch.derivative) if released else watch.derivative
+        gradients = watch.backward(derivative, gains.sum(), list(neurons.values()))
+        responses = weighted_by(dict(zip(neurons, gradients)), watch.copies)
+        watch.graphs.clear()
+    if released:
+        released.responses = responses
+    otherwise = unweighted if how.weighted and how.dead_ends == "unweighted" else None
+    sharing = released or Sharing(nodes, responses, watch.graphs if how.extended else None, otherwise)
+    watch.graphs.clear()
+    # the walk, Eq. (1)-(4), on the same graph
+    maps: list[Tensor] = []
+    for name in priors:
+        prior = torch.zeros_like(scores)
+        prior[:, PRIORS[name]] = explained
+        sharing.last = name == priors[-1]
+        maps += watch.backward(sharing, scores, activation, prior, keep=not sharing.last)
+    return Walked(maps, gains, sharing.lost)

@@ -31,8 +31,8 @@ from torch import Tensor
 from gweebp.excitation.closed_form import Responses
 from gweebp.excitation.gain import weight_by_gradient
 from gweebp.excitation.graph import kind
+from gweebp.excitation.mixings import Mixing, Passing, Product
 from gweebp.excitation.nodes import Node
-from gweebp.excitation.operations import Mixing, Passing
 from gweebp.excitation.watch import Rule
 
 _VIEWS = frozenset("view reshapealias unsafeview squeeze unsqueeze transpose permute t alias clone".split())
@@ -107,11 +107,11 @@ class Released:
         followed: operations whose output enters another one with no activation between.
         gradients: ∂G/∂y of each operation, where responses are weighted.
         responses: â of an operation's children, or ã of Eq. (6).
-        last: no other walk follows (nothing is kept from one to the next here).
+        last, lost: as of `gweebp.excitation.equations.Sharing`; nothing is kept, and nothing is counted as lost.
     """
 
     def __init__(self, *, winners: bool = True) -> None:
-        self.winners, self.last = winners, False
+        self.winners, self.last, self.lost = winners, False, list[tuple[Node, Tensor]]()
         self.head: Mixing | None = None
         self.followed: set[Mixing] = set()
         self.gradients: dict[Mixing, Tensor] = {}
@@ -121,13 +121,13 @@ class Released:
         """The ordinary rule, which also keeps ∂G/∂y of each mixing operation, its largest |value| 1 per sample."""
 
         def rule(node: Node, gradient: Tensor) -> Sequence[Tensor | None]:
-            if isinstance(node.op, Mixing):  # any scale: streams are normalised in the end
-                self.gradients[node.op] = gradient / per_sample(gradient.abs().flatten(1).amax(1), gradient)
+            for side in node.mixings:  # any scale: streams are normalised in the end
+                self.gradients[side.mixing] = gradient / per_sample(gradient.abs().flatten(1).amax(1), gradient)
             return derivative(node, gradient)
 
         return rule
 
-    def __call__(self, node: Node, probability: Tensor) -> list[Tensor]:
+    def __call__(self, node: Node, probability: Tensor) -> Sequence[Tensor | None]:
         """P(a_j) of the children of one operation, one tensor each; each stream that is not empty sums to 1 per sample.
 
         Args: an operation, and the probability of its parents, in the shape of y. Where `node.positive` is None, the
@@ -136,6 +136,8 @@ class Released:
         op, positive = node.op, node.positive
         if isinstance(op, Passing):
             return op.share(probability)
+        if isinstance(op, Product):
+            return [self(side, probability / 2)[0] for side in node.sides]
         responses = self.responses(node)
         also = _PIECES if self.winners and self.head is None else frozenset()
         self.head = self.head or op

@@ -1,7 +1,7 @@
 """One ordinary forward pass, watched, so that autograd can walk it back by any rule.
 
 `Watch` is a TorchFunctionMode: around a forward pass of an unmodified network it gives each operation on responses
-what operations.py says of it. An operation with a rule becomes a node of the autograd graph whose forward is the plain
+what rules.py says of it. An operation with a rule becomes a node of the autograd graph whose forward is the plain
 operation, and whose backward is the rule that the walk holds at that moment:
 
     gradients = watch.backward(watch.derivative, gains.sum(), responses)        the ordinary rule: ∂G/∂a, Eq. (5)
@@ -10,50 +10,58 @@ operation, and whose backward is the rule that the walk holds at that moment:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gweebp.excitation import graph, operations
-from gweebp.excitation.copies import Copies
-from gweebp.excitation.layers import PlainMode, is_tracked, tensors_in
+from gweebp.excitation.composites import COMPOSITES, Refused, centred_input, is_python, opened
+from gweebp.excitation.copies import Copies, copied, put
+from gweebp.excitation.layers import PlainMode, at_least_float32, is_tracked, mapped, tensors_in
+from gweebp.excitation.mixings import Mixing, Parts, Passing, Product, centred, centring
 from gweebp.excitation.nodes import Graph, Node
-from gweebp.excitation.operations import Mixing, Passing
+from gweebp.excitation.rules import MIXES, rule_of
+from gweebp.excitation.tags import NOTHING, Tags
 
 Rule = Callable[[Node, Tensor], Sequence[Tensor | None]]  #: (node, what reaches y) → what reaches each operand
+Op = Mixing | Product | Passing
+
+MOVES = operations.WINS | operations.COPIES
 
 
 def _unset(node: Node, grad: Tensor) -> Sequence[Tensor | None]:
     raise RuntimeError("the graph of a watched forward pass is walked by Watch.backward alone")
 
 
-MOVES = operations.WINS | operations.COPIES
-ELEMENTWISE = operations.SUMS | operations.SCALES | operations.PASSES
-
-
 class _Operation(torch.autograd.Function):
     """One operation on responses. Its backward is the rule that the watch holds at the time."""
 
     @staticmethod
-    def forward(ctx: Any, watch: Watch, op: Mixing | Passing, *operands: Tensor) -> Tensor:
-        mixes = isinstance(op, Mixing)
+    def forward(ctx: Any, watch: Watch, op: Op, *operands: Tensor) -> Tensor:
+        mixes = not isinstance(op, Passing)
         differentiable = watch.weighted or (watch.signed and mixes)
         with torch.set_grad_enabled(differentiable):
             inner = tuple(x.detach().requires_grad_(differentiable) for x in operands)
             y = op.plain(*inner)
-        node = Node(op, y.detach() >= 0 if watch.signed and mixes else None)
-        watch.record(node, Graph(inner, y, y._version) if differentiable else None)
-        ctx.watch, ctx.node = watch, node
+        ctx.watch, ctx.node = watch, watch.record(op, y.detach() >= 0 if watch.signed and mixes else None)
+        if differentiable:
+            watch.graphs[ctx.node] = Graph(inner, y, y._version)
         if mixes:
             ctx.save_for_backward(*operands)
+        ctx.set_materialize_grads(False)  # where no probability goes, nothing is computed
         return y.detach()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, grad: Tensor | None) -> tuple[Any, ...]:
+        n = len(ctx.needs_input_grad)
+        if grad is None:
+            return (None,) * n
         _ = ctx.saved_tensors  # raises where the network has overwritten them
-        return None, None, *ctx.watch.rule(ctx.node, grad)
+        found = ctx.watch.rule(ctx.node, grad)
+        return (None, None, *found, *(None,) * (n - 2 - len(found)))
 
 
 class Watch(PlainMode):
@@ -64,18 +72,35 @@ class Watch(PlainMode):
 
     Attributes:
         nodes: the operations in the order of the calls. graphs: of each, y as a function of its operands, as long as
-            that is needed. copies: the tensors that only rearrange responses. rule: the backward of all operations.
+            that is needed. copies: the tensors that only rearrange responses. tags: what depends on the image.
+        moves: autograd nodes of maxima and copies. refused: of operations without a rule → their errors.
+        rule: the backward of all operations.
     """
 
     def __init__(self, net: nn.Module, *, signed: bool, weighted: bool) -> None:
         super().__init__()
         self.net, self.signed, self.weighted = net, signed, weighted
+        self.names = {id(module): name for name, module in net.named_modules()}
+        self.opaque = any(isinstance(module, torch.jit.ScriptModule) for module in net.modules())
+        self.own = {x.data_ptr() for x in (*net.parameters(), *net.buffers())} if self.opaque else set()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the graph: its nodes hold the watch, and the watch holds tensors of the graph."""
         self.nodes: list[Node] = []
         self.graphs: dict[Node, Graph] = {}
-        self.copies = Copies()
+        self.copies, self.tags = Copies(), Tags()
+        self.moves: set[Any] = set()
+        self.refused: dict[Any, graph.UnsupportedOperation] = {}
         self.rule: Rule = _unset
-        self.scales: list[Tensor] = []
-        self.storages = {t.untyped_storage().data_ptr() for t in (*net.parameters(), *net.buffers())}
+
+    def begin(self, images: Tensor) -> None:
+        """All that is computed from `images` depends on them."""
+        self.tags.of[images] = NOTHING
+
+    def unseen(self, x: Tensor) -> bool:
+        """Whether `x` may have been made of the image by a scripted module, whose operations are not seen."""
+        return self.opaque and x.data_ptr() not in self.own and x.is_floating_point()
 
     def backward(
         self, rule: Rule, top: Tensor, below: Tensor | list[Tensor], grad: Tensor | None = None, keep: bool = True
@@ -89,77 +114,171 @@ class Watch(PlainMode):
         inner, y, _ = self.graphs[node]
         return torch.autograd.grad(y, inner, grad, retain_graph=True)
 
-    def record(self, node: Node, graph: Graph | None) -> None:
+    def record(self, op: Op, positive: Tensor | None) -> Node:
         """Add an operation."""
+        place = graph.caller(self.names)[0]
+        if isinstance(op, Product):
+            sides = tuple(Node(side, positive, self.fixed(side.children), place=place) for side in op.sides)
+            node = Node(op, positive, sides=sides, place=place)
+        else:
+            node = Node(op, positive, self.fixed(op.children) if isinstance(op, Mixing) else (), place=place)
         self.nodes.append(node)
-        if graph is not None:
-            self.graphs[node] = graph
+        return node
 
-    def close(self) -> None:
-        """Let go of the graph: its nodes hold the watch, and the watch holds tensors of the graph."""
-        self.nodes, self.graphs, self.copies, self.scales = [], {}, Copies(), []
-        self.rule = _unset
+    def fixed(self, children: Iterable[Tensor]) -> tuple[Tensor | None, ...]:
+        """Which entries of each child no image changes."""
+        return tuple(self.tags[x].fixed for x in children)
 
-    def apply(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        """One operation on responses: by its rule, or UnsupportedOperation."""
-        name, in_place = operations.operation_name(func)
-        if name in MOVES:
-            output = func(*args, **kwargs)
-            if self.weighted:
-                self.copies.note(func, args, kwargs, output, rearranges=name in operations.COPIES)
-            return output
-        if in_place:
-            return self.in_place(name, func, args, kwargs)
-        if name in operations.MIXES:
-            return self.mix(operations.MIXES[name](func, args, kwargs), func)
-        if name in operations.SUMS and self.neurons(args) == 2:
-            return self.mix(operations.addition(name, args, kwargs), func)
-        if name in ELEMENTWISE:
-            return self.passes(func, name, args, kwargs)
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        for x in tensors_in((args, kwargs)) if self.opaque else ():
+            if x not in self.tags.of and self.unseen(x):
+                self.tags.of[x] = NOTHING
+        if torch.is_grad_enabled():  # above the layer
+            args, kwargs = self.constants(args), self.constants(kwargs)
+            tracked = next((x for x in tensors_in((args, kwargs)) if is_tracked(x)), None)
+            if tracked is not None:
+                with self.undisturbed(tracked.device.type):
+                    return self.apply(func, args, kwargs)
         output = func(*args, **kwargs)
-        if name in operations.SCALE_ONLY:
-            self.scales.append(output)
-        elif name == "setitem" or any(map(is_tracked, tensors_in((output,)))):
-            raise graph.unsupported(func, self.net)
+        self.tags.note(operations.operation_name(func)[0], func, args, kwargs, output)
         return output
 
-    def in_place(self, name: str, func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def constants(self, args: Any) -> Any:
+        """`args` with each tensor that does not depend on the image as a constant; all in float32 at least."""
+
+        def constant(x: Tensor) -> Tensor:
+            if x in self.tags.of:
+                y = at_least_float32(x)
+                if y is not x:
+                    self.tags.of[y] = self.tags[x]
+                return y
+            return at_least_float32(x.detach().clone() if x.is_inference() else x.detach() if x.requires_grad else x)
+
+        return mapped(constant, args)
+
+    @contextlib.contextmanager
+    def undisturbed(self, device: str) -> Any:
+        """Without an autocast or hooks for saved tensors (checkpoints) that the network may have set."""
+        with contextlib.ExitStack() as stack:
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+            if torch._C._autograd._top_saved_tensors_default_hooks(False) is not None:
+                stack.enter_context(torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x))
+            yield
+
+    def apply(self, func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """One operation on responses."""
+        name, in_place = operations.operation_name(func)
+        if operations.is_identity(name, args, kwargs):
+            return args[0] if in_place else self.move("clone", torch.clone, args[:1] or (kwargs["input"],), {})
+        if operations.asks_in_place(name, args, kwargs):
+            place = [i for i, a in enumerate(args) if a is True][-1:]
+            without = tuple(False if i in place else a for i, a in enumerate(args))
+            return self.in_place(name, func, without, {k: v for k, v in kwargs.items() if k != "inplace"})
+        if in_place and (name not in MOVES or name in operations.REPLACEMENTS):
+            plain = {"setitem": put, "copy": copied}.get(name) or getattr(torch, name, None)
+            return self.in_place(name, plain or getattr(nn.functional, name, None), args, kwargs)
+        return self.run(name, func, args, kwargs)
+
+    def run(self, name: str, func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """An operation by its rule; one without is refused should probability reach it."""
+        if name in MOVES:
+            return self.move(name, func, args, kwargs)
+        args, kwargs = centred_input(name, args, kwargs, self.centre) or (args, kwargs)
+        if name in COMPOSITES:
+            return self.parts(name, COMPOSITES[name], func, args, kwargs)
+        op = rule_of(name, func, args, kwargs, self.tags, self.weighted)
+        if op is None and name not in MIXES and is_python(func):
+            return self.parts(name, opened(func), func, args, kwargs)
+        if isinstance(op, Parts):
+            return self.parts(name, lambda *args, **kwargs: op.run(), func, args, kwargs)
+        if op is None or isinstance(op, str):
+            return self.refuse(func, args, kwargs, op)
+        output = self.operate(op)
+        self.tags.note(name, func, args, kwargs, output)
+        return output
+
+    def operate(self, op: Op) -> Tensor:
+        """Run a mixing, a product or a passing as a node of the graph."""
+        operands = op.operands if self.weighted or not isinstance(op, Mixing) else op.children
+        output: Tensor = _Operation.apply(self, op, *operands)
+        self.tags.of[output] = NOTHING
+        return output
+
+    def centre(self, x: Tensor, axes: tuple[int, ...], within: tuple[int, ...] | None = None) -> Tensor:
+        """x − mean over `axes`, a mixing of its own; where x is first brought into the shape `within`."""
+        if within is not None:
+            groups = self.centre(self.move("reshape", torch.reshape, (x, within), {}), axes)
+            return self.move("reshape", torch.reshape, (groups, x.shape), {})
+        output = self.operate(centring(x, axes))
+        self.tags.note("centred", centred, (x, axes), {}, output)
+        return output
+
+    def parts(self, name: str, run: Callable[..., Any], func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Run an operation in its parts, which the watch sees."""
+        try:
+            with self:
+                output = run(*args, **kwargs)
+        except Refused as why:
+            return self.refuse(func, args, kwargs, str(why))
+        role = self.tags.role(name, args, kwargs)
+        for x in tensors_in((output,)) if role else ():
+            self.tags.of[x] = self.tags[x]._replace(role=role)
+        return output
+
+    def move(self, name: str, func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+        """Run a maximum or a copy: autograd has its rule."""
+        before = {x.grad_fn for x in tensors_in((args, kwargs)) if is_tracked(x)}
+        output = func(*args, **kwargs)
+        if name in operations.CASTS and output.dtype in (torch.float16, torch.bfloat16) and is_tracked(args[0]):
+            output = args[0].to(output.device).clone()  # the walk stays in float32
+            func, args, kwargs = torch.clone, args[:1], {}
+        self.seen(output, before)
+        if self.weighted:
+            self.copies.note(func, args, kwargs, output, rearranges=name in operations.COPIES)
+        self.tags.note(name, func, args, kwargs, output)
+        return output
+
+    def seen(self, output: Any, before: set[Any]) -> None:
+        """Note the autograd nodes between `output` and the nodes `before` the operation."""
+        front = [x.grad_fn for x in tensors_in((output,)) if is_tracked(x)]
+        while front:
+            node = front.pop()
+            if node is not None and node not in before and node not in self.moves:
+                self.moves.add(node)
+                front += [n for n, _ in node.next_functions]
+
+    def in_place(self, name: str, plain: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         """x.f_(...) as x ← f(a copy of x, ...): autograd then takes what reaches x to the rule of f."""
-        plain = getattr(torch, name, None) or getattr(nn.functional, name, None)
-        if plain is None or not args or not is_tracked(args[0]):
-            raise graph.unsupported(func, self.net)
-        before = args[0].clone()
-        self.copies.move(args[0], before)
-        return args[0].copy_(self.apply(plain, (before, *args[1:]), kwargs))
+        x = args[0]
+        if name in ("fill", "zero", "detach"):
+            getattr(x, f"{name}_")(*args[1:], **kwargs)
+            self.tags.of.pop(x, None)
+            return x
+        if plain is None:
+            raise graph.unsupported(getattr(Tensor, f"{name}_", name), self.net, self.names)
+        before = x.clone()
+        self.seen(before, {x.grad_fn})
+        self.copies.move(x, before)
+        if x in self.tags.of:
+            self.tags.of[before] = self.tags[x]
+        output = self.apply(plain, (before, *args[1:]), kwargs)
+        nodes = {output.grad_fn, x.grad_fn}
+        x.copy_(output)
+        self.seen(x, nodes)
+        self.tags.note("copied", copied, (x, output), {}, x)
+        self.tags.of[x] = self.tags[output]
+        return x
 
-    def neurons(self, args: tuple) -> int:
-        """How many operands are responses: tracked, or in the shape of one on a path around the layer."""
-        shapes = [x.shape for x in args if is_tracked(x)]
-        own = [isinstance(x, Tensor) and x.untyped_storage().data_ptr() in self.storages for x in args]
-        return sum(is_tracked(x) or (isinstance(x, Tensor) and x.shape in shapes and not o) for x, o in zip(args, own))
-
-    def mix(self, op: Mixing | None, func: Any = None) -> Tensor:
-        """Run an operation that mixes neurons as a node of the walk."""
-        if op is None:
-            raise graph.unsupported(func, self.net)
-        return _Operation.apply(self, op, *op.children)
-
-    def passes(self, func: Any, name: str, args: tuple, kwargs: dict[str, Any]) -> Tensor:
-        """Run an operation with one child per parent; the other operands must be constants or normalisers."""
-        tracked = [x for x in tensors_in((args, kwargs)) if is_tracked(x)]
-        children = [x for x in tracked if not any(x is s for s in self.scales)]
-        if not children:
-            self.scales.append(func(*args, **kwargs))
-            return self.scales[-1]
-        child, *others = children
-        by_scale = len(tracked) == 2 and "div" in name and args[0] is child
-        batch_statistics = name == "batch_norm" and (kwargs.get("training") or (len(args) > 5 and args[5]))
-        if others or self.neurons(args) > 1 + by_scale or batch_statistics:
-            raise graph.unsupported(func, self.net)
-
-        def plain(x: Tensor) -> Tensor:
-            x = x.clone()  # the call may work in place
-            new = [x if a is child else a.detach() if is_tracked(a) else a for a in args]
-            return func(*new, **{k: x if a is child else a for k, a in kwargs.items()})
-
-        return _Operation.apply(self, Passing(plain, child), child)
+    def refuse(self, func: Any, args: tuple, kwargs: dict[str, Any], why: str | None = None) -> Any:
+        """Run an operation without a rule as it is: an error, should probability reach it."""
+        output = func(*args, **kwargs)
+        made = [x for x in tensors_in((output,)) if is_tracked(x)]
+        if made or output is None:
+            error = graph.unsupported(func, self.net, self.names, why)
+            if output is None:
+                raise error
+            self.refused.update({x.grad_fn: error for x in made})
+        self.tags.note(operations.operation_name(func)[0], func, args, kwargs, output)
+        return output

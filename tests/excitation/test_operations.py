@@ -48,19 +48,25 @@ def explain(call, method="eebp"):
     return gweebp.explain(net, probe, m, n, method=method, layer="stem")
 
 
+def in_parts(x, write):
+    """x, written half by half into a tensor of zeros."""
+    y = torch.zeros_like(x)
+    for half in (slice(0, 2), slice(2, 4)):
+        write(y, half, x[:, half])
+    return y
+
+
+def autocast(x, matrix):
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return torch.einsum("oc,bchw->bohw", matrix, x)
+
+
 UNSUPPORTED = {
-    "softmax": lambda s, x: x.softmax(1),
-    "layer_norm": lambda s, x: F.layer_norm(x, x.shape[1:]),
-    "group_norm": lambda s, x: F.group_norm(x, 2),
-    "mul": lambda s, x: x * x.sigmoid(),
-    "matmul": lambda s, x: x @ x,
     "cumsum": lambda s, x: x.cumsum(1),
-    "scaled_dot_product_attention": lambda s, x: F.scaled_dot_product_attention(x, x, x),
-    "einsum": lambda s, x: torch.einsum("bchw,bdhw->bcd", x, x),
     "batch_norm": lambda s, x: F.batch_norm(x, None, None, training=True),
     "interpolate": lambda s, x: F.interpolate(x, scale_factor=2, mode="bicubic"),
-    "div": lambda s, x: x / x.exp().sum(1, keepdim=True),
-    "__setitem__": lambda s, x: x.__setitem__((0, 0), x[0, 1]) or x,
+    "norm": lambda s, x: torch.cat([x.flatten(1), x.norm(dim=1).flatten(1)], 1),
+    "cdist": lambda s, x: torch.cdist(x, x),
 }
 
 
@@ -89,6 +95,57 @@ SUPPORTED = {
     "global mean": lambda s, x: x.mean((2, 3), keepdim=True),
     "maxout": lambda s, x: x.view(-1, 2, 2, 4, 4).max(1).values,
     "concatenate": lambda s, x: torch.cat([x, x.relu()], 1),
+    "softmax": lambda s, x: x.softmax(1),
+    "layer_norm": lambda s, x: F.layer_norm(x, x.shape[1:]) + 3,
+    "group_norm": lambda s, x: F.group_norm(x, 2) + 3,
+    "instance_norm": lambda s, x: F.instance_norm(x) + 3,
+    "rms_norm": lambda s, x: F.rms_norm(x, x.shape[1:]),
+    "local response norm": lambda s, x: F.local_response_norm(x, 2),
+    "swish": lambda s, x: x * x.sigmoid(),
+    "gelu by hand": lambda s, x: 0.5 * x * (1 + torch.erf(x / 2**0.5)),
+    "hard swish by hand": lambda s, x: x * F.relu6(x + 3) / 6,
+    "tanhshrink": lambda s, x: F.tanhshrink(x),
+    "gate": lambda s, x: x.mean((2, 3), keepdim=True).sigmoid() * x,
+    "clamped gate": lambda s, x: x * (x / 6 + 0.5).clamp(0, 1),
+    "gated linear unit": lambda s, x: F.glu(x, 1),
+    "product": lambda s, x: (x + 3).relu() * x.flip(1),
+    "square": lambda s, x: x * x,
+    "product of two": lambda s, x: (x + 3) @ x,
+    "sum and product of three": lambda s, x: torch.baddbmm(x[:, 0], x[:, 1], x[:, 2]),
+    "attention": lambda s, x: (x @ x.transpose(2, 3)).softmax(-1) @ x,
+    "scaled dot product": lambda s, x: F.scaled_dot_product_attention(x, x, x),
+    "bilinear pooling": lambda s, x: torch.einsum("bchw,bdhw->bcd", x + 3, x),
+    "softmax by hand": lambda s, x: x.exp() / x.exp().sum(1, keepdim=True),
+    "norm by hand": lambda s, x: (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1e-5) + 3,
+    "rms by hand": lambda s, x: x * torch.rsqrt(x.pow(2).mean(1, keepdim=True) + 1e-6),
+    "normalise by a reciprocal": lambda s, x: x * (1 / x.norm(dim=1, keepdim=True)),
+    "power pooling": lambda s, x: F.lp_pool2d(x.abs() + 0.1, 2, 2),
+    "where": lambda s, x: torch.where(x > 0, x, 0.1 * x),
+    "masked_fill": lambda s, x: (x + 3).masked_fill(x < -9, 0),
+    "constant mask": lambda s, x: x * torch.ones(4, 4).tril() + x,
+    "ReLU by a mask": lambda s, x: x * (x > 0),
+    "deviation": lambda s, x: torch.cat([x.std((2, 3)), x.mean((2, 3))], 1),
+    "unfold": lambda s, x: F.unfold(x, 2),
+    "Tensor.unfold": lambda s, x: x.unfold(2, 2, 2).mean(-1),
+    "fold": lambda s, x: F.fold(F.unfold(x, 3, padding=1), (4, 4), 3, padding=1),
+    "sampled at a grid": lambda s, x: F.grid_sample(
+        x, torch.linspace(-1, 1, 32).view(1, 4, 4, 2).expand(len(x), -1, -1, -1), align_corners=False
+    ),
+    "sampled where it says": lambda s, x: (
+        F.grid_sample(x, x[:, :2].permute(0, 2, 3, 1).tanh(), align_corners=False) + x
+    ),
+    "topk": lambda s, x: x.flatten(2).topk(3, 2)[0],
+    "sort": lambda s, x: x.flatten(2).sort(2)[0],
+    "logsumexp": lambda s, x: x.logsumexp((2, 3)),
+    "no rule, but on a path to a gate only": lambda s, x: x * x.cumsum(1).sigmoid(),
+    "written into": lambda s, x: x.__setitem__((0, 0), x[0, 1]) or x,
+    "written into a new tensor": lambda s, x: in_parts(x, lambda y, k, v: y.__setitem__((slice(None), k), v)),
+    "copied through views": lambda s, x: in_parts(x, lambda y, k, v: y[:, k].copy_(v)),
+    "half precision inside": lambda s, x: x.half().float() + 1,
+    "autocast inside": lambda s, x: autocast(x, s.matrix),
+    "broadcast sum": lambda s, x: x + x.mean((2, 3), keepdim=True),
+    "addcmul and lerp": lambda s, x: torch.lerp(torch.addcmul(x, x.sigmoid(), x), x.flip(1), x.sigmoid()),
+    "reversed difference": lambda s, x: torch.rsub(x, x.flip(1), alpha=0.5) + 2 * x,
 }
 
 

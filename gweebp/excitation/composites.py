@@ -1,0 +1,208 @@
+"""Operations that are made of others: run again in parts, each under its own rule.
+
+A composite is a function of the operation as it was called, to be called with the same arguments while the watch is on.
+It raises Refused where it has no parts for these arguments.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Operation = Callable[..., Any]
+
+
+class Refused(Exception):
+    """There is no rule for these arguments; the message says why and what to do."""
+
+
+_CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+
+
+def is_python(func: Any) -> bool:
+    """Whether `func` is a Python function of torch.nn.functional that would only call itself again under a watch."""
+    named = getattr(func, "__module__", "") == "torch.nn.functional" and isinstance(func, types.FunctionType)
+    return named and any(check in func.__code__.co_names for check in _CHECKS)
+
+
+def opened(func: Any) -> Operation:
+    """A Python function of torch.nn.functional whose parts are seen by the watch, instead of the whole.
+
+    Example:
+        >>> opened(F.tanhshrink)(torch.zeros(2))
+        tensor([0., 0.])
+    """
+    checks = dict.fromkeys(_CHECKS, lambda *args: False)
+    copy = types.FunctionType(
+        func.__code__, {**func.__globals__, **checks}, func.__name__, func.__defaults__, func.__closure__
+    )
+    copy.__kwdefaults__ = func.__kwdefaults__
+    return copy
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """a · σ(b)."""
+    a, b = input.chunk(2, dim)
+    return a * b.sigmoid()
+
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """input + value · tensor1 · tensor2."""
+    return input + value * (tensor1 * tensor2)
+
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: float = 1) -> Tensor:
+    """input + value · tensor1 / tensor2."""
+    return input + value * (tensor1 / tensor2)
+
+
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """(1 − weight) · input + weight · end."""
+    return (1 - weight) * input + weight * end
+
+
+def variance(
+    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+) -> Tensor:
+    """The mean square of x − mean, where the mean is a mixing."""
+    if isinstance(dim, bool):  # var(x, unbiased)
+        dim, unbiased = None, dim
+    axes = tuple(range(input.ndim)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    n = math.prod(input.shape[a] for a in axes)
+    less = correction if correction is not None else 1 if unbiased is None else int(unbiased)
+    squares = (input - input.mean(axes, keepdim=True)).square()
+    return squares.sum(axes, keepdim=keepdim) / max(n - less, 0)
+
+
+def deviation(*args: Any, **kwargs: Any) -> Tensor:
+    """√ of the variance."""
+    squared = variance(*args, **kwargs)
+    return squared.clamp(min=torch.finfo(squared.dtype).tiny).sqrt()
+
+
+def with_mean(spread: Operation) -> Operation:
+    """var_mean or std_mean."""
+
+    def run(input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, **kwargs: Any) -> Any:
+        first = spread(input, dim, unbiased, keepdim, **kwargs)
+        axes = tuple(range(input.ndim)) if dim is None or isinstance(dim, bool) else dim
+        return first, input.mean(axes, keepdim=keepdim)
+
+    return run
+
+
+def lstm_cell(input: Tensor, hx: Any, w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None) -> Any:
+    """c = f · c' + i · g, h = o · tanh(c): the gates f, i, o are constants."""
+    h, c = hx
+    gates = F.linear(input, w_ih, b_ih) + F.linear(h, w_hh, b_hh)
+    i, f, g, o = gates.chunk(4, -1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+def gru_cell(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None) -> Tensor:
+    """h = (1 − z) · n + z · h': the gate z and that of n are constants."""
+    x, y = F.linear(input, w_ih, b_ih), F.linear(h, w_hh, b_hh)
+    (xr, xz, xn), (hr, hz, hn) = x.chunk(3, -1), y.chunk(3, -1)
+    r, z = (xr + hr).sigmoid(), (xz + hz).sigmoid()
+    return (1 - z) * (xn + r * hn).tanh() + z * h
+
+
+def rnn_cell(activation: str) -> Operation:
+    """h = f(W x + V h')."""
+
+    def run(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None) -> Tensor:
+        return getattr(F.linear(input, w_ih, b_ih) + F.linear(h, w_hh, b_hh), activation)()
+
+    return run
+
+
+def unrolled(cell: Operation, states: int) -> Operation:
+    """nn.LSTM, nn.GRU or nn.RNN on whole sequences, one step at a time.
+
+    Args:
+        cell: of one step. states: 2 for an LSTM's (h, c), else 1.
+    """
+
+    def run(input: Tensor, hx: Any, weights: Any, biases: Any, layers: Any, *rest: Any) -> Any:
+        if not isinstance(weights, (list, tuple)):
+            raise Refused("a recurrent network on a packed sequence: give it a padded one")
+        _, _, both_ways, batch_first = rest
+        x = input.transpose(0, 1) if batch_first else input
+        initial = hx if states == 2 else (hx,)
+        each, ways = 4 if biases else 2, 2 if both_ways else 1
+        if len(weights) != each * ways * layers:
+            raise Refused("a recurrent network with projections (proj_size): leave them out")
+        finals = []
+        for layer in range(layers):
+            outputs = []
+            for way in range(ways):
+                k = layer * ways + way
+                state: Any = tuple(h[k] for h in initial)
+                steps = x.unbind(0)
+                ys = []
+                for step in steps if way == 0 else steps[::-1]:
+                    new = cell(step, state if states == 2 else state[0], *weights[k * each : (k + 1) * each])
+                    state = new if states == 2 else (new,)
+                    ys.append(state[0])
+                outputs.append(torch.stack(ys if way == 0 else ys[::-1]))
+                finals.append(state)
+            x = torch.cat(outputs, -1) if ways == 2 else outputs[0]
+        y = x.transpose(0, 1) if batch_first else x
+        return (y, *(torch.stack(s) for s in zip(*finals)))
+
+    return run
+
+
+COMPOSITES: dict[str, Operation] = {
+    "glu": glu,
+    "addcmul": addcmul,
+    "addcdiv": addcdiv,
+    "lerp": lerp,
+    "var": variance,
+    "std": deviation,
+    "var_mean": with_mean(variance),
+    "std_mean": with_mean(deviation),
+    "lstm_cell": lstm_cell,
+    "gru_cell": gru_cell,
+    "rnn_tanh_cell": rnn_cell("tanh"),
+    "rnn_relu_cell": rnn_cell("relu"),
+    "lstm": unrolled(lstm_cell, 2),
+    "gru": unrolled(gru_cell, 1),
+    "rnn_tanh": unrolled(rnn_cell("tanh"), 1),
+    "rnn_relu": unrolled(rnn_cell("relu"), 1),
+}  #: name → what to run in its place
+
+
+def instance_axes(x: Tensor, *given: Any, use_input_stats: bool = True, **_: Any) -> tuple[int, ...]:
+    """The axes over which F.instance_norm takes a mean; none where it uses running statistics."""
+    own = given[4] if len(given) > 4 else use_input_stats
+    return tuple(range(2, x.ndim)) if own else ()
+
+
+def centred_input(name: str, args: tuple, kwargs: dict[str, Any], centre: Callable[..., Tensor]) -> tuple | None:
+    """The arguments of a norm with its input less the mean; None where the operation is no norm that takes a mean.
+
+    The norm leaves such an input as it would leave the original; what remains of it passes.
+    """
+    kwargs = dict(kwargs)
+    if name not in ("layer_norm", "group_norm", "instance_norm"):
+        return None
+    x, *rest = args if args else (kwargs.pop("input"),)
+    if name == "layer_norm":
+        shape = rest[0] if rest else kwargs["normalized_shape"]
+        axes: tuple[int, ...] = tuple(range(x.ndim - len(shape), x.ndim))
+    elif name == "instance_norm":
+        axes = instance_axes(x, *rest, **kwargs)
+        if not axes:
+            return None
+    else:
+        groups = rest[0] if rest else kwargs["num_groups"]
+        return (centre(x, (2,), (x.shape[0], groups, -1)), *rest), kwargs
+    return (centre(x, axes), *rest), kwargs
