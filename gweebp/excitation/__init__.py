@@ -4,13 +4,14 @@ Read in this order:
 
     propagation    `mwp`, the call: record, differentiate, weight, walk
     equations      Eq. (1)-(4): how each parent shares its probability among its children
-    gain           Eq. (5) and (6): the gain of a triplet, and the responses that work for it
+    gain           Eq. (5) and (6): the gain of a triplet, and the responses that work for it (responses)
     closed_form    Eq. (3)-(4) in half the products
     watch          one forward pass of the unmodified network, recorded, so that autograd can walk it back by any rule
-    operations     what each torch operation is to the equations: a mixing, one child per parent, a winner, a copy
-    nodes, graph, copies    what is recorded, what escaped the record, which tensors hold the same neurons
+    operations     what each torch operation is to the equations, by its name; rules, mixings, products, composites: how
+    tags, copies   what depends on the image, what is a gate; which tensors hold the same neurons
+    nodes, graph   what is recorded, and what escaped the record; lost_mass: where probability did not arrive
     guard          a network lent to one call, one thread at a time, and left as it was
-    layers         where the walk ends: a layer of the network
+    layers         where the walk ends: a layer of the network; positions, evenness: where its cells look
     triplet        checks of the probe, the mate and the non-mate
     released_code  where the authors' released code departs from the equations
 """
