@@ -15,11 +15,12 @@ from gweebp import networks
 from gweebp.commands.arguments import to_path
 from gweebp.commands.common import add_inputs, add_methods, add_numbers, add_run, device_of
 from gweebp.commands.plugins import plug_in
-from gweebp.commands.trials import load_trials
+from gweebp.commands.trials import inputs_of, load
 from gweebp.methods import Method
 from gweebp.networks import as_input, verification
 from gweebp.saliency import check_options, explain, find_method, in_place
 from gweebp.support import files
+from gweebp.support.claim import claim
 from gweebp.support.ranges import BATCH
 from gweebp.support.record import environment
 
@@ -35,14 +36,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write one tensor (n, h, w) for each game and method, under "<game>/<method>"."""
+    with claim(options.out, "maps", inputs=inputs_of(options) | {"plugin": options.plugin}):
+        _maps(options)
+
+
+def _maps(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     device = device_of(options)
     if options.plugin is not None:
         plug_in(options.plugin, options.weights)
-    net = networks.load(options.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     chosen_methods = variants(options)
+    given = load(options)
+    net = given.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     maps, warned, seconds = {}, {}, dict.fromkeys(options.methods, 0.0)
-    for game, trials in load_trials(options).items():
+    for game, trials in given.games.items():
         images = trials.mate, trials.nonmate
         # embedded once for all methods that read embeddings
         others = {"images": images, "embeddings": [verification.embed(net, x).to(device) for x in images]}
@@ -58,6 +65,8 @@ def run(options: argparse.Namespace) -> None:
             seconds[name] += time.perf_counter() - began
     record = environment(seed=options.seed, started=started, device=device)
     extra = {
+        "stage": "maps",
+        "rests_on": given.rests_on | ({} if options.plugin is None else {"plugin": files.sha256(options.plugin)}),
         "options": options.options,
         "seconds_by_method": seconds,
         "warnings": {key: texts for key, texts in warned.items() if texts},

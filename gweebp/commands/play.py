@@ -12,10 +12,12 @@ from torch import Tensor
 
 from gweebp import networks
 from gweebp.commands.common import add_inputs, add_numbers, add_run, device_of, progress
-from gweebp.commands.trials import load_qualified, load_trials
+from gweebp.commands.trials import Given, inputs_of, load
+from gweebp.faces.quadruplets import Quadruplets
 from gweebp.games import hiding, inpainting, masks
 from gweebp.networks import as_input
 from gweebp.support import files
+from gweebp.support.claim import claim
 from gweebp.support.ranges import BATCH, whole
 from gweebp.support.record import environment
 
@@ -36,13 +38,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the outcome of each trial at each step, under "<game>/<method>/<what>", and whose trial it was."""
+    with claim(options.out, "play", inputs=inputs_of(options)):
+        _play(options)
+
+
+def _play(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     device = device_of(options)
-    net = networks.load(options.weights).to(device)
+    given = load(options)
+    net = given.net.to(device)
     maps, _ = files.read_tensors(options.maps)
-    trials = load_trials(options)
-    results = {f"{game}/subject": trial.subject for game, trial in trials.items()}
-    probe, mate, nonmate = (as_input(net, getattr(trials["hiding"], x)) for x in ("probe", "mate", "nonmate"))
+    results = {f"{game}/subject": trial.subject for game, trial in given.games.items()}
+    probe, mate, nonmate = (as_input(net, getattr(given.hiding, x)) for x in ("probe", "mate", "nonmate"))
     play: dict[str, Any] = {
         "steps": options.steps,
         "seed": options.seed,
@@ -52,22 +59,23 @@ def run(options: argparse.Namespace) -> None:
     for method in _methods(maps, "hiding"):
         matched = hiding.play(_fast(net), probe, mate, nonmate, maps[f"hiding/{method}"].to(device), **play)
         results[f"hiding/{method}/matched"] = matched
-    if "inpainting" in trials:
-        results |= _inpainting(net, maps, options, play)
+    if given.qualified is not None:
+        results |= _inpainting(given, given.qualified, maps, options, play)
     record = environment(seed=options.seed, started=started, device=device)
+    made = {"stage": "play", "rests_on": given.rests_on}
     settings = {"steps": options.steps, "thresholds": options.thresholds, "rule": options.rule}
-    files.write_tensors(options.out, results, {"record": record | settings})
+    files.write_tensors(options.out, results, {"record": record | made | settings})
 
 
 def _inpainting(
-    net: networks.EmbeddingNetwork, maps: dict[str, Tensor], options: argparse.Namespace, play: dict[str, Any]
+    given: Given, four: Quadruplets, maps: dict[str, Tensor], options: argparse.Namespace, play: dict[str, Any]
 ) -> dict[str, Tensor]:
-    four = load_qualified(options)
+    net = given.net
     op, om, ip, in_ = (as_input(net, images) for images in (four.op, four.om, four.ip, four.in_))
     region = four.region.to(op.device)
     rule: dict[str, Any] = {"rule": options.rule, "thresholds": options.thresholds}
     if options.rule == "tau":
-        rule["threshold"] = files.read_json(options.trials)["threshold"]
+        rule["threshold"] = given.threshold
     results = {"inpainting/part": four.part}
     for method in _methods(maps, "inpainting"):
         saliency = maps[f"inpainting/{method}"].to(op.device)

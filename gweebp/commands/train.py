@@ -7,10 +7,12 @@ import argparse
 from gweebp import networks
 from gweebp.commands.arguments import to_path
 from gweebp.commands.common import add_inputs, add_numbers, add_recipe, add_run, device_of, progress, recipe_of
-from gweebp.experiment.training.fit import fit
+from gweebp.experiment.training.fit import RECORD, WEIGHTS, fit
 from gweebp.experiment.training.recipe import Recipe
 from gweebp.faces.faceset import FaceSet
+from gweebp.support.claim import claim
 from gweebp.support.ranges import SIDE, WIDTH, whole
+from gweebp.support.rests_on import belong_together
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train, and write weights.safetensors and record.json into the folder `out`."""
+    inputs = {"faces": options.faces, "init": options.init}
+    with claim(options.out, "train", inputs=inputs, names=(WEIGHTS, RECORD)):
+        _train(options, belong_together({name: path for name, path in inputs.items() if path is not None}))
+
+
+def _train(options: argparse.Namespace, rests_on: dict[str, str]) -> None:
     device = device_of(options)
-    faces = FaceSet.load(options.faces.parent)
+    faces = FaceSet.load(options.faces)
     shape = {"width": options.width, "size": options.size, "embedding": options.embedding}
     net = networks.build(options.network, seed=options.seed, **shape)
     recipe = recipe_of(options, Recipe)
-    fit(net, faces, out=options.out, init=options.init, device=device, progress=progress(), **recipe)
+    made = {"stage": "train", "rests_on": rests_on}
+    fit(net, faces, out=options.out, init=options.init, device=device, progress=progress(), record=made, **recipe)

@@ -11,13 +11,16 @@ from torch import Tensor
 
 from gweebp import networks
 from gweebp.commands.common import add_inputs, add_optional, add_run, device_of, progress
+from gweebp.commands.trials import inputs_of
 from gweebp.experiment.triplets import hiding_triplets
 from gweebp.faces.faceset import FaceSet
 from gweebp.faces.quadruplets import Quadruplets, qualified
 from gweebp.networks import verification
 from gweebp.support import files
+from gweebp.support.claim import claim
 from gweebp.support.ranges import DISTANCE, SHARE
 from gweebp.support.record import environment
+from gweebp.support.rests_on import MUST_NAME, belong_together
 
 RANKS = (1, 5, 10, 50)
 
@@ -28,14 +31,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tau = parser.add_mutually_exclusive_group(required=True)
     add_optional(tau, fpr=(SHARE, "false-positive rate that sets the threshold"))
     add_optional(tau, threshold=(DISTANCE, "L2 distance of unit embeddings, such as a published one"))
+    parser.add_argument(
+        "--trained-elsewhere",
+        action="store_true",
+        help="the weights learned on another set of faces, with none of the test people in it",
+    )
     add_run(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Embed the test sketches and the gallery, and write what follows from their distances."""
+    with claim(options.out, "verify", inputs=inputs_of(options)):
+        _verify(options)
+
+
+def _verify(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     device = device_of(options)
-    faces = FaceSet.load(options.faces.parent)
+    must_name = MUST_NAME | ({} if options.trained_elsewhere else {"weights": ("faces",)})
+    meant = {"weights": "; where they are meant to be tested on other faces, add --trained-elsewhere"}
+    rests_on = belong_together(inputs_of(options), must_name, may_differ=meant)
+    faces, quadruplets = FaceSet.load(options.faces), Quadruplets.load(options.quadruplets)
     net = networks.load(options.weights).to(device)
     probe = verification.embed(net, faces.sketches[faces.test], progress=progress())
     gallery = verification.embed(net, faces.gallery(), progress=progress())
@@ -60,9 +76,10 @@ def run(options: argparse.Namespace) -> None:
         "tpr_at_threshold": (genuine <= threshold).double().mean().item(),
         # rows: probe among the test subjects, mate and nonmate in the gallery
         "hiding": {"probe": probes.tolist(), "mate": mates.tolist(), "nonmate": nonmates.tolist()},
-        "inpainting": _inpainting(net, Quadruplets.load(options.quadruplets), threshold),
+        "inpainting": _inpainting(net, quadruplets, threshold),
     }
-    files.write_json(options.out, result | {"record": environment(seed=options.seed, started=started, device=device)})
+    record = environment(seed=options.seed, started=started, device=device)
+    files.write_json(options.out, result | {"record": record | {"stage": "verify", "rests_on": rests_on}})
 
 
 def _roc(genuine: Tensor, impostor: Tensor) -> dict[str, list[float]]:

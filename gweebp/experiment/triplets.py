@@ -54,7 +54,9 @@ def hiding_triplets(probe: Tensor, gallery: Tensor, mate_index: Tensor) -> tuple
     return probe_index, mate_index[probe_index], nearest.indices[probe_index]
 
 
-def hiding_images(faces: FaceSet, chosen: Mapping[str, Sequence[int]]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def hiding_images(
+    faces: FaceSet, chosen: Mapping[str, Sequence[int] | Tensor]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The images of chosen triplets, as `hiding_triplets` chose them from the test sketches and the gallery.
 
     Args:

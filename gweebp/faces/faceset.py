@@ -109,22 +109,27 @@ class FaceSet:
 
     def save(self, folder: str | Path) -> None:
         """Write faces.safetensors, then record.json, into `folder`, each atomically."""
-        folder = Path(folder)
+        folder, stage = Path(folder), self.record.get("stage")
         tensors = {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), Tensor)}
-        files.write_tensors(folder / FACES, tensors, {"name": self.name, "ids": list(self.ids)})
+        files.write_tensors(folder / FACES, tensors, {
+            "name": self.name, "ids": list(self.ids), "record": {"stage": stage},
+        })  # fmt: skip
         files.write_json(folder / RECORD, self.record)
 
     @classmethod
-    def load(cls, folder: str | Path) -> FaceSet:
-        """Read what `save` wrote. Raises FileNotFoundError, or ValueError for files that are corrupt."""
-        folder = Path(folder)
-        tensors, metadata = files.read_tensors(folder / FACES)
+    def load(cls, path: str | Path) -> FaceSet:
+        """Read what `save` wrote, by the folder or its faces.safetensors; the record lies beside that.
+
+        Raises FileNotFoundError, or ValueError for files that are corrupt.
+        """
+        path = Path(path)
+        path = path / FACES if path.is_dir() else path
+        tensors, metadata = files.read_tensors(path)
         expected = {f.name for f in fields(cls)} - {"name", "ids", "record"}
         if set(tensors) != expected or not {"name", "ids"} <= set(metadata):
-            raise ValueError(f"{folder / FACES} is no set of faces; it holds {sorted(tensors)}")
-        return cls(
-            name=metadata["name"], ids=tuple(metadata["ids"]), record=files.read_json(folder / RECORD), **tensors
-        )
+            raise ValueError(f"{path} is not a set of faces; it holds {sorted(tensors)}")
+        record = files.read_json(path.with_name(RECORD))
+        return cls(name=metadata["name"], ids=tuple(metadata["ids"]), record=record, **tensors)
 
     def _indices(self, code: int) -> Tensor:
         index = (self.split == code).nonzero().flatten()

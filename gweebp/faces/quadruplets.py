@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gweebp.support import files
+from gweebp.support.rests_on import digest
 
 __all__ = ["PARTS", "Quadruplets", "qualified"]
 
@@ -89,9 +90,20 @@ class Quadruplets:
         """Number of quadruplets of each part."""
         return {name: int((self.part == code).sum()) for code, name in enumerate(PARTS)}
 
-    def save(self, path: str | Path, metadata: Mapping[str, Any] | None = None) -> None:
-        """Write one safetensors file, atomically; `metadata` rides along."""
-        files.write_tensors(path, self._tensors(), metadata)
+    def save(
+        self, path: str | Path, metadata: Mapping[str, Any] | None = None, *, faces: str | Path | None = None
+    ) -> None:
+        """Write one safetensors file, atomically.
+
+        Args:
+            metadata: rides along.
+            faces: the file of the face set whose subjects these are. Its digest goes into the record, and the stages of
+                the command line take these quadruplets with this set only.
+        """
+        given = dict(metadata or {})
+        if faces is not None:
+            given["record"] = {**given.get("record", {}), "rests_on": {"faces": digest(faces)}}
+        files.write_tensors(path, self._tensors(), given)
 
     @classmethod
     def load(cls, path: str | Path) -> Quadruplets:

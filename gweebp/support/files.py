@@ -104,7 +104,10 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
     # clone: safetensors refuses tensors that share memory, such as two views of one batch
     whole = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
     with atomic(path) as temporary:
-        save_file(whole, temporary, metadata=text)
+        try:
+            save_file(whole, temporary, metadata=text)
+        except SafetensorError as error:
+            raise OSError(f"{path} can't be written ({error})") from error
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

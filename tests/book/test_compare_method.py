@@ -48,7 +48,9 @@ def build(faces, tmp_path_factory):
     region = torch.zeros(len(op), 32, 32, dtype=torch.bool)
     region[:, :16] = True
     four = op, om, op.roll(1, 0), om.roll(1, 0)
-    Quadruplets(*four, region, faces.test, torch.arange(len(op))).save(data / "quadruplets.safetensors")
+    Quadruplets(*four, region, faces.test, torch.arange(len(op))).save(
+        data / "quadruplets.safetensors", faces=data / "faces.safetensors"
+    )
     gweebp.networks.save(
         gweebp.networks.build("lcnn9", seed=0, width=0.125, size=32, embedding=16), net / "weights.safetensors"
     )

@@ -29,7 +29,7 @@ def folder(faces, tmp_path_factory):
     region = torch.zeros(len(op), 32, 32, dtype=torch.bool)
     region[:, :16] = True
     Quadruplets(op, om, op.roll(1, 0), om.roll(1, 0), region, faces.test, torch.arange(len(op))).save(
-        folder / "quadruplets.safetensors"
+        folder / "quadruplets.safetensors", faces=folder / "faces.safetensors"
     )
     return folder
 
@@ -121,7 +121,7 @@ def test_a_stage_run_again_gives_the_same_bytes_but_for_its_record(played, tmp_p
 def test_a_set_without_quadruplets_plays_the_hiding_game_only(played, tmp_path):
     images, index = torch.zeros(0, 3, 32, 32, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64)
     none = Quadruplets(images, images, images, images, torch.zeros(0, 32, 32, dtype=torch.bool), index, index)
-    none.save(tmp_path / "none.safetensors")
+    none.save(tmp_path / "none.safetensors", faces=played / "faces.safetensors")
     data = f"--faces {played}/faces.safetensors --quadruplets {tmp_path}/none.safetensors"
     data += f" --weights {played}/net/weights.safetensors"
     assert run(f"verify {data} --out {tmp_path}/trials.json --fpr 0.2 {RUN}") == 0
@@ -201,7 +201,7 @@ def test_prepare_writes_a_set_that_loads(tmp_path):
 def test_sanity_asks_network_people_and_labels(played, tmp_path):
     data = f"--faces {played}/faces.safetensors --quadruplets {played}/quadruplets.safetensors"
     data += f" --weights {played}/net/weights.safetensors --trials {played}/trials.json"
-    shape = "--network lcnn9 --width 0.125 --size 32 --embedding 4"
+    shape = "--network lcnn9 --width 0.125 --size 32 --embedding 16"
     recipe = "--steps 2 --identities 4 --shuffled"
     assert run(f"train --faces {played}/faces.safetensors --out {tmp_path}/net {shape} {recipe} {RUN}") == 0
     line = f"sanity {data} --samples 4 --methods center ebp {RUN}"

@@ -260,7 +260,7 @@ def test_the_authors_data_and_a_published_checkpoint_run_unchanged(made, tmp_pat
             "quadruplets --folder {1} --out {0}/x --dataset d --fill nobody",
             "--fill nobody is neither a file nor one of",
         ),
-        ("export --faces {0}/f --quadruplets {0}/q --root {0}", "export: no file .*faces.safetensors"),
+        ("export --faces {0}/f --quadruplets {0}/q --root {0}", r"export: no file .*/f\n"),
         ("layout --root {0} --dataset d --network n --out {0}/x", "layout: no folder .*unpack the data"),
     ],
 )

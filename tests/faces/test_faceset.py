@@ -66,7 +66,7 @@ def test_files_of_something_else(tmp_path):
     with pytest.raises(FileNotFoundError):
         FaceSet.load(tmp_path)
     files.write_tensors(tmp_path / "faces.safetensors", {"maps": torch.ones(2)})
-    with pytest.raises(ValueError, match=r"is no set of faces; it holds \['maps'\]"):
+    with pytest.raises(ValueError, match=r"is not a set of faces; it holds \['maps'\]"):
         FaceSet.load(tmp_path)
 
 

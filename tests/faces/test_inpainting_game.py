@@ -67,6 +67,22 @@ def test_round_trip_is_exact(tmp_path, keep):
     assert same(inpainting_game.read(tmp_path / "again", "UoM", "lcnn9").quadruplets, found.quadruplets)
 
 
+@pytest.mark.promise("files: no original is ever lost")
+@pytest.mark.parametrize("field", ["op", "om", "ip", "in_", "region", "mate_region"])
+def test_what_is_there_is_never_replaced(root, field):
+    """The authors' own files may lie there: the same quadruplets are written again, others are refused."""
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    inpainting_game.write(root, "UoM", "lcnn9", made(), IDS)
+    inpainting_game.write(root, "UoM", "vgg16", made().select(torch.arange(6)), IDS)
+    other = getattr(made(), field).flip(-1) if field.endswith("region") else 255 - getattr(made(), field)
+    with pytest.raises(ValueError, match="is there and is another image"):
+        inpainting_game.write(root, "UoM", "other", replace(made(), **{field: other}), IDS)
+    with pytest.raises(ValueError, match="is there and lists other quadruplets"):
+        inpainting_game.write(root, "UoM", "vgg16", made(), IDS)
+    after = {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and "vgg16" not in path.name}
+    assert after == before
+
+
 def test_without_mate_regions(tmp_path):
     four = replace(made(), mate_region=None)
     inpainting_game.write(tmp_path, "UoM", "lcnn9", four, IDS)
@@ -159,6 +175,7 @@ def test_folders_and_tables_that_are_wrong(root):
     table(root).write_text(",".join(inpainting_game.COLUMNS) + "\n")
     with pytest.raises(ValueError, match="none of 0 quadruplets"):
         inpainting_game.read(root, "UoM", "lcnn9")
+    table(root).unlink()
     inpainting_game.write(root, "UoM", "lcnn9", made(), IDS)
     shutil.rmtree(root / "data/inpainting-game/UoM/aligned")
     with pytest.raises(ValueError, match=r"none of 18 quadruplets .*first: subject m2-034, mask 0: no file data/"):

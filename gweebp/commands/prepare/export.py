@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 
-import torch
-
 from gweebp.commands.arguments import to_name, to_path
 from gweebp.commands.common import add_inputs
+from gweebp.commands.trials import chosen_in, inputs_of, rows_in
 from gweebp.faces import inpainting_game
 from gweebp.faces.faceset import FaceSet
 from gweebp.faces.quadruplets import Quadruplets
-from gweebp.support import files
+from gweebp.support.rests_on import belong_together
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write images, masks and then the table."""
-    faces, four = FaceSet.load(options.faces.parent), Quadruplets.load(options.quadruplets)
+    belong_together(inputs_of(options))
+    faces, four = FaceSet.load(options.faces), Quadruplets.load(options.quadruplets)
     network = options.network or "candidates"
     if options.trials:
-        trials = files.read_json(options.trials)
-        four = four.select(torch.tensor(trials["inpainting"]["qualified"], dtype=torch.int64))
+        trials = chosen_in(options.trials)
+        four = four.select(rows_in(trials, "inpainting", "qualified", len(four), options.trials))
         network = options.network or trials["network"]
     if len(four) == 0:
         raise ValueError(f"{options.trials or options.quadruplets} holds no quadruplets: there is nothing to write")

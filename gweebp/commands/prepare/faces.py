@@ -11,7 +11,7 @@ import torch
 
 from gweebp.commands.arguments import to_label, to_path
 from gweebp.commands.common import add_numbers, add_optional, add_run, device_of, progress
-from gweebp.commands.prepare.tools import FILL, PARSER, ROUTE, digest, inventors, parser_of, to_fill
+from gweebp.commands.prepare.tools import FILL, PARSER, ROUTE, SET, digest, inventors, parser_of, to_fill, write_set
 from gweebp.faces import synthetic
 from gweebp.faces.faceset import FaceSet
 from gweebp.faces.preparation import landmarks, pairs
@@ -22,9 +22,11 @@ from gweebp.faces.readers.layouts import LAYOUTS, listing
 from gweebp.faces.readers.listing import Listing
 from gweebp.faces.synthetic.faces import OTHERS
 from gweebp.support import files
+from gweebp.support.claim import claim
 from gweebp.support.ranges import SHARE, SIDE, Range, whole
 from gweebp.support.record import environment
 
+STAGE = "prepare faces"
 SYNTHETIC = ("composite", "drawn")
 KINDS = (*SYNTHETIC, *LAYOUTS)
 COUNTS: dict[str, tuple[Range, int, str]] = {
@@ -61,18 +63,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write quadruplets.safetensors, faces.safetensors and record.json into the folder `out`."""
+    """Write faces.safetensors, record.json and quadruplets.safetensors into the folder `out`."""
+    inputs = {name: vars(options)[name] for name in ("folder", "distractors_from", "translate", "parser")}
+    with claim(options.out, STAGE, inputs=inputs, names=SET):
+        _faces(options)
+
+
+def _faces(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     device = device_of(options)
     faces, quadruplets = _drawn(options) if options.kind in SYNTHETIC else _read(options, device)
-    quadruplets.save(options.out / "quadruplets.safetensors")
     record = faces.record | {"environment": environment(seed=options.seed, started=started)}
-    replace(faces, name=options.dataset, record=record).save(options.out)
+    write_set(options.out, STAGE, replace(faces, name=options.dataset, record=record), quadruplets)
 
 
 def _read(options: argparse.Namespace, device: torch.device) -> tuple[FaceSet, Quadruplets]:
     if options.folder is None:
         raise ValueError(f"--kind {options.kind} reads a folder of photo-sketch pairs: name it with --folder")
+    for name in COUNTS:
+        if getattr(options, name):
+            raise ValueError(f"--{name} counts drawn faces, and --kind {options.kind} reads its people: leave it out")
     found = listing(options.kind, options.folder, options.distractors_from)
     faces = reading.read(found, options.size, options.seed)
     if (options.folder / MANIFEST).is_file():  # who was lost on the way here

@@ -11,9 +11,13 @@ from dataclasses import replace
 
 from gweebp.commands.arguments import to_name, to_path
 from gweebp.commands.common import add_optional, add_run, device_of
+from gweebp.commands.prepare.tools import SET, write_set
 from gweebp.faces import inpainting_game
+from gweebp.support.claim import claim
 from gweebp.support.ranges import SIDE
 from gweebp.support.record import environment
+
+STAGE = "prepare layout"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,11 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write quadruplets.safetensors, faces.safetensors and record.json into the folder `out`."""
+    """Write faces.safetensors, record.json and quadruplets.safetensors into the folder `out`."""
+    with claim(options.out, STAGE, inputs={"root": options.root}, names=SET):
+        _layout(options)
+
+
+def _layout(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     device_of(options)
     found = inpainting_game.read(options.root, options.dataset, options.network, size=options.size)
-    found.quadruplets.save(options.out / "quadruplets.safetensors")
     faces = inpainting_game.faceset(found, options.dataset)
     source = {"network": options.network, "environment": environment(seed=options.seed, started=started)}
-    replace(faces, record=faces.record | source).save(options.out)
+    write_set(options.out, STAGE, replace(faces, record=faces.record | source), found.quadruplets)

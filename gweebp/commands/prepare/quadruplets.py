@@ -26,9 +26,11 @@ from gweebp.faces.preparation.quadruplets import exchange
 from gweebp.faces.quadruplets import Quadruplets
 from gweebp.faces.readers import cuhk
 from gweebp.support import files
+from gweebp.support.claim import claim
 from gweebp.support.ranges import SIDE
 from gweebp.support.record import environment
 
+STAGE = "prepare quadruplets"
 KINDS = {"photo": "photos", "sketch": "sketches"}  # kind -> folder
 
 
@@ -50,16 +52,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write quadruplets.safetensors, faces.safetensors and record.json into the folder `out`."""
+    """Write faces.safetensors, record.json and quadruplets.safetensors into the folder `out`."""
+    inputs = {name: vars(options)[name] for name in ("folder", "labels", "translate")}
+    with claim(options.out, STAGE, inputs=inputs, names=tools.SET):
+        _quadruplets(options)
+
+
+def _quadruplets(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     device = device_of(options)
     options.size = options.size or _side(options.folder)
     faces = cuhk.load(options.folder, options.size, options.seed, crop=None, split=options.split)
     quadruplets, section = _exchanged(options, faces, device)
-    quadruplets.save(options.out / "quadruplets.safetensors")
     made = {key: section[key] for key in ("parameters", "counts", "skipped")}
     record = faces.record | {"quadruplets": made, "environment": environment(seed=options.seed, started=started)}
-    replace(faces, name=options.dataset, record=record).save(options.out)
+    tools.write_set(options.out, STAGE, replace(faces, name=options.dataset, record=record), quadruplets)
 
 
 def _exchanged(options: argparse.Namespace, faces: FaceSet, device: torch.device) -> tuple[Quadruplets, dict[str, Any]]:

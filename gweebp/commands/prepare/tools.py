@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from torch import Tensor
 
 from gweebp.commands.arguments import Distinct, to_path
 from gweebp.commands.common import add_numbers
+from gweebp.faces.faceset import FACES, RECORD, FaceSet
 from gweebp.faces.preparation import cyclegan, inpaint, inpainter
 from gweebp.faces.preparation.inpaint import Completion
 from gweebp.faces.preparation.parser import Parser
 from gweebp.faces.preparation.quadruplets import MARGIN, Fill, Translate, filler
-from gweebp.faces.quadruplets import PARTS
+from gweebp.faces.quadruplets import PARTS, Quadruplets
 from gweebp.support import files
 from gweebp.support.ranges import SHARE
 
@@ -41,6 +43,15 @@ def to_fill(text: str) -> str:
     'telea'
     """
     return text if text in inpaint.PLAIN else str(to_path(text))
+
+
+SET = (FACES, RECORD, "quadruplets.safetensors")  # the files of a face set with its candidates
+
+
+def write_set(out: Path, stage: str, faces: FaceSet, quadruplets: Quadruplets) -> None:
+    """Write a face set and its candidate quadruplets, which name the set that they belong to."""
+    replace(faces, record=faces.record | {"stage": stage}).save(out)
+    quadruplets.save(out / SET[-1], {"record": {"stage": stage}}, faces=out / FACES)
 
 
 def inventor(text: str, device: torch.device) -> tuple[str | Completion, str]:

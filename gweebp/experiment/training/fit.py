@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -43,6 +43,7 @@ def fit(
     init: str | Path | None = None,
     device: str | torch.device = "cpu",
     progress: bool = True,
+    record: Mapping[str, Any] | None = None,
     **recipe: Any,
 ) -> dict[str, Any]:
     """Train `net`, in place, and keep the weights with the best validation rank-1 (of equals, the least loss).
@@ -57,6 +58,7 @@ def fit(
             Where its embedding is of another kind (VGG-Face's), the features are taken and the embedding is learned.
         device: where to compute; the network stays there.
         progress: show a bar, where there is a terminal.
+        record: more for the record and for that in the weights, such as what they rest on.
         recipe: fields of `Recipe`.
 
     Returns:
@@ -82,7 +84,7 @@ def fit(
     net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with _deterministic(plan.seed):
         losses, curve, best = _optimise(net, faces, plan, progress)
-    record = {
+    made = {
         "network": net.config,
         "faces": faces.name,
         "sizes": faces.sizes,
@@ -93,10 +95,12 @@ def fit(
         "best": best,
         "rank1": best["rank1"],
         "environment": environment(seed=plan.seed, started=started, device=device),
+        **(record or {}),
     }
-    networks.save(net, Path(out) / WEIGHTS, {"faces": faces.name, "recipe": asdict(plan), "best": best})
-    files.write_json(Path(out) / RECORD, record)
-    return record
+    in_weights = {"faces": faces.name, "recipe": asdict(plan), "best": best, **(record or {})}
+    networks.save(net, Path(out) / WEIGHTS, in_weights)
+    files.write_json(Path(out) / RECORD, made)
+    return made
 
 
 def _optimise(
