@@ -18,7 +18,7 @@ from typing import Any
 
 from gweebp.support.ranges import Range
 
-__all__ = ["Distinct", "Number", "to_json", "to_label", "to_method", "to_name", "to_options", "to_path"]
+__all__ = ["Distinct", "Number", "to_json", "to_label", "to_method", "to_name", "to_note", "to_options", "to_path"]
 
 _NAME = re.compile(r"\w[\w.+-]*")
 
@@ -50,6 +50,11 @@ def to_label(text: str) -> str:
     if not text.strip() or not text.isprintable() or len(text) > 100:
         raise argparse.ArgumentTypeError(f"expected a name of 1 to 100 printable characters; got {text[:120]!r}")
     return text
+
+
+def to_note(text: str) -> str:
+    """The type of a text for the record: printable, at most 100 characters, or none."""
+    return to_label(text) if text else text
 
 
 def to_method(text: str) -> str:

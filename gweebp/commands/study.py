@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from gweebp import networks
-from gweebp.commands.common import add_run, device_of, progress
+from gweebp.commands.arguments import to_note, to_path
+from gweebp.commands.common import add_methods, add_numbers, add_run, device_of, progress
 from gweebp.commands.maps import variant
 from gweebp.experiment.study import budget, outcomes, playing
 from gweebp.experiment.study import people as test_people
 from gweebp.experiment.study import trials as choosing
 from gweebp.faces.faceset import FaceSet
+from gweebp.faces.synthetic.faces import OTHERS
 from gweebp.faces.synthetic.world import KINDS, World
 from gweebp.networks import as_input, verification
 from gweebp.support import files
+from gweebp.support.ranges import BATCH, COUNT, SHARE, whole
 from gweebp.support.record import environment
+from gweebp.support.rests_on import belong_together
 
-FILE: dict[str, Any] = {"type": Path, "required": True, "metavar": "FILE"}
+FILE: dict[str, Any] = {"type": to_path, "required": True, "metavar": "FILE"}
+SIZE, ERROR = (whole(16, 8192), None, "side of the images in pixels"), (SHARE, None, "of the eyewitness")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,35 +33,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pieces = parser.add_subparsers(dest="piece", required=True, metavar="PIECE")
     people = pieces.add_parser("people", help="draw the test people of a dataset and their gallery")
     people.add_argument("--kind", choices=sorted(KINDS), required=True)
-    people.add_argument("--error", type=float, required=True, help="of the eyewitness, 0..1")
-    people.add_argument("--size", type=int, required=True, help="of the images in pixels")
-    people.add_argument("--count", type=int, required=True, help="test people")
-    people.add_argument("--distractors", type=int, required=True, help="other people in the gallery")
-    people.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    add_numbers(
+        people,
+        error=ERROR,
+        size=SIZE,
+        count=(whole(2, OTHERS), None, "test people"),
+        distractors=(whole(0, OTHERS), None, "other people in the gallery"),
+    )
+    people.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
     trials = pieces.add_parser("trials", help="choose what one training plays")
     trials.add_argument("--people", **FILE, help="faces.safetensors of `study people`")
     trials.add_argument("--weights", **FILE)
-    for name in ("training", "trainings", "triplets", "quadruplets"):
-        trials.add_argument(f"--{name}", type=int, required=True)
-    trials.add_argument("--fpr", type=float, required=True, help="false-positive rate that sets the threshold")
+    add_numbers(
+        trials,
+        training=(COUNT, None, "number of this training"),
+        trainings=(whole(1), None, "how many there are"),
+        triplets=(whole(1), None, "of the hiding game, at most"),
+        quadruplets=(whole(1), None, "of the inpainting game, at most"),
+        fpr=(SHARE, None, "false-positive rate that sets the threshold"),
+    )
     trials.add_argument("--out", **FILE)
     play = pieces.add_parser("play", help="explain and play a group of methods; what is kept goes to --out")
     play.add_argument("--trials", **FILE)
     play.add_argument("--weights", **FILE)
-    play.add_argument("--methods", nargs="+", required=True)
-    play.add_argument("--options", type=json.loads, default={}, metavar="JSON", help="as of `gweebp maps`")
-    for name in ("triplets", "quadruplets", "crossed", "steps"):
-        play.add_argument(f"--{name}", type=int, required=True)
-    play.add_argument("--batch", type=int, default=16)
-    play.add_argument("--budget", type=Path, metavar="FILE", help="of `study budget`: options of black-box methods")
-    play.add_argument("--rules", default="", help="the commit that holds the rules, for the record")
+    add_methods(play)
+    add_numbers(
+        play,
+        triplets=(COUNT, None, "of the hiding game, at most"),
+        quadruplets=(COUNT, None, "of the inpainting game, at most"),
+        crossed=(COUNT, None, "quadruplets on which the hiding game is played too"),
+        steps=(whole(2, 10_001), None, "points of a curve"),
+        batch=(BATCH, 16, "triplets at a time"),
+    )
+    play.add_argument("--budget", type=to_path, metavar="FILE", help="of `study budget`: options of black-box methods")
+    play.add_argument("--rules", type=to_note, default="", help="the commit that holds the rules, for the record")
     play.add_argument("--out", **FILE)
     climb = pieces.add_parser("budget", help="the fewest masks that a black-box method needs")
     climb.add_argument("--weights", **FILE)
     climb.add_argument("--kind", choices=sorted(KINDS), required=True)
-    climb.add_argument("--error", type=float, required=True)
-    climb.add_argument("--size", type=int, required=True)
-    climb.add_argument("--trials", type=int, default=10, help="other people looked at (default: 10)")
+    add_numbers(climb, error=ERROR, size=SIZE, trials=(whole(1, 10_000), 10, "other people looked at"))
     climb.add_argument("--out", **FILE)
     for piece in (people, trials, play, climb):
         add_run(piece)
@@ -82,10 +95,14 @@ def _trials(options: argparse.Namespace, started: float, device: torch.device) -
     net = networks.load(options.weights).to(device)
     names = ("training", "trainings", "fpr", "triplets", "quadruplets", "seed")
     asked = {name: getattr(options, name) for name in names}
-    choosing.choose(net, FaceSet.load(options.people.parent), progress=progress(), **asked).save(options.out)
+    made = belong_together({"faces": options.people, "weights": options.weights})
+    chosen = choosing.choose(net, FaceSet.load(options.people), progress=progress(), **asked)
+    chosen.save(options.out, {"stage": "study trials", "rests_on": made})
 
 
 def _play(options: argparse.Namespace, started: float, device: torch.device) -> None:
+    given = {"weights": options.weights, "trials": options.trials}
+    belong_together(given, {"trials": ("weights",)}, may_differ={"trials": ""})
     net = networks.load(options.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     trials = choosing.Trials.load(options.trials)
     budgets = files.read_json(options.budget)["found"] if options.budget else {}

@@ -6,6 +6,7 @@ with claim(out, "verify", inputs={"faces": faces, "weights": weights}):
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -54,7 +55,7 @@ def claim(
         for name, given in inputs.items():
             if given is not None and _same(path, given):
                 raise ValueError(f"--out {path} is also the --{name}: name another {'folder' if names else 'file'}")
-        if path.exists() and _stage_of(path) != stage:
+        if path.exists() and not _wrote(path, stage):
             raise ValueError(
                 f"{path} is there and was not written by `gweebp {stage}`: name another place, or remove it"
             )
@@ -81,7 +82,9 @@ def sole(out: str | Path, *, folder: bool) -> Iterator[None]:
     []
     """
     out = Path(out)
-    home, path = (out, out / ".lock") if folder else (out.parent, out.parent / f".{out.name}.lock")
+    home = out if folder else out.parent
+    # by a digest: a name may be as long as a file system allows, and the lock's would be longer
+    path = home / f".gweebp-run{'' if folder else '-' + hashlib.sha256(os.fsencode(out.name)).hexdigest()[:12]}.lock"
     with ExitStack() as cleaning:
         for part in reversed([part for part in (home, *home.parents) if not part.exists()]):
             cleaning.callback(_remove_empty, part)
@@ -145,9 +148,12 @@ def _same(path: Path, given: Path) -> bool:
     return path.resolve() == given.resolve() or (path.exists() and given.exists() and path.samefile(given))
 
 
-def _stage_of(path: Path) -> object:
-    """The stage that wrote a file, by its own record; None of a file that is not ours."""
+def _wrote(path: Path, stage: str) -> bool:
+    """Whether a stage wrote this file, by its own record: its stage, or in older records its command."""
     try:
-        return recorded(path).get("stage")
+        record = recorded(path)
     except ValueError:
-        return None
+        return False
+    environment = record.get("environment")
+    command = record.get("command") or (environment.get("command") if isinstance(environment, dict) else None)
+    return record["stage"] == stage if "stage" in record else f" {stage} " in str(command)

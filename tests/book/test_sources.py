@@ -38,9 +38,7 @@ def test_all_files_exist_and_are_relative():
             assert (ROOT / file).is_file()
 
 
-@pytest.mark.parametrize(
-    "source", ["from ..files import atomic", "from gweebp import files", "import gweebp.support.files"]
-)
+@pytest.mark.parametrize("source", ["from ..files import atomic", "from gweebp import files", "import gweebp.files"])
 def test_every_spelling_of_an_import_is_followed(source, tmp_path, monkeypatch):
     package = tmp_path / "gweebp"
     (package / "part").mkdir(parents=True)
@@ -48,7 +46,7 @@ def test_every_spelling_of_an_import_is_followed(source, tmp_path, monkeypatch):
         (package / file).write_text("")
     (package / "part/stage.py").write_text(source)
     monkeypatch.setattr("sources.ROOT", tmp_path)
-    assert "gweebp/support/files.py" in closure("gweebp/part/stage.py")
+    assert "gweebp/files.py" in closure("gweebp/part/stage.py")
 
 
 def test_data_that_a_chapter_names_count_and_are_not_read_as_code(tmp_path, monkeypatch):

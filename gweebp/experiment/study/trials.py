@@ -8,6 +8,7 @@ asked for. τ is set on all people's distances.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,11 @@ class Trials:
     four: Quadruplets
     found: dict[str, Any]
 
-    def save(self, path: str | Path) -> None:
-        """Write one safetensors file, atomically."""
+    def save(self, path: str | Path, record: Mapping[str, Any] | None = None) -> None:
+        """Write one safetensors file, atomically; `record` says how they were made."""
         own = {name: getattr(self, name) for name in ("probe", "mate", "nonmate", "person", "other")}
         four = {f"four/{name}": tensor for name, tensor in self.four._tensors().items()}
-        files.write_tensors(path, own | four, {"found": self.found})
+        files.write_tensors(path, own | four, {"found": self.found, "record": dict(record or {})})
 
     @classmethod
     def load(cls, path: str | Path) -> Trials:
