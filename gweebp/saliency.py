@@ -36,6 +36,7 @@ def explain(
     *,
     method: str = "gweebp",
     layer: str | nn.Module | None = None,
+    axes: str | None = None,
     **options: object,
 ) -> Tensor:
     """Which regions of the probe made the network choose the mate over the non-mate.
@@ -49,7 +50,10 @@ def explain(
         method: a name in `gweebp.METHODS`. options: of that method.
         layer: the submodule whose output carries the map, or its dotted name; "input" for the image itself; None: the
             network's own `net.saliency_layer` (`net.feature_layer` for methods of the last convolutional map). The
-            black-box methods, xface and corrrise, have none: their maps have the image's resolution.
+            black-box methods, xface and corrrise, have none: their maps have the image's resolution. Of a transformer
+            without a `saliency_layer` it is the patch embedding.
+        axes: how the layer's output holds its map, where that can't be read off: "b c h w", "b h w c" (channels last),
+            "b (h w) c" (tokens), "b (1 h w) c" (tokens after a class token), "b (h w 4) c" (before 4 others).
 
     Returns:
         (b, h, w) at the layer's resolution, non-negative; each map sums to 1. A map is zero where there is no gain
@@ -70,7 +74,7 @@ def explain(
     """
     chosen = find_method(method)
     check_options(chosen, options)
-    net, probe, mate, nonmate, options = prepared(chosen, net, (probe, mate, nonmate), layer, options)
+    net, probe, mate, nonmate, options = prepared(chosen, net, (probe, mate, nonmate), layer, options, axes)
     found = settled(lambda: told(lambda: chosen.run(net, probe, mate, nonmate, **options)))
     maps = at_least_float32(check_maps(found, method, probe.shape[0]))
     warn_of_empty(maps, chosen, options, net, (probe, mate, nonmate))
@@ -83,6 +87,7 @@ def prepared(
     triplet: tuple[Tensor, Tensor, Tensor],
     layer: str | nn.Module | None,
     options: dict[str, object],
+    axes: str | None = None,
 ) -> tuple[nn.Module, Tensor, Tensor, Tensor, dict[str, object]]:
     """What `chosen.run` gets, checked: the module inside a compiled one, the triplet as it reads it, its layer."""
     check_network(net)
@@ -93,10 +98,11 @@ def prepared(
     else:
         mate, nonmate = embedded(net, probe, mate, nonmate)
     if chosen.layer is not None:
-        options = options | {"layer": named_layer(net, layer, chosen.layer, probe[:1])}
-    elif layer is not None:
+        options = options | {"layer": named_layer(net, layer, chosen.layer, probe[:1], axes)}
+    elif layer is not None or axes is not None:
+        extra = f"layer={layer!r}" if layer is not None else f"axes={axes!r}"
         raise ValueError(
-            f"method {chosen.name!r} has no layer: its map has the image's own resolution; leave out layer={layer!r}"
+            f"method {chosen.name!r} has no layer: its map has the image's own resolution; leave out {extra}"
         )
     return net, probe, mate, nonmate, options
 
@@ -179,7 +185,13 @@ def check_options(method: Method, options: dict[str, object]) -> None:
 
 
 def in_place(
-    maps: Tensor, net: nn.Module, image: Tensor, *, method: str = "gweebp", layer: str | nn.Module | None = None
+    maps: Tensor,
+    net: nn.Module,
+    image: Tensor,
+    *,
+    method: str = "gweebp",
+    layer: str | nn.Module | None = None,
+    axes: str | None = None,
 ) -> Tensor:
     """Maps that can be stretched over the image: each of their cells is then drawn where it looks.
 
@@ -187,7 +199,7 @@ def in_place(
     brought to the image's size, each cell at the centre of what it looks at; any other is returned as it is.
 
     Args:
-        maps: (b, h, w), as `explain` gave them for `net`, `method` and `layer`.
+        maps: (b, h, w), as `explain` gave them for `net`, `method`, `layer` and `axes`.
         image: (b, c, height, width), the probe.
 
     Returns:
@@ -205,6 +217,6 @@ def in_place(
     if chosen.layer is None or tuple(maps.shape[1:]) == size:
         return maps
     net = eager(net)
-    where = positions(net, image, named_layer(net, layer, chosen.layer, image[:1]))
+    where = positions(net, image, named_layer(net, layer, chosen.layer, image[:1], axes))
     plain = where.plain((maps.shape[1], maps.shape[2]), size)
     return maps if plain else divided_by_sum(placed(maps, where, size))

@@ -7,6 +7,7 @@ function of it. The network is evaluated as in `net.eval()`, and left as it was 
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from gweebp.excitation.follow import Follow
 from gweebp.excitation.guard import lent
+from gweebp.excitation.layouts import Layer, Layout, layout_of, only_tensor, quick
 from gweebp.excitation.tensors import unusable
 
 INPUT = "input"  #: the name of the image itself, as a layer
@@ -150,7 +153,7 @@ def check_embedding(embedding: Any, b: int) -> Tensor:
 
 
 def spatial_layers(net: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
-    """Name → output shape (c, h, w) of each submodule whose output is a map (b, c, h, w) with h·w > 1.
+    """Name → map (c, h, w) of each submodule whose output holds one with h·w > 1, whatever its layout.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
@@ -158,16 +161,29 @@ def spatial_layers(net: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
         {'0': (2, 2, 2), '1': (2, 2, 2)}
     """
     shapes: dict[str, tuple[int, ...]] = {}
+    image = own_tensor(image[:1])
+    follow = Follow(image)
 
     def note(name: str) -> Any:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and output.ndim == 4 and output.shape[-2:].numel() > 1:
-                shapes[name] = tuple(output.shape[1:])
+            map_: tuple[int, ...] | None = None
+            tensor = only_tensor(output)
+            where = None if tensor is None else follow.seen.get(id(tensor))
+            if where is not None and len(where.axes) in (1, 2) and tensor is not None and tensor.ndim > 2:
+                rest = [n for axis, n in enumerate(tensor.shape) if axis and axis not in where.axes]
+                map_ = (rest[0], *where.cells) if len(rest) == 1 else None
+            elif tensor is not None and tensor.ndim == 4:
+                map_ = tuple(tensor.shape[1:])
+            if map_ is not None and map_[1] * map_[2] > 1:
+                shapes[name] = map_
 
         return hook
 
-    hooks = {module: note(name) for name, module in net.named_modules() if name}
-    lent(net, lambda: embed(net, image), hooks)
+    def forward() -> Any:
+        with torch.no_grad(), follow:
+            return net(image)
+
+    lent(net, forward, {module: note(name) for name, module in net.named_modules() if name})
     return shapes
 
 
@@ -184,15 +200,34 @@ def eager(net: nn.Module) -> nn.Module:
     return getattr(net, "_orig_mod", net)
 
 
-def named_layer(net: nn.Module, layer: str | nn.Module | None, kind: str, image: Tensor) -> str:
+def patch_embedding(net: nn.Module) -> str | None:
+    """The patch embedding of a transformer: its first convolution, if that cuts the image into patches; else None.
+
+    It is the default layer of a transformer: further up, much of the probability lies on class and register tokens.
+
+    Example:
+        >>> body = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2), nn.MultiheadAttention(8, 2))
+        >>> patch_embedding(body), patch_embedding(nn.Sequential(nn.Conv2d(3, 8, 4, 4)))
+        ('0', None)
+    """
+    attends = any("attention" in type(m).__name__.lower() or "Attn" in type(m).__name__ for m in net.modules())
+    name, first = next(((n, m) for n, m in net.named_modules() if isinstance(m, nn.Conv2d)), ("", None))
+    cuts = first is not None and tuple(first.kernel_size) == tuple(first.stride) and min(first.stride) > 1
+    return name if attends and cuts and name else None
+
+
+def named_layer(
+    net: nn.Module, layer: str | nn.Module | None, kind: str, image: Tensor, axes: str | None = None
+) -> Layer:
     """The dotted name of the layer that carries the map: `layer`, or the network's own (`net.<kind>`, a name).
 
     Args:
         layer: a dotted name, or the submodule itself.
         kind: "saliency_layer" or "feature_layer".
         image: (1, c, h, w), to list the candidates' shapes in an error.
+        axes: how the layer's output holds its map, where the sizes do not say it: see layouts.py.
     """
-    name = layer if layer is not None else getattr(net, kind, None)
+    name = layer if layer is not None else getattr(net, kind, None) or patch_embedding(net)
     if isinstance(name, nn.Module):
         module = name
         name = next((n for n, m in net.named_modules() if m is module and n), f"a {type(module).__name__}")
@@ -200,7 +235,7 @@ def named_layer(net: nn.Module, layer: str | nn.Module | None, kind: str, image:
         raise TypeError(f"layer must be a dotted name, such as 'features.3', or a module; got {type(name).__name__}")
     # some modules have two names: either will do
     if name == INPUT or (name and name in (n for n, _ in net.named_modules(remove_duplicate=False))):
-        return name
+        return Layer(name, axes)
     # outer modules first: of a deep network only some are shown
     shapes = sorted(spatial_layers(net, image).items(), key=lambda item: item[0].count("."))
     found = [f"{n!r} {s}" for n, s in shapes]
@@ -216,6 +251,20 @@ def named_layer(net: nn.Module, layer: str | nn.Module | None, kind: str, image:
     )
 
 
+class _LookCloser(Exception):
+    """The layer's output is not plainly a map (b, c, h, w)."""
+
+
+def _replaced(output: Any, old: Tensor, new: Tensor) -> Any:
+    """A layer's output, a tuple, list or dict, with one of its tensors replaced."""
+    if isinstance(output, dict):
+        copied = copy.copy(output)
+        for key, value in output.items():
+            copied[key] = new if value is old else value
+        return copied
+    return type(output)(new if value is old else value for value in output)
+
+
 def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None) -> tuple[Tensor, Tensor]:
     """Forward pass with a graph from the output of `layer` on.
 
@@ -224,19 +273,24 @@ def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None) -> tup
         mode: a context manager, entered for the forward pass (the excitation rules).
 
     Returns:
-        (activation, embedding): the layer's output (b, c, h, w), a leaf that requires grad, float32 at least;
-        the embedding (b, d), a function of it. Errors: ValueError where the layer is not called exactly once or its
-        output is not a map.
+        (activation, embedding): the map in the layer's output, rearranged to (b, c, h, w) where it lies otherwise
+        (layouts.py), a leaf that requires grad, float32 at least; the embedding (b, d), a function of it.
+
+    Errors:
+        ValueError where the layer is not called exactly once, or its output holds no map or one that is not plain.
     """
     taps: list[Tensor] = []
+    layout: Layout | None = Layout("first", (0, 0)) if layer == INPUT else None
 
-    def tap(output: Any) -> Tensor:
-        if not isinstance(output, Tensor) or output.ndim != 4:
-            got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise ValueError(f"layer {layer!r} has no spatial map: expected an output (b, c, h, w), got {got}")
-        taps.append(at_least_float32(output.detach()).requires_grad_())
+    def tap(output: Any) -> Any:
+        tensor = only_tensor(output)
+        known = layout or (None if tensor is None or getattr(layer, "axes", None) else quick(tensor, images))
+        if tensor is None or known is None or tensor.shape[0] != images.shape[0]:
+            raise _LookCloser
+        taps.append(at_least_float32(known.arranged(tensor).detach()).requires_grad_())
         torch.set_grad_enabled(True)  # until the no_grad below ends
-        return taps[-1].clone()  # the network may change it in place
+        new = known.restored(taps[-1].clone(), tensor.detach())  # the network may change it in place
+        return new if output is tensor else _replaced(output, tensor, new)
 
     images, mode = own_tensor(probe), mode or PlainMode()
     hooks = {} if layer == INPUT else {net.get_submodule(layer): lambda module, args, output: tap(output)}
@@ -247,7 +301,12 @@ def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None) -> tup
             return net(tap(images) if layer == INPUT else images)
 
     with forward_of("images", images):
-        embedding = lent(net, forward, hooks)
+        try:
+            embedding = lent(net, forward, hooks)
+        except _LookCloser:
+            layout = layout_of(net, images, layer)  # a forward pass of its own, for what is not plainly a map
+            taps.clear()
+            embedding = lent(net, forward, hooks)
     if len(taps) != 1:
         raise ValueError(
             f"layer {layer!r} was called {len(taps)} times in a forward pass; name one that is called once"

@@ -66,6 +66,7 @@ def mwp(
     nonmate: Tensor,
     *,
     layer: str | nn.Module,
+    axes: str | None = None,
     extended: bool = True,
     weighted: bool = True,
     towards: str | tuple[str, ...] = "mate",
@@ -79,6 +80,7 @@ def mwp(
         net: maps images (b, c, h, w) to embeddings (b, d), normalised or not.
         probe: images (b, c, h, w). mate, nonmate: images, or embeddings (b, d).
         layer: a submodule with output (b, c, h, w), or its dotted name; "input" for the image itself.
+        axes: as of `explain`, for a layer with tokens or channels last.
         extended: Eq. (3)-(4); False: Eq. (1)-(2), excitation backprop, which ignores what is negative.
         weighted: responses weighted by the gradient of the gain, Eq. (6).
         towards: "mate" or "nonmate", where all probability is at the start; or several of them, which share one
@@ -116,7 +118,7 @@ def mwp(
     how = How(extended, weighted, gain, rule, dead_ends)
     net = eager(net)
     mate, nonmate = (at_least_float32(e.detach().clone()) for e in embedded(net, probe, mate, nonmate))
-    layer = named_layer(net, layer, "saliency_layer", probe[:1])
+    layer = named_layer(net, layer, "saliency_layer", probe[:1], axes)
     watch = Watch(net, signed=extended, weighted=weighted)
 
     def call() -> Walked:

@@ -125,6 +125,7 @@ def resize(
     net: nn.Module | None = None,
     layer: str | nn.Module | None = None,
     image: Tensor | None = None,
+    axes: str | None = None,
     mode: str = "bilinear",
     sigma: float = 0.0,
 ) -> Tensor:
@@ -138,7 +139,7 @@ def resize(
             stretched over the image would draw it. Without `net` the map is stretched.
         image: (b, c, height, width), as the network takes it; needed where its input is not of `size` pixels, or of
             `net.size` where it has that.
-        mode: "nearest", "bilinear" or "bicubic".
+        axes: as of `explain`. mode: "nearest", "bilinear" or "bicubic".
         sigma: standard deviation in pixels of a Gaussian applied after (the released code: 2); 0: none.
 
     Returns:
@@ -164,7 +165,7 @@ def resize(
         raise ValueError(f"sigma={sigma!r}: expected a standard deviation in pixels, 0 for none")
     x = x / power_of_two(x.flatten(1).amax(1)).view(-1, 1, 1, 1)  # of very large numbers no weighted sum overflows
     cells = (x.shape[2], x.shape[3])
-    where = None if net is None or cells == wanted else positions_in(net, layer, wanted, image)
+    where = None if net is None or cells == wanted else positions_in(net, layer, wanted, image, axes)
     if where is not None and not where.plain(cells, wanted):
         x = placed(x[:, 0], where, wanted, mode)[:, None]
     elif mode == "nearest":  # torch's "nearest" moves a map by up to half a cell
@@ -204,7 +205,11 @@ def _pixels(size: Any) -> tuple[int, int]:
 
 
 def positions_in(
-    net: nn.Module, layer: str | nn.Module | None, size: tuple[int, int], image: Tensor | None = None
+    net: nn.Module,
+    layer: str | nn.Module | None,
+    size: tuple[int, int],
+    image: Tensor | None = None,
+    axes: str | None = None,
 ) -> Positions:
     """Where the cells of a layer look in an image of `size` pixels, which the network reads at its own size."""
     net = eager(net)
@@ -216,4 +221,4 @@ def positions_in(
         like = next(net.parameters(), torch.zeros(()))
         image = torch.zeros(1, channels, *seen).to(like)
     seen = (image.shape[-2], image.shape[-1])
-    return positions(net, image, named_layer(net, layer, "saliency_layer", image[:1])).at_size(seen, size)
+    return positions(net, image, named_layer(net, layer, "saliency_layer", image[:1], axes)).at_size(seen, size)
