@@ -89,7 +89,7 @@ ERRORS = {
     "unknown gain": (dict(gain="loss"), ValueError, "'triplet', 'cosine'"),
     "no layer": (dict(layer=None), ValueError, r"names no saliency_layer.*'0' \(6, 4, 4\)"),
     "unknown layer": (dict(layer="9"), ValueError, r"no layer '9'.*'1' \(6, 4, 4\)"),
-    "no map": (dict(layer="2"), ValueError, r"layer '2' has no spatial map.*\(3, 96\)"),
+    "no map": (dict(layer="2"), ValueError, r"layer .2. has no spatial map.*96\)"),
     "truncation": (dict(method="tcebp", truncation=1.0), ValueError, "truncation"),
     "one image": (dict(probe=lambda p: p[0]), ValueError, r"probe must be images.*probe\[None\]"),
     "uint8": (dict(probe=lambda p: p.byte()), TypeError, "as_input"),
