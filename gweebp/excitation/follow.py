@@ -85,32 +85,33 @@ def _even(args: tuple, kwargs: dict) -> list[Moves]:
     return [moves, moves]
 
 
-def _padded(args: tuple, kwargs: dict) -> list[Moves]:
-    pad = list(kwargs.get("pad", args[1] if len(args) > 1 else ()))
-    left, top = (pad[0] if pad else 0), (pad[2] if len(pad) > 2 else 0)
+def _padded(args: tuple, kwargs: dict, axes: tuple[int, ...], ndim: int) -> list[Moves]:
+    pad = list(kwargs.get("pad", args[1] if len(args) > 1 else ()))  # pairs, from the last axis on
+    before = [pad[2 * (ndim - 1 - axis)] if 2 * (ndim - 1 - axis) < len(pad) else 0 for axis in axes]
     return [
-        lambda axis, before, after, n=n: Axis(axis.offset - axis.step * n, axis.step, axis.spread)  # type: ignore[misc]
-        for n in (top, left)
+        lambda axis, n, m, cells=cells: Axis(axis.offset - axis.step * cells, axis.step, axis.spread)  # type: ignore[misc]
+        for cells in before
     ]
 
 
-def _flipped(args: tuple, kwargs: dict) -> list[Moves]:
-    dims = {d % 4 for a in (*args[1:], *kwargs.values()) for d in (a if isinstance(a, (tuple, list)) else (a,))}
+def _flipped(args: tuple, kwargs: dict, axes: tuple[int, ...], ndim: int) -> list[Moves]:
+    given = (*args[1:], *(value for key, value in kwargs.items() if key != "input"))
+    dims = {d % ndim for a in given for d in (a if isinstance(a, (tuple, list)) else (a,))}
 
     def turned(axis: Axis, before: int, after: int) -> Axis:
         return Axis(axis.offset + axis.step * (before - 1), -axis.step, axis.spread)
 
-    return [turned if d in dims else _kept for d in (2, 3)]
+    return [turned if axis in dims else _kept for axis in axes]
 
 
-def _sliced(args: tuple, kwargs: dict) -> list[Moves] | None:
+def _sliced(args: tuple, kwargs: dict, axes: tuple[int, ...], ndim: int) -> list[Moves] | None:
     index = args[1] if isinstance(args[1], tuple) else (args[1],)
-    if any(i is None or not isinstance(i, (slice, type(Ellipsis))) for i in index):
+    if any(not isinstance(i, (slice, type(Ellipsis))) for i in index):
         return None
     if Ellipsis in index:
         place = index.index(Ellipsis)
-        index = (*index[:place], *[slice(None)] * (5 - len(index)), *index[place + 1 :])
-    index = (*index, *[slice(None)] * (4 - len(index)))
+        index = (*index[:place], *[slice(None)] * (ndim + 1 - len(index)), *index[place + 1 :])
+    index = (*index, *[slice(None)] * (ndim - len(index)))
 
     def moves(cut: slice) -> Moves:
         def move(axis: Axis, before: int, after: int) -> Axis:
@@ -119,7 +120,7 @@ def _sliced(args: tuple, kwargs: dict) -> list[Moves] | None:
 
         return move
 
-    return [moves(index[2]), moves(index[3])]
+    return [moves(index[axis]) for axis in axes]
 
 
 def _kept(axis: Axis, before: int, after: int) -> Axis:
@@ -137,12 +138,14 @@ EVEN = dict.fromkeys(
 RULES: dict[str, Callable[[tuple, dict], list[Moves] | None]] = {
     "conv2d": _convolution,
     "conv_transpose2d": _transposed,
-    "pad": _padded,
-    "flip": _flipped,
-    "getitem": _sliced,
     **POOLS,
     **EVEN,
 }  #: operations of maps (b, c, h, w) that move centres
+ANYWHERE: dict[str, Callable[[tuple, dict, tuple[int, ...], int], list[Moves] | None]] = {
+    "pad": _padded,
+    "flip": _flipped,
+    "getitem": _sliced,
+}  #: operations that move centres of a map in any layout with rows and columns
 RESHAPES = set("view view_as reshape reshape_as flatten unflatten contiguous".split())  #: the order of entries stays
 PERMUTES = set("permute transpose swapaxes swapdims movedim moveaxis".split())
 SCATTERS = set(
@@ -195,15 +198,21 @@ class Follow(TorchFunctionMode):
     def follow(self, name: str, func: Any, args: tuple, kwargs: dict, output: Tensor) -> None:
         """Note where the output of an operation looks, if that is known."""
         first = args[0] if args else kwargs.get("input")
-        if name in RULES and isinstance(first, Tensor) and first.ndim == output.ndim == 4:
-            moves, start = RULES[name](args, kwargs), self.of(first)
-            if moves is not None and getattr(self.seen.get(id(first)), "axes", (2, 3)) == (2, 3):
-                pairs = zip(moves, (start.rows, start.columns), first.shape[-2:], output.shape[-2:])
-                rows, columns = (move(axis, n, m) for move, axis, n, m in pairs)
-                where = Positions(rows, columns, start.known)
-                self.keep(output, where, (2, 3), (output.shape[2], output.shape[3]))
-                return
         source = self.seen.get(id(first)) if isinstance(first, Tensor) else None
+        moves: list[Moves] | None = None
+        axes: tuple[int, ...] | None = (2, 3) if source is None else source.axes
+        if isinstance(first, Tensor) and first.ndim == output.ndim:
+            if name in RULES and axes == (2, 3) and first.ndim == 4:  # what is not known is on the usual grid
+                moves = RULES[name](args, kwargs)
+            elif name in ANYWHERE and source is not None and len(source.axes) == 2:
+                moves = ANYWHERE[name](args, kwargs, source.axes, first.ndim)
+        if moves is not None and isinstance(first, Tensor) and axes is not None:
+            start = self.of(first)
+            after = tuple(output.shape[axis] for axis in axes)
+            pairs = zip(moves, (start.rows, start.columns), (first.shape[axis] for axis in axes), after)
+            rows, columns = (move(axis, n, m) for move, axis, n, m in pairs)
+            self.keep(output, Positions(rows, columns, start.known), axes, after)
+            return
         if name in ("cat", "concat", "concatenate") and self.joined(args, kwargs, output):
             return
         if name in RESHAPES or name in PERMUTES:
