@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -105,6 +105,16 @@ def checked_graph(
         for n in below:
             above.setdefault(n, []).append(node)
     return above
+
+
+def refuse_overwritten(nodes: Iterable[Node]) -> None:
+    """UnsupportedOperation where the network has changed the input of an operation in place after it."""
+    for node in nodes:
+        if node.overwritten:
+            raise UnsupportedOperation(
+                f"the network changes the input of {node.place or 'an operation'} in place after that has read it. Use "
+                "the operation that is not in place (inplace=False), or choose a layer above it"
+            )
 
 
 def _escape(name: str) -> str:

@@ -199,7 +199,7 @@ def sampled(place: int, names: str, weight: str | None = None) -> Rule:
         if weight is not None and any(tags.depends(called[k]) for k in (weight, "bias")):
             return None
         others = [i for i, a in enumerate(given) if i != place and isinstance(a, Tensor) and a.requires_grad]
-        keyed = [k for k in keys[len(args) :] if k in kwargs]
+        keyed, n = [k for k in keys[len(args) :] if k in kwargs], min(len(args), len(keys))
 
         def call(x: Tensor, *silent: Tensor, sign: int | None = None) -> Tensor:
             new = [a.detach() if i in others else a for i, a in enumerate(given)]
@@ -210,7 +210,7 @@ def sampled(place: int, names: str, weight: str | None = None) -> Rule:
                 new[keys.index(weight)] = signed(called[weight], sign)
                 new[keys.index("bias")] = None if called["bias"] is None else torch.zeros_like(called["bias"])
             by_name = dict(zip(keys, new))
-            return func(*new[: len(args)], *new[len(keys) :], **{k: by_name[k] for k in keyed}, **more)
+            return func(*new[:n], *new[len(keys) :], **{k: by_name[k] for k in keyed}, **more)
 
         def part(sign: int, x: Tensor) -> Tensor | None:
             if weight is not None:

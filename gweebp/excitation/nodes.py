@@ -37,7 +37,8 @@ class Node:
         positive: where y ≥ 0, bias included; None where the rule does not ask.
         fixed: of each child of a mixing, which entries no image changes, and are no children; None: none of them.
         sides: of a product, the node of each factor's mixing.
-        place: the operation's name and the submodule that called it.
+        place: the submodule that called it.
+        versions: of the children of a mixing, when they entered it.
     """
 
     op: Mixing | Product | Passing
@@ -45,12 +46,18 @@ class Node:
     fixed: tuple[Tensor | None, ...] = ()
     sides: tuple[Node, ...] = ()
     place: str = ""
+    versions: tuple[int, ...] = ()
 
     @property
     def mixing(self) -> Mixing:
         """The operation of a node that is known to mix."""
         assert isinstance(self.op, Mixing)
         return self.op
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether the network has changed a child in place since it entered the operation."""
+        return any(a._version != v for a, v in zip(self.mixing.children, self.versions))
 
     @property
     def mixings(self) -> tuple[Node, ...]:

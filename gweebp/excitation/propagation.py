@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gweebp.excitation.closed_form import Responses
 from gweebp.excitation.equations import Sharing
 from gweebp.excitation.gain import gain_function, units, warn_without_gain
-from gweebp.excitation.graph import reached
+from gweebp.excitation.graph import reached, refuse_overwritten
 from gweebp.excitation.guard import settled
 from gweebp.excitation.layers import at_least_float32, eager, named_layer, no_autocast, run_from
 from gweebp.excitation.lost_mass import LostMassWarning, warn_of_loss
@@ -150,6 +150,7 @@ def walks(
     scores = watch.operate(head(embedding, *others))
     rectified = reached(scores, watch.moves, watch.refused)
     nodes = {side: rectified[n] for n in watch.nodes if n in rectified for side in n.mixings}
+    refuse_overwritten(nodes)
     released, gains = Released() if how.rule == "paper-code" else None, None
     responses: Responses = unweighted
     explained = scores.new_ones(len(scores))

@@ -28,6 +28,7 @@ from gweebp.excitation.operations import (
     LIKE,
     NEVER_NEGATIVE,
     PASSES,
+    REPLACEMENTS,
     SCALES,
     SUMS,
     WINS,
@@ -102,12 +103,13 @@ class Tags:
     def fixed(self, name: str, func: Any, args: tuple, kwargs: dict[str, Any], output: Any) -> list[Any] | None:
         """Of each output, which entries no image changes: NaN in at all others, and they stay finite."""
         operands = [x for x in tensors_in((args, kwargs)) if x.is_floating_point()]
-        joins = name in JOINS and (name == "pad" or not all(x in self.of for x in operands))
+        with_numbers = name in REPLACEMENTS | {"pad"} and not (name == "where" and len(operands) == 2)
+        joins = name in JOINS and (with_numbers or not all(x in self.of for x in operands))
         known = [self[x].fixed for x in operands]
         if output is None or not (joins or any(f is not None for f in known)):
             return None
-        if name in ("conv1d", "conv2d", "conv3d", "linear") and not self.depends(args[1]):
-            return [_reach(name, args, kwargs, self[args[0]].fixed, output)]
+        if name in ("conv1d", "conv2d", "conv3d", "linear") and all(x not in self.of for x in operands[1:]):
+            return [_reach(name, args, kwargs, operands[0], self[operands[0]].fixed, output)]
 
         def unknown(x: Tensor) -> Tensor:
             if x not in self.of:
@@ -164,15 +166,18 @@ def mean_over(name: str, args: tuple, kwargs: dict[str, Any], output: Tensor) ->
     return (x, tuple(a % x.ndim for a in axes)) if axes else None
 
 
-def _reach(name: str, args: tuple, kwargs: dict[str, Any], fixed: Tensor | None, output: Tensor) -> Tensor | None:
-    """`Tags.fixed` of a convolution or a linear layer: where no entry that it reads depends on the image."""
-    assert fixed is not None
+def _reach(
+    name: str, args: tuple, kwargs: dict[str, Any], x: Tensor, fixed: Tensor | None, output: Tensor
+) -> Tensor | None:
+    """`Tags.fixed` of a convolution or a linear layer of x: where no entry that it reads depends on the image."""
+    if fixed is None:
+        return None
     if name == "linear":
         known = fixed.all(-1, keepdim=True).expand(output.shape)
     else:
-        n = int(name[4]) + 1
+        weight = args[1] if len(args) > 1 else kwargs["weight"]
         moving = (~fixed).any(0, keepdim=True).any(1, keepdim=True).to(output.dtype)
         where = {k: v for k, v in kwargs.items() if k in ("stride", "padding", "dilation")}
-        seen = getattr(torch, name)(moving, moving.new_ones(1, 1, *args[1].shape[-n + 1 :]), None, *args[3:6], **where)
+        seen = getattr(torch, name)(moving, moving.new_ones(1, 1, *weight.shape[2:]), None, *args[3:6], **where)
         known = (seen == 0).expand(output.shape)
     return known if known.any() else None

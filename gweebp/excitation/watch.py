@@ -11,7 +11,7 @@ operation, and whose backward is the rule that the walk holds at that moment:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -49,8 +49,6 @@ class _Operation(torch.autograd.Function):
         ctx.watch, ctx.node = watch, watch.record(op, y.detach() >= 0 if watch.signed and mixes else None)
         if differentiable:
             watch.graphs[ctx.node] = Graph(inner, y, y._version)
-        if mixes:
-            ctx.save_for_backward(*operands)
         ctx.set_materialize_grads(False)  # where no probability goes, nothing is computed
         return y.detach()
 
@@ -59,7 +57,6 @@ class _Operation(torch.autograd.Function):
         n = len(ctx.needs_input_grad)
         if grad is None:
             return (None,) * n
-        _ = ctx.saved_tensors  # raises where the network has overwritten them
         found = ctx.watch.rule(ctx.node, grad)
         return (None, None, *found, *(None,) * (n - 2 - len(found)))
 
@@ -117,17 +114,16 @@ class Watch(PlainMode):
     def record(self, op: Op, positive: Tensor | None) -> Node:
         """Add an operation."""
         place = graph.caller(self.names)[0]
-        if isinstance(op, Product):
-            sides = tuple(Node(side, positive, self.fixed(side.children), place=place) for side in op.sides)
-            node = Node(op, positive, sides=sides, place=place)
-        else:
-            node = Node(op, positive, self.fixed(op.children) if isinstance(op, Mixing) else (), place=place)
+        sides = tuple(self.node(side, positive, place) for side in op.sides) if isinstance(op, Product) else ()
+        node = self.node(op, positive, place, sides)
         self.nodes.append(node)
         return node
 
-    def fixed(self, children: Iterable[Tensor]) -> tuple[Tensor | None, ...]:
-        """Which entries of each child no image changes."""
-        return tuple(self.tags[x].fixed for x in children)
+    def node(self, op: Op, positive: Tensor | None, place: str, sides: tuple[Node, ...] = ()) -> Node:
+        """The node of an operation, as its children are now."""
+        children = op.children if isinstance(op, Mixing) else ()
+        fixed = tuple(self.tags[x].fixed for x in children)
+        return Node(op, positive, fixed, sides, place, tuple(x._version for x in children))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
