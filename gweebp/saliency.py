@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from gweebp.excitation.triplet import check_network, embedded, same_images, told
 from gweebp.methods import METHODS, Method
 from gweebp.methods.maps import divided_by_sum
 from gweebp.methods.options import misfit
+from gweebp.support.warned import warn
 
 
 class EmptyMapWarning(NoGainWarning):
@@ -133,19 +133,19 @@ def warn_of_empty(
         return
     gains = triplet_gain(*(_embeddings(net, given, empty) for given in triplet))
     if with_gain := empty[gains > 0].tolist():
-        warnings.warn(
-            f"method {method.name!r} finds nothing that speaks for the mate, although the probe is nearer to it: the "
-            f"map is zero, at batch indices {with_gain}",
-            EmptyMapWarning,
-            stacklevel=3,
+        warn(
+            EmptyMapWarning(
+                f"method {method.name!r} finds nothing that speaks for the mate, although the probe is nearer to it: "
+                f"the map is zero, at batch indices {with_gain}"
+            )
         )
     said = options.get("gain", method.options.get("gain")) == "triplet"  # a method with such a gain warns itself
     if not said and (without := empty[gains <= 0].tolist()):
-        warnings.warn(
-            f"the probe is not nearer to its mate than to the non-mate, and the map of method {method.name!r} is zero, "
-            f"at batch indices {without}",
-            NoGainWarning,
-            stacklevel=3,
+        warn(
+            NoGainWarning(
+                "the probe is not nearer to its mate than to the non-mate, and the map of method "
+                f"{method.name!r} is zero, at batch indices {without}"
+            )
         )
 
 

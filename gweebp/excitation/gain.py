@@ -13,13 +13,13 @@ Assumes: embeddings of one sample do not depend on the other samples of the batc
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from gweebp.excitation.tensors import unit
+from gweebp.support.warned import warn
 
 ROUNDING = 16  # of the machine's epsilons: what two ways to compute one embedding may differ by
 
@@ -101,18 +101,18 @@ def warn_without_gain(gains: Tensor) -> None:
     found = gains.tolist()
     without = [i for i, gain in enumerate(found) if gain <= 0]
     if hardly := [i for i, gain in enumerate(found) if 0 < gain <= ROUNDING * torch.finfo(gains.dtype).eps]:
-        warnings.warn(
-            "the probe is nearer to its mate by no more than the rounding of the numbers, so the map may be noise, "
-            f"at batch indices {hardly}",
-            RoundingWarning,
-            stacklevel=5,
+        warn(
+            RoundingWarning(
+                "the probe is nearer to its mate by no more than the rounding of the numbers, so the map may be noise, "
+                f"at batch indices {hardly}"
+            )
         )
     if without:
-        warnings.warn(
-            f"the probes at batch indices {without} are not nearer to their mate than to the non-mate: "
-            "no gain to explain, their maps are zero",
-            NoGainWarning,
-            stacklevel=5,
+        warn(
+            NoGainWarning(
+                f"the probes at batch indices {without} are not nearer to their mate than to the non-mate: "
+                "no gain to explain, their maps are zero"
+            )
         )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from gweebp.excitation.nodes import Node
+from gweebp.support.warned import warn
 
 TOLERATED = 0.01  #: the share that may be lost without a word
 
@@ -43,10 +43,10 @@ def warn_of_loss(maps: Iterable[Tensor], gains: Tensor | None, lost: list[tuple[
         place = node.place or "the network itself"
         places[place] = places.get(place, 0) + amount / total
     elsewhere = 1 - left.mean().item() - sum(places.values())
-    places["a ReLU or another maximum that a constant won"] = elsewhere
+    places["maxima that a constant won, such as the 0 of a ReLU"] = elsewhere
     most = sorted((item for item in places.items() if item[1] > TOLERATED / 10), key=lambda item: -item[1])
     where = ", ".join(f"{place} {amount:.1%}" for place, amount in most[:3])
-    warnings.warn(
+    warn(
         LostMassWarning(
             f"up to {share:.1%} of the probability was lost at parents without an excitatory child, which only a bias "
             f"keeps alive or none of whose children works for the triplet, or on a path around the layer"
@@ -54,6 +54,5 @@ def warn_of_loss(maps: Iterable[Tensor], gains: Tensor | None, lost: list[tuple[
             share,
             indices,
             most,
-        ),
-        stacklevel=4,
+        )
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from gweebp.excitation.gain import ROUNDING, RoundingWarning
 from gweebp.excitation.layers import at_least_float32, embed
 from gweebp.excitation.tensors import unit, unusable
+from gweebp.support.warned import warn
 
 _told: ContextVar[bool] = ContextVar("the caller was told of rounding", default=False)
 T = TypeVar("T")
@@ -132,11 +132,11 @@ def _check_apart(m: Tensor, n: Tensor) -> None:
     apart = torch.linalg.vector_norm(unit(m).double() - unit(n).double(), dim=1)
     near = (apart <= ROUNDING * max(torch.finfo(e.dtype).eps for e in (m, n))).nonzero().flatten().tolist()
     if near:
-        warnings.warn(
-            f"the unit embeddings of mate and nonmate are {float(apart[near].min()):.1e} apart, no more than the "
-            f"rounding of their numbers, so the map may be noise, at batch indices {near}",
-            RoundingWarning,
-            stacklevel=4,
+        warn(
+            RoundingWarning(
+                f"the unit embeddings of mate and nonmate are {float(apart[near].min()):.1e} apart, no more than the "
+                f"rounding of their numbers, so the map may be noise, at batch indices {near}"
+            )
         )
 
 

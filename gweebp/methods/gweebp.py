@@ -20,6 +20,7 @@ def gweebp(
     gain: str = "triplet",
     rule: str = "equations",
     extended: bool = True,
+    dead_ends: str = "lost",
     smoothing: str = "none",
 ) -> Tensor:
     """Gradient-weighted extended excitation backprop, Eq. (3)-(6): the MWP towards the mate, summed over channels.
@@ -27,9 +28,10 @@ def gweebp(
     gain: "triplet" is Eq. (5); "cosine" is the released code's cos(p, m) − cos(p, n). rule: "equations", or
     "paper-code" for the released code's way to share probability (gweebp.excitation.released_code).
     extended: False for weighting alone, Eq. (6) on Eq. (1)-(2), where negative responses count for nothing.
-    smoothing: see gweebp.methods.maps.released.
+    dead_ends: "lost", or "unweighted", by which a parent that has no excitatory child among the weighted responses
+    shares its probability by the responses as they are. smoothing: see gweebp.methods.maps.released.
     """
-    m = mwp(net, probe, mate, nonmate, layer=layer, extended=extended, weighted=True, gain=gain, rule=rule)
+    m = mwp(net, probe, mate, nonmate, layer=layer, extended=extended, gain=gain, rule=rule, dead_ends=dead_ends)
     return released(m.sum(1), smoothing, (probe.shape[2], probe.shape[3]))
 
 

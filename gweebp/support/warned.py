@@ -1,0 +1,26 @@
+"""Warnings that point to the line of the caller's own code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+__all__ = ["warn"]
+
+_PACKAGE = os.path.join(sys.modules["gweebp"].__path__[0], "")
+
+
+def warn(warning: Warning) -> None:
+    """Issue a warning as of the nearest line that is not this package's.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warn(UserWarning("a word"))
+        >>> str(caught[0].message), caught[0].category is UserWarning
+        ('a word', True)
+    """
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(warning, stacklevel=level)
