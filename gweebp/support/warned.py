@@ -16,6 +16,7 @@ def warn(warning: Warning) -> None:
 
     Example:
         >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
         ...     warn(UserWarning("a word"))
         >>> str(caught[0].message), caught[0].category is UserWarning
         ('a word', True)

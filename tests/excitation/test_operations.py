@@ -58,7 +58,8 @@ def in_parts(x, write):
 
 def autocast(x, matrix):
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        return torch.einsum("oc,bchw->bohw", matrix, x)
+        y = torch.einsum("oc,bchw->bohw", matrix, x)
+    return y.float()
 
 
 UNSUPPORTED = {
