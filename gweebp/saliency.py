@@ -17,7 +17,7 @@ from gweebp.excitation.tensors import unusable
 from gweebp.excitation.triplet import check_network, embedded, same_images, told
 from gweebp.methods import METHODS, Method
 from gweebp.methods.maps import divided_by_sum
-from gweebp.methods.options import misfit
+from gweebp.methods.options import misfit, plain
 from gweebp.support.warned import warn
 
 
@@ -74,6 +74,7 @@ def explain(
     """
     chosen = find_method(method)
     check_options(chosen, options)
+    options = {name: plain(value) for name, value in options.items()}
     net, probe, mate, nonmate, options = prepared(chosen, net, (probe, mate, nonmate), layer, options, axes)
     found = settled(lambda: told(lambda: chosen.run(net, probe, mate, nonmate, **options)))
     maps = at_least_float32(check_maps(found, method, probe.shape[0]))

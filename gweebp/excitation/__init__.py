@@ -12,7 +12,7 @@ Read in this order:
     nodes, graph   what is recorded, and what escaped the record; lost_mass: where probability did not arrive
     guard          a network lent to one call, one thread at a time, and left as it was
     layers         where the walk ends: a layer of the network; positions, evenness: where its cells look
-    triplet        checks of the probe, the mate and the non-mate
+    triplet        checks of the probe, the mate and the non-mate (tensors: what all must be, and unit length)
     released_code  where the authors' released code departs from the equations
 """
 

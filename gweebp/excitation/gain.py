@@ -32,6 +32,16 @@ class RoundingWarning(UserWarning):
     """What tells a mate from its non-mate is within the rounding of the numbers, and may be noise."""
 
 
+def same_length(probe: Tensor, *others: Tensor) -> None:
+    """ValueError, with both lengths, for embeddings (..., d) of another length than the probe's."""
+    for other in others:
+        if other.shape[-1] != probe.shape[-1]:
+            raise ValueError(
+                f"mate and nonmate are embeddings of length {other.shape[-1]}, and the network gives the probe one of "
+                f"length {probe.shape[-1]}: they are of another network"
+            )
+
+
 def units(probe: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
     """Embeddings (b, d), each of L2 norm 1, in the probe's precision and on its device.
 
@@ -41,12 +51,7 @@ def units(probe: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
         >>> units(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 3.0]], dtype=torch.float64))
         (tensor([[1., 0.]]), tensor([[0., 1.]]))
     """
-    for other in others:
-        if other.shape[-1] != probe.shape[-1]:
-            raise ValueError(
-                f"mate and nonmate are embeddings of length {other.shape[-1]}, and the network gives the probe one of "
-                f"length {probe.shape[-1]}: they are of another network"
-            )
+    same_length(probe, *others)
     first, *rest = (unit(e) for e in (probe, *others))
     return first, *(e.to(first) for e in rest)
 

@@ -138,14 +138,15 @@ def embed(net: nn.Module, images: Tensor, name: str = "images") -> Tensor:
 
 def check_embedding(embedding: Any, b: int) -> Tensor:
     """`embedding` itself, if it is a finite (b, d) tensor of floating-point numbers; an error that says what it is."""
-    if not isinstance(embedding, Tensor) or embedding.ndim != 2 or embedding.shape[0] != b or not embedding.shape[1]:
-        got = tuple(embedding.shape) if isinstance(embedding, Tensor) else type(embedding).__name__
+    kind = unusable(embedding)
+    if isinstance(embedding, Tensor) and kind:
+        raise ValueError(f"the network must give embeddings of floating-point numbers; it gave {kind}")
+    if kind or embedding.ndim != 2 or embedding.shape[0] != b or not embedding.shape[1]:
+        got = kind or tuple(embedding.shape)
         raise ValueError(
             f"the network must map images (b, c, h, w) to embeddings (b, d); for b = {b} it gave {got}. "
             "Wrap it in a module that returns the embedding alone"
         )
-    if kind := unusable(embedding):
-        raise ValueError(f"the network must give embeddings of floating-point numbers; it gave {kind}")
     bad = (~embedding.isfinite()).any(1).nonzero().flatten().tolist()
     if bad:
         raise ValueError(f"the embeddings at batch indices {bad} hold NaN or infinity: check the weights and images")
@@ -265,12 +266,12 @@ def _replaced(output: Any, old: Tensor, new: Tensor) -> Any:
     return type(output)(new if value is old else value for value in output)
 
 
-def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None) -> tuple[Tensor, Tensor]:
+def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None, name: str = "probe") -> tuple[Tensor, Tensor]:
     """Forward pass with a graph from the output of `layer` on.
 
     Args:
         probe: images (b, c, h, w). layer: a dotted name, or "input" for the image itself.
-        mode: a context manager, entered for the forward pass (the excitation rules).
+        mode: a context manager, entered for the forward pass (the excitation rules). name: of the images, for errors.
 
     Returns:
         (activation, embedding): the map in the layer's output, rearranged to (b, c, h, w) where it lies otherwise
@@ -300,7 +301,7 @@ def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None) -> tup
         with torch.inference_mode(False), torch.no_grad(), no_autocast(images), mode:
             return net(tap(images) if layer == INPUT else images)
 
-    with forward_of("images", images):
+    with forward_of(name, images):
         try:
             embedding = lent(net, forward, hooks)
         except _LookCloser:

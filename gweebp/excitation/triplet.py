@@ -53,11 +53,14 @@ def check_images(name: str, images: Any) -> None:
     """Raise unless `images` is a dense, floating, finite tensor (b, c, h, w) without an empty axis."""
     if not isinstance(images, Tensor):
         raise TypeError(f"{name} must be a tensor (b, c, h, w), got {type(images).__name__}")
+    kind = unusable(images)
+    if kind and kind != str(images.dtype):  # a nested tensor has no shape to speak of
+        raise TypeError(f"{name} must be dense numbers (b, c, h, w), got {kind}")
     if images.ndim != 4:
         index = {2: "[None, None]", 3: "[None]"}.get(images.ndim)
         hint = f"; for one image, {name}{index}" if index else ""
         raise ValueError(f"{name} must be images (b, c, h, w), got shape {tuple(images.shape)}{hint}")
-    if kind := unusable(images):
+    if kind:
         hint = ""
         if not (images.is_floating_point() or images.is_complex()):
             hint = "; for uint8 images of this package's networks use gweebp.networks.as_input(net, images)"
@@ -170,7 +173,7 @@ def same_images(method: str, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tu
         if isinstance(given, Tensor) and given.ndim == 2:
             raise ValueError(
                 f"method {method!r} reads the images of mate and nonmate; got {name} as embeddings "
-                f"{tuple(given.shape)}: give the images (b, c, h, w) instead"
+                f"{unusable(given) or tuple(given.shape)}: give the images (b, c, h, w) instead"
             )
         _check_beside(name, given, probe)
         if list(given.shape[1:]) != shape:

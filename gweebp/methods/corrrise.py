@@ -15,13 +15,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gweebp.excitation.gain import same_length
+from gweebp.excitation.tensors import unit
 from gweebp.methods import method
 from gweebp.methods.maps import non_negative
 from gweebp.methods.masking import check_positive, fill_value, masked_embeddings
+from gweebp.support.ranges import SEED, whole
 
+CELLS = whole(1, 256)
 BLOCK = 1024  # masks drawn at a time, whatever the batch: the same seed gives the same masks, and the first of more
 
 
@@ -67,7 +70,7 @@ def random_masks(
         >>> [tuple(m.shape) for m in random_masks(5, 4, 0.9, (8, 8), seed=0, batch=2)]
         [(2, 8, 8), (2, 8, 8), (1, 8, 8)]
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     cell = torch.tensor([-(-pixels // cells) for pixels in size])
     for start in range(0, masks, BLOCK):
         grids = (torch.rand(BLOCK, cells, cells, generator=generator) < keep).float()
@@ -92,10 +95,12 @@ def correlations(net: nn.Module, probe: Tensor, others: Tensor, masks: Iterable[
         >>> correlations(nn.Flatten(), torch.ones(1, 1, 1, 2), torch.tensor([[[0., 1.]]]), [masks], torch.zeros(1))
         tensor([[[[0., 1.]]]], dtype=torch.float64)
     """
-    others, n, first = F.normalize(others.double(), dim=2), 0, None
+    others, n, first = unit(others.double()), 0, None
     sums: tuple[Any, ...] = (0, 0, 0, 0, 0)
     for chunk in masks:
-        m, s = chunk.double(), torch.einsum("bkd,btd->btk", masked_embeddings(net, probe, chunk, fill), others)
+        found = masked_embeddings(net, probe, chunk, fill)
+        same_length(found, others)
+        m, s = chunk.double(), torch.einsum("bkd,btd->btk", found, others)
         first = first or (m[:1], s[..., :1])  # moments about the first mask: no digits are lost where little varies
         m, s = m - first[0], s - first[1]
         moments = m.sum(0), m.square().sum(0), s.sum(2), s.square().sum(2), torch.einsum("btk,khw->bthw", s, m)
@@ -131,10 +136,12 @@ def corrrise(
     masks fade to, in the network's input range (the authors' 0), or "black". batch: masks a forward pass.
     """
     check_positive(masks=masks, cells=cells, batch=batch)
+    SEED.check("seed", seed)
+    CELLS.check("cells", cells)
+    size = (probe.shape[2], probe.shape[3])
     if not 0 < keep < 1:
         raise ValueError(f"keep={keep!r}: expected a probability between 0 and 1, both excluded")
     others = torch.stack([mate, nonmate] if contrastive else [mate], 1)
-    size = (probe.shape[2], probe.shape[3])
     chunks = random_masks(masks, cells, keep, size, seed, batch, probe.device)
     maps = correlations(net, probe, others, chunks, fill_value(net, probe, fill)).to(mate.dtype)
     return non_negative(maps[:, 0] - maps[:, 1] if contrastive else maps[:, 0], negative)

@@ -10,10 +10,11 @@ and each chunk of masks is made once for all images.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gweebp.excitation.layers import embed
+from gweebp.excitation.tensors import unit
+from gweebp.support.ranges import whole
 
 
 def fill_value(net: nn.Module, images: Tensor, fill: float | str) -> Tensor:
@@ -31,7 +32,9 @@ def fill_value(net: nn.Module, images: Tensor, fill: float | str) -> Tensor:
     if fill != "black":
         if isinstance(fill, str):
             raise ValueError(f"fill={fill!r}: expected a number in the network's input range, or 'black'")
-        return images.new_full((1, 1, 1, 1), fill)
+        if not abs(fill) <= torch.finfo(images.dtype).max:
+            raise ValueError(f"fill={fill!r}: expected a number that {images.dtype} can hold")
+        return images.new_full((1, 1, 1, 1), float(fill))
     if not (hasattr(net, "mean") and hasattr(net, "std")):
         return images.new_zeros(1, 1, 1, 1)
     mean, std = (torch.as_tensor(v, dtype=images.dtype, device=images.device) for v in (net.mean, net.std))
@@ -58,8 +61,8 @@ def masked_embeddings(net: nn.Module, images: Tensor, masks: Tensor, fill: Tenso
                 [1.0000, 0.0000]], dtype=torch.float64)
     """
     weights = masks.to(images)[:, None]
-    found = [embed(net, torch.lerp(fill, image, weights)) for image in images]
-    return F.normalize(torch.stack(found).double(), dim=2)
+    found = [embed(net, torch.lerp(fill, image, weights), "masked images") for image in images]
+    return unit(torch.stack(found).double())
 
 
 def check_positive(**options: object) -> None:
@@ -69,5 +72,5 @@ def check_positive(**options: object) -> None:
         >>> check_positive(batch=64)
     """
     for name, value in options.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if value not in whole(1):
             raise ValueError(f"{name}={value!r}: expected an integer above 0")

@@ -8,10 +8,12 @@ import math
 import types
 import typing
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Number
 from typing import Any
 
-__all__ = ["annotations_of", "misfit"]
+from gweebp.support.ranges import Range
+
+__all__ = ["annotations_of", "misfit", "plain"]
 
 EXPECTED = {bool: "True or False", int: "a whole number", float: "a finite number", str: "a text", type(None): "None"}
 
@@ -38,6 +40,17 @@ def misfit(value: object, annotation: Any) -> str:
     return f"expected {' or '.join(str(_expected(choice)) for choice in choices)}, got {_kind(value)}"
 
 
+def plain(value: Any) -> Any:
+    """A number of NumPy as one of Python, which every function of torch takes; anything else as it is.
+
+    Example:
+        >>> import numpy as np
+        >>> plain(np.int64(3)), plain("black")
+        (3, 'black')
+    """
+    return value.item() if isinstance(value, Number) and hasattr(value, "item") else value
+
+
 def _expected(choice: Any) -> str | None:
     """A choice in words; None for one that is not judged."""
     if typing.get_origin(choice) is collections.abc.Sequence:
@@ -49,10 +62,8 @@ def _expected(choice: Any) -> str | None:
 def _fits(value: object, choice: Any) -> bool:
     if typing.get_origin(choice) is collections.abc.Sequence:
         return isinstance(value, (list, tuple)) and all(_fits(v, typing.get_args(choice)[0]) for v in value)
-    if choice is float:
-        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if choice is int:
-        return isinstance(value, Integral) and not isinstance(value, bool)
+    if choice in (int, float):
+        return value in Range(whole=choice is int)
     return isinstance(value, choice)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gweebp.excitation.layers import run_from
+from gweebp.excitation.tensors import power_of_two, unit
 from gweebp.methods import method
 from gweebp.methods.maps import non_negative
 
@@ -31,8 +32,9 @@ def similarity(a: Tensor, b: Tensor) -> Tensor:
         >>> similarity(a, torch.ones(1, 1, 2, 2))
         tensor([[[0.2500, 0.7500]]])
     """
+    a = a / power_of_two(a.abs().flatten(1).amax(1))[:, None, None, None]  # squares of 1e30 or 1e-30 leave the range
     pixels, norm = a.shape[2:].numel(), torch.linalg.vector_norm(a.mean((2, 3)), dim=1)
-    pooled = nn.functional.normalize(b.mean((2, 3)), dim=1).expand(len(a), -1)
+    pooled = unit(b.mean((2, 3))).expand(len(a), -1)
     return torch.einsum("bchw,bc->bhw", a, pooled) / (pixels * norm).clamp(min=1e-30)[:, None, None]
 
 
@@ -51,8 +53,9 @@ def pairwisesim(
 
     contrastive: sim(m) − sim(n), as the authors' code; the paper's is sim(m). negative: see gweebp.methods.maps.
     """
-    a, m = (run_from(net, images, layer)[0].detach() for images in (probe, mate))
+    given = {"probe": probe, "mate": mate} | ({"nonmate": nonmate} if contrastive else {})
+    a, m, *n = (run_from(net, images, layer, name=name)[0].detach() for name, images in given.items())
     maps = similarity(a, m)
     if contrastive:
-        maps = maps - similarity(a, run_from(net, nonmate, layer)[0].detach())
+        maps = maps - similarity(a, *n)
     return non_negative(maps, negative)

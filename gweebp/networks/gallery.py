@@ -29,9 +29,10 @@ def template(embeddings: Tensor) -> Tensor:
     >>> template(torch.tensor([[2.0, 0.0], [0.0, 1.0]]))
     tensor([[0.7071, 0.7071]])
     """
-    if isinstance(embeddings, Tensor) and embeddings.ndim and len(embeddings) == 0:
+    units = unit(embeddings)
+    if len(units) == 0:
         raise ValueError("no embeddings: a template needs at least one image of the person")
-    return unit(unit(embeddings).mean(0, keepdim=True))
+    return unit(units.mean(0, keepdim=True))
 
 
 def nearest_impostor(probe: Tensor, gallery: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
