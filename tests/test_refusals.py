@@ -199,7 +199,7 @@ anything = (
 @given(data=st.data(), method=st.sampled_from(METHODS))
 def test_explain_any_options(data, method):
     options = of(method)
-    name = data.draw(st.sampled_from([*gweebp.METHODS[method].options, "layer", "method"]))
+    name = data.draw(st.sampled_from([*gweebp.METHODS[method].options, "layer", "axes", "method"]))
     value = data.draw(anything)
     if name in ("masks", "batch") and isinstance(value, int) and value > 1000:
         value = 1000  # so many masks are meant, and take as long as they take
@@ -211,7 +211,7 @@ def test_explain_any_options(data, method):
 
 
 @settings(max_examples=60)
-@given(name=st.sampled_from(["layer", "extended", "weighted", "towards", "gain", "rule"]), value=anything)
+@given(name=st.sampled_from(["layer", "axes", "extended", "weighted", "towards", "gain", "rule"]), value=anything)
 def test_mwp_any_options(name, value):
     triplet = torch.rand(3, 2, 2, 6, 6, generator=torch.Generator().manual_seed(1))
     answer(lambda: gweebp.mwp(NET, *triplet, **{"layer": "1", name: value}), name)

@@ -184,7 +184,8 @@ def spatial_layers(net: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
         with torch.no_grad(), follow:
             return net(image)
 
-    lent(net, forward, {module: note(name) for name, module in net.named_modules() if name})
+    with forward_of("probe", image):
+        lent(net, forward, {module: note(name) for name, module in net.named_modules() if name})
     return shapes
 
 

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from gweebp.excitation.centres import Axis, Positions, usual
 from gweebp.excitation.follow import Follow
 from gweebp.excitation.guard import lent
-from gweebp.excitation.layers import INPUT, own_tensor
+from gweebp.excitation.layers import INPUT, forward_of, own_tensor
 from gweebp.excitation.layouts import layout_of, only_tensor
 
 __all__ = ["Axis", "Positions", "placed", "positions"]
@@ -79,7 +79,8 @@ def positions(net: nn.Module, image: Tensor, layer: str) -> Positions:
         with torch.inference_mode(False), torch.no_grad(), follow:
             net(images)
 
-    lent(net, forward, {net.get_submodule(layer): note})
+    with forward_of("image", images):
+        lent(net, forward, {net.get_submodule(layer): note})
     if not found:
         raise ValueError(f"layer {layer!r} has no map (b, c, h, w), so it has no positions")
     if found[0] is None:  # an operation tore the map: its cells share the image evenly
