@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,10 +52,10 @@ def write(path: str | Path, arrays: Arrays, record: Mapping[str, Any]) -> None:
 def read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and record of one file; ValueError where it is not one of ours."""
     try:
-        with np.load(path, allow_pickle=False) as z:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as z:
             arrays = {key: z[key] for key in z.files}
         record = json.loads(arrays.pop("record").tobytes())
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} holds no outcomes of the study ({error}); `make study` computes them") from error
     return arrays, record
 
