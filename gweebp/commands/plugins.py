@@ -109,17 +109,17 @@ def unchanged(path: str | Path) -> Iterator[list[str]]:
     said: list[str] = []
 
     def put_back() -> None:
-        kept = []
+        kept, changed = [], False
         if link is not None and not (path.is_symlink() and os.readlink(path) == link):
-            kept += _set_aside(path)
+            changed, kept = True, _set_aside(path)
             os.symlink(link, path)
         if not target.is_file() or target.read_bytes() != content:
-            kept += _set_aside(target)
+            changed, kept = True, kept + _set_aside(target)
             with files.atomic(target) as temporary:
                 temporary.write_bytes(content)
                 os.chmod(temporary, about.st_mode & 0o7777)
                 os.utime(temporary, ns=(about.st_atime_ns, about.st_mtime_ns))
-        elif not kept:
+        if not changed:
             return
         beside = f"; what was written there is in {' and '.join(kept)}" if kept else ""
         said.append(f"{path} was changed as the plugin was loaded, and was put back as it was{beside}")
