@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from gweebp.excitation.centres import Axis, Positions, usual
+from gweebp.excitation.guard import Mode
 
 __all__ = ["Follow", "Where"]
 
@@ -165,7 +165,7 @@ class Where(NamedTuple):
     after: int = 0
 
 
-class Follow(TorchFunctionMode):
+class Follow(Mode):
     """Keeps the positions of each tensor of a forward pass that is a map of the image, in whatever layout."""
 
     def __init__(self, images: Tensor) -> None:

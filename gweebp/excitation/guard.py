@@ -12,6 +12,7 @@ Assumes: nobody else's code changes training flags or hooks at the same time.
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 T = TypeVar("T")
 Hook = Callable[[nn.Module, tuple, Any], Any]  #: (module, arguments, output) → another output, or None
@@ -65,6 +67,20 @@ def lent(net: nn.Module, call: Callable[[], T], hooks: Mapping[nn.Module, Hook] 
             loan.give_back()
     finally:
         loan.give_back()
+
+
+class Mode(TorchFunctionMode):
+    """A TorchFunctionMode into which torch.compile does not look: a compiled function would keep what it saw there."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """An instance, of a subclass that is not traced where something may be compiled."""
+        if "torch._dynamo" in sys.modules and cls not in _UNTRACED:
+            handler = torch._dynamo.disable(cls.__torch_function__)
+            _UNTRACED[cls] = type(cls.__name__, (cls,), {"__torch_function__": handler})
+        return super().__new__(_UNTRACED.get(cls, cls))
+
+
+_UNTRACED: dict[type, type] = {}
 
 
 class _Modes:

@@ -13,10 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from gweebp.excitation.follow import Follow
-from gweebp.excitation.guard import lent
+from gweebp.excitation.guard import Mode, lent
 from gweebp.excitation.layouts import Layer, Layout, layout_of, only_tensor, quick
 from gweebp.excitation.tensors import unusable
 
@@ -58,7 +57,7 @@ def is_tracked(x: Any) -> bool:
     return isinstance(x, Tensor) and x.requires_grad
 
 
-class PlainMode(TorchFunctionMode):
+class PlainMode(Mode):
     """From the tapped layer on, weights are constants in float32 at least: only responses require grad."""
 
     def begin(self, images: Tensor) -> None:

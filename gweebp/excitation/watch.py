@@ -127,6 +127,8 @@ class Watch(PlainMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if getattr(func, "__name__", "") == "__set__":  # x.data = y, of the tensor itself
+            return func(*args, **kwargs)
         for x in tensors_in((args, kwargs)) if self.opaque else ():
             if x not in self.tags.of and self.unseen(x):
                 self.tags.of[x] = NOTHING
