@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gweebp.excitation.nodes import Node
 
-# frames of files in it are not the caller's; a plain comment, since the reference shows the value of what "#:" describes
+# frames of files in it are not the caller's (a plain comment: the reference shows the value of what "#:" describes)
 OWN_FOLDER = os.path.join(sys.modules["gweebp"].__path__[0], "")
 CORE = os.path.join(OWN_FOLDER, "excitation", "")
 OPERATION = "_operation"  #: the kind of autograd node that a recorded operation is
