@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and images read with errors that say what to do.
+"""Files written whole or not at all, and read with errors that say what to do; images are read by `images`.
 
 Every file is written under a temporary name in the folder where it will live and renamed when complete, so that a run
 killed at any point leaves either the old file or the new one, never half a file. What such a run leaves of temporary
@@ -7,9 +7,7 @@ files, a later one removes (`temporaries`).
 
 from __future__ import annotations
 
-import bz2
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -17,14 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from gweebp.support import temporaries
+from gweebp.support.images import existing, read_image
 
 __all__ = [
     "atomic",
@@ -39,8 +37,6 @@ __all__ = [
 ]
 
 METADATA = "gweebp"  # the metadata entry of our own files
-# more than 8 bits a channel: `convert("RGB")` would clip them silently
-DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 @contextmanager
@@ -82,7 +78,7 @@ def write_json(path: str | Path, value: Any) -> None:
 
 def read_json(path: str | Path) -> Any:
     """Read a JSON file. Raises FileNotFoundError, or ValueError for a file that is not JSON."""
-    path = _existing(path)
+    path = existing(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and lists in lists
@@ -116,7 +112,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Of a file that another program wrote, the metadata are its own texts.
     Raises FileNotFoundError, or ValueError for a file that is truncated or is not safetensors.
     """
-    path = _existing(path)
+    path = existing(path)
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
@@ -128,41 +124,6 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not isinstance(found, dict):
         raise ValueError(f"{path}: its metadata are a {type(found).__name__}; expected names and values")
     return tensors, found
-
-
-def read_image(path: str | Path) -> Tensor:
-    """Read one image of any 8-bit mode as RGB, packed with bzip2 (`.ppm.bz2`) or not.
-
-    Palette and grey images become RGB, EXIF rotation is applied, transparency is laid over white.
-
-    Returns:
-        uint8 (3, h, w), 0..255.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is corrupt, is no image, or has more than 8 bits a channel.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "red.png"
-    >>> Image.new("RGB", (4, 2), (255, 0, 0)).save(path)
-    >>> read_image(path).shape, read_image(path)[:, 0, 0].tolist()
-    (torch.Size([3, 2, 4]), [255, 0, 0])
-    """
-    path = _existing(path)
-    try:
-        packed = path.suffix.lower() == ".bz2"
-        with Image.open(io.BytesIO(bz2.open(path).read()) if packed else path) as file:
-            image = ImageOps.exif_transpose(file)
-            if image.mode in DEEP_MODES:
-                raise ValueError(f"{path} has pixels of mode {image.mode}: save it as 8-bit RGB or grey")
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-            pixels = np.array(image.convert("RGB"))
-    # Pillow's decoders raise SyntaxError, EOFError, struct errors etc. as well as OSError on a broken file
-    except (OSError, SyntaxError, EOFError, IndexError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} can't be read as an image ({error}); replace it or remove it") from error
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
 def write_image(path: str | Path, image: Tensor) -> None:
@@ -191,15 +152,8 @@ def write_image(path: str | Path, image: Tensor) -> None:
 
 def sha256(path: str | Path) -> str:
     """SHA-256 of a file, as 64 hexadecimal digits."""
-    with _existing(path).open("rb") as file:
+    with existing(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}" + (" (it is a folder)" if path.is_dir() else ""))
-    return path
 
 
 def located(path: str | Path) -> Path:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gweebp.networks import EmbeddingNetwork
-from gweebp.support import files
+from gweebp.support import files, images
 
 __all__ = ["Picture", "in_folder", "notes", "printable", "read"]
 
@@ -20,11 +20,15 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", "
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One image of a case: its file's name, printable; uint8 (3, h, w) RGB; the SHA-256 of the file that it is from."""
+    """One image of a case: its file's name, printable; uint8 (3, h, w) RGB; the SHA-256 of the file that it is from.
+
+    notes: what was left out as it was read, such as all but the first picture of an animation.
+    """
 
     name: str
     pixels: Tensor
     sha256: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def printable(text: str) -> str:
@@ -44,7 +48,7 @@ def read(path: str | Path) -> Picture:
     """
     path = Path(path)
     before = files.sha256(path)
-    pixels = files.read_image(path)
+    pixels, said = images.read(path)
     height, width = pixels.shape[1:]
     if min(height, width) < SMALLEST:
         raise ValueError(
@@ -54,7 +58,7 @@ def read(path: str | Path) -> Picture:
         raise ValueError(f"{path} has one colour only: there is no face in it")
     if files.sha256(path) != before:
         raise ValueError(f"{path} was changed while it was read: run again")
-    return Picture(printable(path.name), pixels, before)
+    return Picture(printable(path.name), pixels, before, tuple(printable(note) for note in said))
 
 
 def in_folder(folder: str | Path) -> list[Path]:
@@ -77,6 +81,7 @@ def notes(net: EmbeddingNetwork, probe: Picture, mates: list[Picture], nonmate: 
     if torch.equal(probe.pixels, nonmate.pixels):
         yield f"{probe.name} and {nonmate.name} are the same picture."
     for picture in dict.fromkeys((probe, *mates, nonmate)):
+        yield from picture.notes
         height, width = picture.pixels.shape[1:]
         if min(height, width) < net.size:
             yield f"{picture.name} has {width}x{height} pixels and was enlarged to {net.size}x{net.size}."

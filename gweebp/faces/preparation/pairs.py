@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from gweebp.faces.faceset import FaceSet
@@ -20,6 +19,7 @@ from gweebp.faces.preparation.parser import Parser
 from gweebp.faces.preparation.quadruplets import Fill, Made, Translate, exchange
 from gweebp.faces.readers.listing import Listing
 from gweebp.faces.readers.reading import Box, box_of
+from gweebp.support import images
 
 __all__ = ["LANDMARKS", "Labelled", "candidates", "labelled", "landmarks_of", "moved"]
 
@@ -127,6 +127,5 @@ def candidates(
 def _polygons(path: Path | None, points: Mapping[tuple[str, str], Tensor], kind: str, person: str, size: int) -> Tensor:
     if path is None or (kind, person) not in points:
         raise ValueError(f"its {kind} has no landmarks")
-    with Image.open(path) as image:
-        width, height = image.size
+    width, height = images.size_of(path)
     return polygons(moved(points[kind, person], box_of(path, width, height) or (0, 0, width, height), size), size)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gweebp.faces.preparation import landmarks as lm
 from gweebp.faces.quadruplets import PARTS
-from gweebp.support import files
+from gweebp.support import images
 
 __all__ = ["NONE", "combined", "dilate", "miou", "polygons", "read_labels"]
 
@@ -143,16 +143,16 @@ def read_labels(path: str | Path) -> Tensor:
         ValueError: no image, in colour, or with other values than 0..5 and NONE.
 
     >>> import tempfile
+    >>> from gweebp.support import files
     >>> path = Path(tempfile.mkdtemp()) / "anna.png"
     >>> files.write_image(path, torch.tensor([[0, 5], [255, 2]], dtype=torch.uint8))
     >>> read_labels(path).tolist()
     [[0, 5], [255, 2]]
     """
-    files.read_image(path)  # with its errors, for files that are missing or broken
-    with Image.open(path) as image:
-        if image.mode not in ("L", "P"):
-            raise ValueError(f"{path} is {image.mode}, no label map: expected one grey or palette channel")
-        labels = torch.from_numpy(np.array(image))
+    with images.opened(path) as image:
+        mode, labels = image.mode, torch.from_numpy(np.array(image))
+    if mode not in ("L", "P"):
+        raise ValueError(f"{path} is {mode}, no label map: expected one grey or palette channel")
     bad = sorted(set(labels.unique().tolist()) - {*range(len(PARTS)), NONE})
     if bad:
         raise ValueError(
