@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import blackbox, peers, scaling, whitebox
+from benchmarks import blackbox, peers, scaling, start, whitebox
 from benchmarks.clock import Row
 from gweebp.experiment.speed import RESULTS, shown, where
 from gweebp.support.files import atomic, located, read_json, write_json
@@ -29,6 +29,7 @@ TOPICS = {
     "image": whitebox.to_the_image,
     "blackbox": blackbox.rows,
     "scaling": scaling.rows,
+    "start": start.rows,
     "peers": peers.rows,
 }
 COLUMNS = ("topic", "what", "measure", "value", "target", "met")

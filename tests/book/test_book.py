@@ -104,6 +104,7 @@ def test_every_image_exists_and_has_a_text_for_those_who_cannot_see_it():
     assert count > 10
 
 
+@pytest.mark.promise("pages: nothing is fetched from elsewhere, and no path of the machine is shown")
 def test_nothing_is_fetched_from_another_server():
     for page in all_pages():
         for tag, address in references(page):
@@ -141,6 +142,7 @@ def test_every_internal_link_and_anchor_is_alive():
     assert not dead
 
 
+@pytest.mark.promise("pages: nothing is fetched from elsewhere, and no path of the machine is shown")
 def test_no_absolute_path_leaks():
     leaked = re.compile(
         "|".join(map(re.escape, {str(ROOT), str(Path.home()) + "/", "/tmp/", "/home/", "site-packages"}))
@@ -180,6 +182,7 @@ def test_records_say_how_each_result_was_made():
         assert record["seconds"] > 0, path
 
 
+@pytest.mark.promise("files: a build that was killed goes on where it stopped")
 def test_two_builds_of_one_profile_do_not_run_at_once():
     with (BUILD / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -214,7 +217,8 @@ def executes(process: subprocess.Popen, chapter: str) -> bool:
     return False
 
 
-def test_a_killed_build_goes_on_where_it_stopped():
+@pytest.mark.promise("files: a build that was killed goes on where it stopped")
+def test_a_killed_build_goes_on_where_it_stopped(tally):
     """Killed without warning while a chapter runs: no lock, no half file, and the next build makes what is missing."""
     for name in ("chapters/extended_ebp.ipynb", "chapters/extended_ebp.json", "html/index.html"):
         (BUILD / name).unlink(missing_ok=True)
@@ -230,6 +234,7 @@ def test_a_killed_build_goes_on_where_it_stopped():
     assert done.returncode == 0, done.stderr
     assert (BUILD / "chapters/extended_ebp.ipynb").is_file()
     assert "Nothing to be done" in build().stderr
+    tally("kills survived")
 
 
 def test_one_chapter_with_other_parameters_leaves_the_book_as_it_is():

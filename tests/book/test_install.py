@@ -49,7 +49,7 @@ def test_every_installation_is_by_the_two_commands():
 
 
 PRETENDS = """#!/bin/sh
-exec {real} -c 'import sys
+exec "{real}" -c 'import sys
 sys.version_info = (*{version}, 0, "final", 0)
 exec(sys.argv[1])' "$2"
 """
