@@ -20,6 +20,7 @@ from gweebp.support.grey import ITU_R_601
 Image = ArrayLike
 
 
+TALLEST = 3.0  # height over width of a panel: a taller image is shown smaller
 HEAT = ListedColormap(colours(), name="saliency")
 KEY_HEIGHT = 0.26  # inches that the colour key takes
 
@@ -53,7 +54,7 @@ def image_grid(
     titled = 0 if titles is None else sum(any(titles[i : i + columns]) for i in range(0, count, columns))
     coloured = maps is not None and any(saliency is not None for saliency in maps)
     extra = 0.24 * titled + (KEY_HEIGHT if coloured else 0)
-    height = WIDTH / min(columns, max(count, 1)) * h / w + 0.02 + extra / max(1, -(-count // columns))
+    height = WIDTH / min(columns, max(count, 1)) * min(TALLEST, h / w) + 0.02 + extra / max(1, -(-count // columns))
     figure, axes = panels(count, columns, height)
     for i, ax in enumerate(axes):
         region = None if regions is None else regions[i]

@@ -8,6 +8,7 @@ files, a later one removes (`temporaries`).
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -52,14 +53,17 @@ def atomic(path: str | Path) -> Iterator[Path]:
     >>> [p.name for p in folder.iterdir()]
     ['note.txt']
     """
-    with temporaries.beside(path) as temporary:
-        try:
+    path = Path(path)
+    try:
+        with temporaries.beside(path) as temporary:
             yield temporary
             os.replace(temporary, path)
-        except OSError as error:
-            if error.strerror and error.filename in (None, str(temporary)):  # the name that the user knows
-                raise type(error)(error.errno, error.strerror, str(path)) from error
-            raise
+    except OSError as error:  # the user knows the file by its name, not by the temporary's
+        if error.errno is None and type(error) is OSError and str(path) not in str(error):  # of Pillow's encoders
+            raise OSError(f"{path} can't be written ({error})") from error
+        if error.strerror and (error.filename is None or temporaries.is_ours(error.filename)):
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -133,6 +137,9 @@ def write_image(path: str | Path, image: Tensor) -> None:
         path: .png keeps every pixel as it is; .jpg does not.
         image: uint8 (3, h, w) RGB, or (h, w): grey, label maps; or bool (h, w): masks, as 0 and 255.
 
+    Raises:
+        ValueError: another image, or a suffix of no image. OSError: the file can't be written; the old one stays.
+
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "noise.png"
     >>> noise = torch.randint(256, (3, 5, 4), dtype=torch.uint8, generator=torch.manual_seed(0))
@@ -145,9 +152,14 @@ def write_image(path: str | Path, image: Tensor) -> None:
         pixels = pixels.to(torch.uint8) * 255
     if pixels.dtype != torch.uint8 or not (pixels.dim() == 2 or (pixels.dim() == 3 and len(pixels) == 3)):
         raise ValueError(f"expected uint8 (3, h, w) or (h, w), or bool (h, w); got {image.dtype} {tuple(image.shape)}")
+    kind = Image.registered_extensions().get(Path(path).suffix.lower())
+    if kind not in Image.SAVE:
+        raise ValueError(f"{path}: no image can be written by a name that ends so; expected .png, .jpg, .tif, ...")
     array = (pixels.permute(1, 2, 0) if pixels.dim() == 3 else pixels).contiguous().numpy()
+    content = io.BytesIO()  # on a full disk some of Pillow's encoders say nothing, and leave half a file
+    Image.fromarray(array).save(content, kind)
     with atomic(path) as temporary:
-        Image.fromarray(array).save(temporary)
+        temporary.write_bytes(content.getvalue())
 
 
 def sha256(path: str | Path) -> str:

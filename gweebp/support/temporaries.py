@@ -20,7 +20,7 @@ try:
 except ImportError:  # no such locks on this system: what killed runs leave stays
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["beside", "sweep"]
+__all__ = ["beside", "is_ours", "sweep"]
 
 NAME = re.compile(r"(\.gweebp-[0-9a-f]{12})\.lock")
 LONGEST = 32  # bytes of a suffix that is kept
@@ -84,6 +84,15 @@ def _locked(descriptor: int) -> bool:
     except OSError:
         return False
     return fcntl is not None
+
+
+def is_ours(name: str | bytes) -> bool:
+    """Whether a file's name is that of a temporary file, or of its lock.
+
+    >>> is_ours("faces/.gweebp-0123456789ab.new.png"), is_ours("faces/a.png")
+    (True, False)
+    """
+    return Path(os.fsdecode(name)).name.startswith(".gweebp-")
 
 
 def sweep(folder: str | Path) -> list[str]:

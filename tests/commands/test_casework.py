@@ -15,6 +15,7 @@ from gweebp import networks
 from gweebp.__main__ import main
 from gweebp.commands.casework import LIMITS, Case, Examiner, Explanation, explained, pictures, read_table, run_table
 from gweebp.commands.casework.alignment import Aligner
+from gweebp.commands.casework.explanation import CLOSE
 from gweebp.commands.casework.writing import write
 from gweebp.faces.preparation import landmarks
 from gweebp.faces.preparation.align import align
@@ -449,3 +450,21 @@ def test_the_picture_is_written_in_the_format_of_its_name(folder, net):
     examined = Examiner(net).examine(Case(folder / "probe.png", (folder / "mate.png",), folder / "nonmate.png"))
     write(examined, examined.document(), folder / "out.svg", None)
     assert (folder / "out.svg").read_text().lstrip().startswith("<?xml")
+
+
+def test_distances_that_rounding_alone_tells_apart_are_noted(net):
+    probe, mate = torch.randint(256, (2, 3, 600, 600), dtype=torch.uint8, generator=torch.manual_seed(0))
+    nonmate = mate.clone()
+    nonmate[0, 300, 300] ^= 1  # one step of one channel of one pixel
+    for pair in ((mate, nonmate), (nonmate, mate)):
+        found = explained(net, probe, *pair)
+        assert abs(found.gain) < 1e-6 and found.notes.count(CLOSE) == 1
+    assert CLOSE not in explained(net, probe, probe // 8 * 8, mate).notes
+
+
+def test_of_an_animation_the_first_picture_is_read_and_noted(folder, net):
+    pictures = [Image.open(folder / f"{name}.png") for name in ("probe", "mate")]
+    pictures[0].save(folder / "moving.gif", save_all=True, append_images=pictures[1:])
+    case = Case(folder / "moving.gif", (folder / "mate.png",), folder / "nonmate.png")
+    notes = Examiner(net).examine(case).explanation.notes
+    assert notes.count("moving.gif holds 2 pictures, of which the first was read.") == 1

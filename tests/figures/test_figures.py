@@ -263,3 +263,8 @@ def test_conditions_fill_only_what_qualified():
     (axes,) = figures.conditions(distances, 0.5, [True, False], ["near"]).axes
     filled = [line for line in axes.lines if line.get_marker() == "o" and line.get_markerfacecolor() != "none"]
     assert [list(line.get_xdata()) for line in filled] == [[0.2], [0.8]]
+
+
+def test_a_tall_image_does_not_make_a_tall_page():
+    figure = figures.image_grid([np.zeros((3, 6000, 16), np.uint8)] * 4, columns=4)
+    assert figure.get_size_inches()[1] < 10

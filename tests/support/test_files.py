@@ -1,13 +1,24 @@
+import ast
 import bz2
+import contextlib
+import errno
 import json
+import os
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 
+from gweebp import networks
+from gweebp.faces.preparation import cyclegan
+from gweebp.faces.quadruplets import Quadruplets
+from gweebp.networks import weights
 from gweebp.support import files
 
 
@@ -164,3 +175,96 @@ def test_images_packed_with_bzip2(tmp_path):
         packed.write_bytes(broken)
         with pytest.raises(ValueError, match=r"face\.ppm\.bz2 can't be read as an image"):
             files.read_image(packed)
+
+
+# ---- writing that fails ----
+
+
+@contextlib.contextmanager
+def full_disk(room: int):
+    """No file may grow beyond `room` bytes: what a full disk, or a quota, says to every writer."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def _quadruplets(folder: Path) -> None:
+    images, index = torch.zeros(4, 3, 32, 32, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64)
+    Quadruplets(images, images, images, images, images[:, 0] > 0, index, index).save(folder / "out.safetensors")
+
+
+def _atomic_text(folder: Path) -> None:
+    with files.atomic(folder / "out.csv") as temporary, temporary.open("w") as file:
+        file.write("0123456789" * 1000)
+
+
+WRITERS = {
+    "json": lambda folder: files.write_json(folder / "out.json", list(range(2000))),
+    "tensors": lambda folder: files.write_tensors(folder / "out.safetensors", {"a": torch.zeros(5000)}),
+    "png": lambda folder: files.write_image(folder / "out.png", torch.randint(256, (3, 60, 60), dtype=torch.uint8)),
+    "jpg": lambda folder: files.write_image(folder / "out.jpg", torch.randint(256, (3, 60, 60), dtype=torch.uint8)),
+    "tif": lambda folder: files.write_image(folder / "out.tif", torch.randint(256, (3, 60, 60), dtype=torch.uint8)),
+    "text": _atomic_text,
+    "network": lambda folder: networks.save(networks.lcnn9(width=0.05, size=16), folder / "out.safetensors"),
+    "translator": lambda folder: weights.save(cyclegan.build(0.05, 1, 32), folder / "out.safetensors"),
+    "quadruplets": _quadruplets,
+}
+
+
+@pytest.mark.promise("errors: every refusal is an error of ours")
+@pytest.mark.parametrize("name", WRITERS)
+@given(room=st.integers(0, 3000))
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_full_disk_is_said_and_leaves_the_old_file(tmp_path, name, room):
+    for found in tmp_path.iterdir():
+        found.unlink()
+    WRITERS[name](tmp_path)
+    (written,) = tmp_path.iterdir()
+    before = written.read_bytes()
+    assert len(before) > 3000
+    with pytest.raises(OSError, match=rf"{written.name}") as caught, full_disk(room):
+        WRITERS[name](tmp_path)
+    assert "File too large" in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == [written.name] and written.read_bytes() == before
+
+
+@pytest.mark.promise("errors: every refusal is an error of ours")
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, name, monkeypatch):
+    (tmp_path / "file").write_text("a file where a folder should be")
+    with pytest.raises(OSError, match="file"):
+        WRITERS[name](tmp_path / "file")
+
+    def refuse(source, target):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(source), None, str(target))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(PermissionError, match=r"Permission denied.*out\."):
+        WRITERS[name](tmp_path / "shut")
+    assert names(tmp_path / "shut") == []
+
+
+def test_everything_that_is_written_goes_through_atomic():
+    """No module opens a file to write it, but inside `files.atomic`, or to claim a name of its own (mode "x")."""
+    writing = {"write_text", "write_bytes", "savefig", "save_file", "imsave"}
+    found = []
+
+    def visit(node: ast.AST, path: Path, inside: bool) -> None:
+        if isinstance(node, ast.With):
+            inside = inside or any("atomic(" in ast.unparse(item.context_expr) for item in node.items)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name) and not inside:
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+            modes = [a.value for a in (*node.args, *(k.value for k in node.keywords)) if isinstance(a, ast.Constant)]
+            opens = called == "open" and any(m in ("w", "wb", "a", "ab", "w+", "r+", "wt") for m in modes)
+            if called in writing or opens:
+                found.append(f"{path.name}: {ast.unparse(node)[:60]}")
+        for child in ast.iter_child_nodes(node):
+            visit(child, path, inside)
+
+    package = Path(files.__file__).parents[1]
+    for path in package.rglob("*.py"):
+        visit(ast.parse(path.read_text(encoding="utf-8")), path, inside=False)
+    assert [f for f in found if "savefig(buffer" not in f] == []

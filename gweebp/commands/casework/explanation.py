@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gweebp.excitation import LostMassWarning
 from gweebp.excitation.evenness import UNEVEN, every_other
+from gweebp.excitation.gain import ROUNDING, RoundingWarning
 from gweebp.excitation.layers import eager, named_layer
 from gweebp.networks import EmbeddingNetwork, as_input
 from gweebp.networks.gallery import template
@@ -30,6 +31,8 @@ CHECKERBOARD = (
     "The layer {layer} gives even a picture of one grey a map with stripes, which are the network's strides and not "
     "features of the face: choose a layer just above a halving of the map."
 )
+
+CLOSE = "The distances differ by no more than the rounding of the network's numbers: which is smaller may be chance."
 
 # of the methods that weight by the gain; any other is described by its own first line
 MEANING = "the coloured regions are where its responses worked for this mate and against this non-mate"
@@ -159,11 +162,13 @@ def explained(
             maps = explain(net, image, *others, method=method, layer=layer, **options)
             maps = in_place(maps, net, image, method=method, layer=layer)
         saliency = maps[0].cpu() if maps.sum() > 0 else None
-        notes = tuple(_plain(w.message) for w in caught)
+        notes = tuple(_plain(w.message) for w in caught if not issubclass(w.category, RoundingWarning))
         if "rule" in chosen.options:  # the excitation family, whose maps follow the strides
             name_of_layer = named_layer(eager(net), layer, str(chosen.layer), image)
             if every_other(eager(net), image, name_of_layer) > UNEVEN:
                 notes += (CHECKERBOARD.format(layer=name_of_layer),)
+    if abs(far - near) <= ROUNDING * torch.finfo(torch.float32).eps:
+        notes += (CLOSE,)
     name = str(getattr(net, "config", {}).get("network", type(net).__name__))
     return Explanation(saliency, near, far, threshold, name, method, notes)
 
@@ -171,7 +176,9 @@ def explained(
 def _plain(warning: Warning | str) -> str:
     """A warning for the reader of one case, who knows nothing of batches."""
     text = str(warning).partition(", at batch")[0]
-    return f"Not all of it is on the map: {text}." if isinstance(warning, LostMassWarning) else text
+    if isinstance(warning, LostMassWarning):
+        return f"Not all of it is on the map: {text}."
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 def _first_line(method: str) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gweebp.commands.casework.examiner import Examined
 from gweebp.commands.casework.explanation import LIMITS, Explanation
-from gweebp.figures.pictures import show
+from gweebp.figures.pictures import TALLEST, show
 from gweebp.figures.style import FAINT, INK, PAIR, WIDTH, drawable, style_of, white
 from gweebp.support.extras import extra
 
@@ -19,7 +19,6 @@ with extra("figures"):
 
 SHOWN = 3  # images of the mate, at most
 LARGEST = 512  # pixels a side that a panel can show
-TALLEST = 3.0  # height over width of a panel: a taller image is shown smaller
 MARGIN, TITLE, SCALE, LINE = 0.08, 0.40, 1.35, 0.165  # inches: at the sides, above images, of the scale, of a line
 CHARACTERS = 82  # of a line
 SIZE = 9.6  # points
