@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from gweebp.excitation.gain import NoGainWarning, triplet_gain
 from gweebp.excitation.guard import settled
 from gweebp.excitation.layers import at_least_float32, eager, embed, named_layer
-from gweebp.excitation.positions import placed, positions
+from gweebp.excitation.positions import positions
 from gweebp.excitation.tensors import unusable
 from gweebp.excitation.triplet import check_network, embedded, same_images, told
 from gweebp.methods import METHODS, Method
 from gweebp.methods.maps import divided_by_sum
 from gweebp.methods.options import misfit, plain
+from gweebp.support.positions import placed
 from gweebp.support.warned import warn
 
 
@@ -52,8 +53,9 @@ def explain(
             network's own `net.saliency_layer` (`net.feature_layer` for methods of the last convolutional map). The
             black-box methods, xface and corrrise, have none: their maps have the image's resolution. Of a transformer
             without a `saliency_layer` it is the patch embedding.
-        axes: how the layer's output holds its map, where that can't be read off: "b c h w", "b h w c" (channels last),
-            "b (h w) c" (tokens), "b (1 h w) c" (tokens after a class token), "b (h w 4) c" (before 4 others).
+        axes: what the axes of the layer's output are, where that is not found: "b h w c" (channels last), "b (h w) c"
+            (tokens), "b (1 h w) c" (tokens after a class token); all that can be said is in
+            gweebp.excitation.places.axes.
 
     Returns:
         (b, h, w) at the layer's resolution, non-negative; each map sums to 1. A map is zero where there is no gain
@@ -219,5 +221,4 @@ def in_place(
         return maps
     net = eager(net)
     where = positions(net, image, named_layer(net, layer, chosen.layer, image[:1], axes))
-    plain = where.plain((maps.shape[1], maps.shape[2]), size)
-    return maps if plain else divided_by_sum(placed(maps, where, size))
+    return maps if where.is_plain else divided_by_sum(placed(maps, size, where))

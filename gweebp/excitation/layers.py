@@ -7,49 +7,21 @@ function of it. The network is evaluated as in `net.eval()`, and left as it was 
 from __future__ import annotations
 
 import contextlib
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gweebp.excitation.follow import Follow
+from gweebp.excitation import taps
 from gweebp.excitation.guard import Mode, lent
-from gweebp.excitation.layouts import Layer, Layout, layout_of, only_tensor, quick
-from gweebp.excitation.tensors import unusable
-
-INPUT = "input"  #: the name of the image itself, as a layer
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """`x`, as float32 where it is of half precision: responses and shares span more than its range."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+from gweebp.excitation.taps import INPUT, Layer
+from gweebp.excitation.tensors import at_least_float32, mapped, own_tensor, tensors_in, unusable
 
 
 def no_autocast(images: Tensor) -> Any:
     """A context in which a caller's autocast is off: the part above the layer runs in float32 at least."""
     return torch.autocast(images.device.type, enabled=False)
-
-
-def tensors_in(args: Any) -> Iterator[Tensor]:
-    """The tensors among the arguments of a torch function, those in lists, tuples and dicts included."""
-    for a in args.values() if isinstance(args, dict) else args:
-        if isinstance(a, Tensor):
-            yield a
-        elif isinstance(a, (list, tuple, dict)):
-            yield from tensors_in(a)
-
-
-def mapped(f: Callable[[Tensor], Tensor], args: Any) -> Any:
-    """`args` with `f` applied to each tensor, those in lists, tuples and dicts included."""
-    if isinstance(args, Tensor):
-        return f(args)
-    if isinstance(args, dict):
-        return {k: mapped(f, v) for k, v in args.items()}
-    if type(args) in (list, tuple):
-        return type(args)(mapped(f, v) for v in args)
-    return args
 
 
 def is_tracked(x: Any) -> bool:
@@ -62,6 +34,9 @@ class PlainMode(Mode):
 
     def begin(self, images: Tensor) -> None:
         """Told the network's input before it is evaluated."""
+
+    def tapped(self, leaf: Tensor) -> None:
+        """Told each leaf that the layer's output is made of."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -85,11 +60,6 @@ class PlainMode(Mode):
     def apply(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Run one operation on responses; here as it is."""
         return func(*args, **kwargs)
-
-
-def own_tensor(images: Tensor) -> Tensor:
-    """A copy of `images` that autograd may use, whatever mode the caller made it in (inference mode too)."""
-    return images.detach().clone()
 
 
 @contextlib.contextmanager
@@ -160,32 +130,9 @@ def spatial_layers(net: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
         >>> spatial_layers(net, torch.zeros(1, 1, 4, 4))
         {'0': (2, 2, 2), '1': (2, 2, 2)}
     """
-    shapes: dict[str, tuple[int, ...]] = {}
-    image = own_tensor(image[:1])
-    follow = Follow(image)
-
-    def note(name: str) -> Any:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            map_: tuple[int, ...] | None = None
-            tensor = only_tensor(output)
-            where = None if tensor is None else follow.seen.get(id(tensor))
-            if where is not None and len(where.axes) in (1, 2) and tensor is not None and tensor.ndim > 2:
-                rest = [n for axis, n in enumerate(tensor.shape) if axis and axis not in where.axes]
-                map_ = (rest[0], *where.cells) if len(rest) == 1 else None
-            elif tensor is not None and tensor.ndim == 4:
-                map_ = tuple(tensor.shape[1:])
-            if map_ is not None and map_[1] * map_[2] > 1:
-                shapes[name] = map_
-
-        return hook
-
-    def forward() -> Any:
-        with torch.no_grad(), follow:
-            return net(image)
-
     with forward_of("probe", image):
-        lent(net, forward, {module: note(name) for name, module in net.named_modules() if name})
-    return shapes
+        found = taps.maps_of(net, image)
+    return {name: seen.shape for name, seen in found.items() if seen.shape[1] * seen.shape[2] > 1}
 
 
 def eager(net: nn.Module) -> nn.Module:
@@ -201,22 +148,6 @@ def eager(net: nn.Module) -> nn.Module:
     return getattr(net, "_orig_mod", net)
 
 
-def patch_embedding(net: nn.Module) -> str | None:
-    """The patch embedding of a transformer: its first convolution, if that cuts the image into patches; else None.
-
-    It is the default layer of a transformer: further up, much of the probability lies on class and register tokens.
-
-    Example:
-        >>> body = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(2), nn.MultiheadAttention(8, 2))
-        >>> patch_embedding(body), patch_embedding(nn.Sequential(nn.Conv2d(3, 8, 4, 4)))
-        ('0', None)
-    """
-    attends = any("attention" in type(m).__name__.lower() or "Attn" in type(m).__name__ for m in net.modules())
-    name, first = next(((n, m) for n, m in net.named_modules() if isinstance(m, nn.Conv2d)), ("", None))
-    cuts = first is not None and tuple(first.kernel_size) == tuple(first.stride) and min(first.stride) > 1
-    return name if attends and cuts and name else None
-
-
 def named_layer(
     net: nn.Module, layer: str | nn.Module | None, kind: str, image: Tensor, axes: str | None = None
 ) -> Layer:
@@ -226,9 +157,9 @@ def named_layer(
         layer: a dotted name, or the submodule itself.
         kind: "saliency_layer" or "feature_layer".
         image: (1, c, h, w), to list the candidates' shapes in an error.
-        axes: how the layer's output holds its map, where the sizes do not say it: see layouts.py.
+        axes: what the axes of the layer's output are, where that is not found (places/axes.py).
     """
-    name = layer if layer is not None else getattr(net, kind, None) or patch_embedding(net)
+    name = layer if layer is not None else getattr(net, kind, None) or taps.patch_embedding(net, image)
     if isinstance(name, nn.Module):
         module = name
         name = next((n for n, m in net.named_modules() if m is module and n), f"a {type(module).__name__}")
@@ -236,7 +167,7 @@ def named_layer(
         raise TypeError(f"layer must be a dotted name, such as 'features.3', or a module; got {type(name).__name__}")
     # some modules have two names: either will do
     if name == INPUT or (name and name in (n for n, _ in net.named_modules(remove_duplicate=False))):
-        return Layer(name, axes)
+        return name if isinstance(name, Layer) and axes is None else Layer(name, axes)
     # outer modules first: of a deep network only some are shown
     shapes = sorted(spatial_layers(net, image).items(), key=lambda item: item[0].count("."))
     found = [f"{n!r} {s}" for n, s in shapes]
@@ -252,67 +183,57 @@ def named_layer(
     )
 
 
-class _LookCloser(Exception):
-    """The layer's output is not plainly a map (b, c, h, w)."""
-
-
-def _replaced(output: Any, old: Tensor, new: Tensor) -> Any:
-    """A layer's output, a tuple, list or dict, with one of its tensors replaced."""
-    if isinstance(output, dict):
-        copied = copy.copy(output)
-        for key, value in output.items():
-            copied[key] = new if value is old else value
-        return copied
-    return type(output)(new if value is old else value for value in output)
-
-
-def run_from(net: nn.Module, probe: Tensor, layer: str, mode: Any = None, name: str = "probe") -> tuple[Tensor, Tensor]:
+def run_from(
+    net: nn.Module,
+    probe: Tensor,
+    layer: str,
+    mode: Any = None,
+    name: str = "probe",
+    outside: list[Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
     """Forward pass with a graph from the output of `layer` on.
 
     Args:
-        probe: images (b, c, h, w). layer: a dotted name, or "input" for the image itself.
+        probe: images (b, c, h, w). layer: a dotted name, or "input" for the image itself; a `Layer` keeps how its
+            output is read.
         mode: a context manager, entered for the forward pass (the excitation rules). name: of the images, for errors.
+        outside: a list to which what stands on tokens outside the grid is added: one more leaf, (b, c, n).
 
     Returns:
         (activation, embedding): the map in the layer's output, rearranged to (b, c, h, w) where it lies otherwise
-        (layouts.py), a leaf that requires grad, float32 at least; the embedding (b, d), a function of it.
+        (taps.py), a leaf that requires grad, float32 at least; the embedding (b, d), a function of it.
 
     Errors:
-        ValueError where the layer is not called exactly once, or its output holds no map or one that is not plain.
+        ValueError where the layer is not called exactly once, or its output can't be read as a map.
     """
-    taps: list[Tensor] = []
-    layout: Layout | None = Layout("first", (0, 0)) if layer == INPUT else None
-
-    def tap(output: Any) -> Any:
-        tensor = only_tensor(output)
-        known = layout or (None if tensor is None or getattr(layer, "axes", None) else quick(tensor, images))
-        if tensor is None or known is None or tensor.shape[0] != images.shape[0]:
-            raise _LookCloser
-        taps.append(at_least_float32(known.arranged(tensor).detach()).requires_grad_())
-        torch.set_grad_enabled(True)  # until the no_grad below ends
-        new = known.restored(taps[-1].clone(), tensor.detach())  # the network may change it in place
-        return new if output is tensor else _replaced(output, tensor, new)
-
     images, mode = own_tensor(probe), mode or PlainMode()
-    hooks = {} if layer == INPUT else {net.get_submodule(layer): lambda module, args, output: tap(output)}
+    own = layer if isinstance(layer, Layer) else Layer(layer)
 
-    def forward() -> Any:
-        mode.begin(images)
-        with torch.inference_mode(False), torch.no_grad(), no_autocast(images), mode:
-            return net(tap(images) if layer == INPUT else images)
+    def attempt() -> tuple[taps.Tap, Any]:
+        tap = taps.Tap(own, images, mode.tapped)
+        hooks = {} if layer == INPUT else {net.get_submodule(layer): lambda module, args, output: tap(output)}
+
+        def forward() -> Any:
+            mode.begin(images)
+            with torch.inference_mode(False), torch.no_grad(), no_autocast(images), mode:
+                return net(tap(images) if layer == INPUT else images)
+
+        return tap, lent(net, forward, hooks)
 
     with forward_of(name, images):
         try:
-            embedding = lent(net, forward, hooks)
-        except _LookCloser:
-            layout = layout_of(net, images, layer)  # a forward pass of its own, for what is not plainly a map
-            taps.clear()
-            embedding = lent(net, forward, hooks)
-    if len(taps) != 1:
-        raise ValueError(
-            f"layer {layer!r} was called {len(taps)} times in a forward pass; name one that is called once"
-        )
+            tap, embedding = attempt()
+        except taps.Doubt:  # a forward pass of its own, for what is not plainly a map
+            own.reading = taps.looked(net, images, own)[0]
+            try:
+                tap, embedding = attempt()
+            except taps.Doubt:
+                raise ValueError(f"the output of layer {layer!r} has another shape in each forward pass") from None
+    if len(tap.leaves) != 1:
+        raise ValueError(taps.miscalled(net, layer, len(tap.leaves)))
     check_embedding(embedding, probe.shape[0])
     if not embedding.requires_grad:
         raise ValueError(f"the embedding does not depend on layer {layer!r} (or the network detaches it on the way)")
-    return taps[0], embedding
+    if outside is not None:
+        outside += tap.outside
+    return tap.leaves[0], embedding

@@ -1,14 +1,15 @@
-"""What every call asks of a tensor: plain floating-point numbers; and its unit length, however large or small it is."""
+"""What every call asks of tensors: plain floating-point numbers; their unit length; all of them in nested arguments."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["FLOATS", "power_of_two", "unit", "unusable"]
+__all__ = ["FLOATS", "at_least_float32", "mapped", "own_tensor", "power_of_two", "tensors_in", "unit", "unusable"]
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -56,3 +57,33 @@ def unit(x: Tensor) -> Tensor:
     """
     x = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
     return F.normalize(x / power_of_two(x.detach().abs().amax(-1, keepdim=True)), dim=-1)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """`x`, as float32 where it is of half precision: responses and shares span more than its range."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def tensors_in(args: Any) -> Iterator[Tensor]:
+    """The tensors among the arguments of a torch function, those in lists, tuples and dicts included."""
+    for a in args.values() if isinstance(args, dict) else args:
+        if isinstance(a, Tensor):
+            yield a
+        elif isinstance(a, (list, tuple, dict)):
+            yield from tensors_in(a)
+
+
+def mapped(f: Callable[[Tensor], Tensor], args: Any) -> Any:
+    """`args` with `f` applied to each tensor, those in lists, tuples and dicts included."""
+    if isinstance(args, Tensor):
+        return f(args)
+    if isinstance(args, dict):
+        return {k: mapped(f, v) for k, v in args.items()}
+    if type(args) in (list, tuple):
+        return type(args)(mapped(f, v) for v in args)
+    return args
+
+
+def own_tensor(images: Tensor) -> Tensor:
+    """A copy of `images` that autograd may use, whatever mode the caller made it in (inference mode too)."""
+    return images.detach().clone()

@@ -95,6 +95,10 @@ class Watch(PlainMode):
         """All that is computed from `images` depends on them."""
         self.tags.of[images] = NOTHING
 
+    def tapped(self, leaf: Tensor) -> None:
+        """The layer's output depends on the image, whatever is below it."""
+        self.tags.of.setdefault(leaf, NOTHING)
+
     def unseen(self, x: Tensor) -> bool:
         """Whether `x` may have been made of the image by a scripted module, whose operations are not seen."""
         return self.opaque and x.data_ptr() not in self.own and x.is_floating_point()

@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gweebp.excitation.layers import eager, named_layer
-from gweebp.excitation.positions import Positions, placed, positions
+from gweebp.excitation.layers import eager
+from gweebp.excitation.positions import positions as positions_of
 from gweebp.excitation.tensors import power_of_two, unusable
+from gweebp.support.positions import Positions, placed
 from gweebp.support.ranges import whole
 
 LARGEST = 2**26  # pixels of a map
@@ -126,6 +127,7 @@ def resize(
     layer: str | nn.Module | None = None,
     image: Tensor | None = None,
     axes: str | None = None,
+    positions: Positions | None = None,
     mode: str = "bilinear",
     sigma: float = 0.0,
 ) -> Tensor:
@@ -139,7 +141,8 @@ def resize(
             stretched over the image would draw it. Without `net` the map is stretched.
         image: (b, c, height, width), as the network takes it; needed where its input is not of `size` pixels, or of
             `net.size` where it has that.
-        axes: as of `explain`. mode: "nearest", "bilinear" or "bicubic".
+        axes: as of `explain`. positions: where the cells look, as `gweebp.positions` gave it, instead of `net`.
+        mode: "nearest", "bilinear" or "bicubic".
         sigma: standard deviation in pixels of a Gaussian applied after (the released code: 2); 0: none.
 
     Returns:
@@ -165,13 +168,9 @@ def resize(
         raise ValueError(f"sigma={sigma!r}: expected a standard deviation in pixels, 0 for none")
     x = x / power_of_two(x.flatten(1).amax(1)).view(-1, 1, 1, 1)  # of very large numbers no weighted sum overflows
     cells = (x.shape[2], x.shape[3])
-    where = None if net is None or cells == wanted else positions_in(net, layer, wanted, image, axes)
-    if where is not None and not where.plain(cells, wanted):
-        x = placed(x[:, 0], where, wanted, mode)[:, None]
-    elif mode == "nearest":  # torch's "nearest" moves a map by up to half a cell
-        x = F.interpolate(x, size=wanted, mode="nearest-exact")
-    else:
-        x = F.interpolate(x, size=wanted, mode=mode, align_corners=False)
+    if net is not None and positions is None and cells != wanted:
+        positions = positions_for(net, layer, cells, wanted, image, axes)
+    x = placed(x[:, 0], wanted, positions, mode)[:, None]
     x = gaussian(x, sigma) if sigma > 0 else x
     return divided_by_sum(x[:, 0].clamp(min=0))
 
@@ -204,21 +203,41 @@ def _pixels(size: Any) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-def positions_in(
+def positions_for(
     net: nn.Module,
     layer: str | nn.Module | None,
+    cells: tuple[int, int],
     size: tuple[int, int],
     image: Tensor | None = None,
     axes: str | None = None,
 ) -> Positions:
-    """Where the cells of a layer look in an image of `size` pixels, which the network reads at its own size."""
+    """Where the `cells` (h, w) of a layer's maps look, from the network; `image` is what it reads, if it can't be told.
+
+    Without `image` the network is run on an image of its own size (`net.size`) or of `size`, whichever gives so many
+    cells.
+    """
     net = eager(net)
-    if image is None:
-        own = getattr(net, "size", None)
-        seen = (own, own) if isinstance(own, int) else size
-        first = next((m for m in net.modules() if isinstance(m, nn.Conv2d)), None)
-        channels = getattr(net, "channels", 3 if first is None else first.in_channels)
-        like = next(net.parameters(), torch.zeros(()))
-        image = torch.zeros(1, channels, *seen).to(like)
-    seen = (image.shape[-2], image.shape[-1])
-    return positions(net, image, named_layer(net, layer, "saliency_layer", image[:1], axes)).at_size(seen, size)
+    images = [image] if image is not None else _blank(net, size)
+    found = []
+    for given in images:
+        found.append(positions_of(net, given, layer, axes=axes))
+        if found[-1].grid == cells:
+            return found[-1]
+    tried = " and ".join(f"{p.grid[0]} × {p.grid[1]} of an image {p.image[0]} × {p.image[1]}" for p in found)
+    raise ValueError(
+        f"the maps are {cells[0]} × {cells[1]} cells, but the layer gives {tried}: give layer=, the one that the maps "
+        "are from, or image=, as the network read it"
+    )
+
+
+def _blank(net: nn.Module, size: tuple[int, int]) -> list[Tensor]:
+    """Images that the network may take: of its own size, and of `size`."""
+    own = getattr(net, "size", None)
+    sizes = [(own, own)] if isinstance(own, int) else [own] if isinstance(own, tuple) and len(own) == 2 else []
+    first = next((m for m in net.modules() if isinstance(m, nn.Conv2d)), None)
+    channels = getattr(net, "channels", 3 if first is None else first.in_channels)
+    like = next((p for p in net.parameters() if p.is_floating_point()), torch.zeros(()))
+    return [
+        torch.zeros(1, channels, *pixels, dtype=like.dtype, device=like.device)
+        for pixels in dict.fromkeys([*sizes, size])
+    ]

@@ -11,7 +11,8 @@ from torch import nn
 
 import gweebp
 from gweebp import networks
-from gweebp.excitation.positions import Axis, Positions, placed, positions
+from gweebp.excitation.positions import positions
+from gweebp.support.positions import Positions, placed
 
 
 def ones(net: nn.Module) -> nn.Module:
@@ -133,11 +134,11 @@ def test_centres_are_the_mean_places_of_what_a_cell_reads(body):
         return
     whole_net = nn.Sequential(net, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     where = positions(whole_net, image, "0")
-    assert where.known
+    assert not where.note
     rows, columns, whole = centres_by_differentiation(net, size)
     i, j = torch.meshgrid(*(torch.arange(n).double() for n in shape[2:]), indexing="ij")
-    for axis, index, expected in ((where.rows, i, rows), (where.columns, j, columns)):
-        gap = (axis.offset + axis.step * index - expected)[whole].abs()
+    for first, step, index, expected in zip(where.first, where.step, (i, j), (rows, columns)):
+        gap = (first + step * index - expected)[whole].abs()
         assert not len(gap) or gap.max() < 1e-6
 
 
@@ -181,10 +182,10 @@ def test_networks_on_the_usual_grid_are_drawn_as_before_to_the_bit(name, mode):
 
 def test_the_map_of_a_mirrored_image_is_the_mirrored_map():
     """About the true centres; stretched, the two are half a cell apart on each side."""
-    where = Positions(Axis(0.0, 4.0), Axis(0.0, 4.0))
     size = (29, 29)  # the centres of 8 cells, 0 to 28, are symmetric in it
+    where = Positions((8, 8), size, (0.0, 0.0), (4.0, 4.0))
     maps = torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(placed(maps.flip(2), where, size), placed(maps, where, size).flip(2))
+    torch.testing.assert_close(placed(maps.flip(2), size, where), placed(maps, size, where).flip(2))
 
 
 def test_a_network_is_left_as_it_was_and_a_layer_may_be_a_module():
@@ -202,5 +203,5 @@ def test_a_network_is_left_as_it_was_and_a_layer_may_be_a_module():
 
 def test_what_has_no_map_has_no_positions():
     net = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
-    with pytest.raises(ValueError, match="layer '0' has no map"):
+    with pytest.raises(ValueError, match=r"layer '0'.*has no spatial map"):
         positions(net, torch.zeros(1, 1, 4, 4), "0")
