@@ -105,7 +105,7 @@ def _play(options: argparse.Namespace, started: float, device: torch.device) -> 
     belong_together(given, {"trials": ("weights",)}, may_differ={"trials": ""})
     net = networks.load(options.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     trials = choosing.Trials.load(options.trials)
-    budgets = files.read_json(options.budget)["found"] if options.budget else {}
+    budgets = files.read_record(options.budget).get("found", {}) if options.budget else {}
     chosen = {name: options.options.get(name, {}) | budget.chosen(budgets.get(name, [])) for name in options.methods}
     variants = [variant(name, own) for name, own in chosen.items()]
     numbers = {name: getattr(options, name) for name in ("triplets", "quadruplets", "crossed", "steps", "batch")}

@@ -135,12 +135,12 @@ class Run:
     @cached_property
     def training(self) -> dict[str, Any]:
         """The record of the training."""
-        return files.read_json(self.build / "networks" / self.dataset / self.network / "record.json")
+        return files.read_record(self.build / "networks" / self.dataset / self.network / "record.json")
 
     @cached_property
     def trials(self) -> dict[str, Any]:
         """What the verification found, and the trials it chose."""
-        return files.read_json(self.trials_file)
+        return files.read_record(self.trials_file)
 
     @property
     def trials_file(self) -> Path:

@@ -66,6 +66,8 @@ class FaceSet:
 
     def __post_init__(self) -> None:
         """Check that the fields fit together."""
+        if not all(isinstance(name, str) for name in (self.name, *self.ids)):
+            raise ValueError("the name of a set and those of its subjects must be texts")
         n, k = len(self.ids), len(self.doppelganger_of)
         if len(set(self.ids)) != n:
             repeated = sorted({i for i in self.ids if self.ids.count(i) > 1})
@@ -127,9 +129,10 @@ class FaceSet:
         tensors, metadata = files.read_tensors(path)
         expected = {f.name for f in fields(cls)} - {"name", "ids", "record"}
         if set(tensors) != expected or not {"name", "ids"} <= set(metadata):
-            raise ValueError(f"{path} is not a set of faces; it holds {sorted(tensors)}")
-        record = files.read_json(path.with_name(RECORD))
-        return cls(name=metadata["name"], ids=tuple(metadata["ids"]), record=record, **tensors)
+            raise ValueError(f"{path} is not a set of faces; it holds {sorted(tensors)[:20]}")
+        record = files.read_record(path.with_name(RECORD))
+        with files.interpreted(path, "a set of faces"):
+            return cls(name=metadata["name"], ids=tuple(metadata["ids"]), record=record, **tensors)
 
     def _indices(self, code: int) -> Tensor:
         index = (self.split == code).nonzero().flatten()

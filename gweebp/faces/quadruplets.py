@@ -111,8 +111,9 @@ class Quadruplets:
         tensors, _ = files.read_tensors(path)
         names = {f.name for f in fields(cls)}
         if not names - {"mate_region"} <= set(tensors) <= names:
-            raise ValueError(f"{path} holds no quadruplets; it holds {sorted(tensors)}")
-        return cls(**tensors)
+            raise ValueError(f"{path} holds no quadruplets; it holds {sorted(tensors)[:20]}")
+        with files.interpreted(path, "a file of quadruplets"):
+            return cls(**tensors)
 
     def _tensors(self) -> dict[str, Tensor]:
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}

@@ -27,9 +27,11 @@ from gweebp.support.images import existing, read_image
 
 __all__ = [
     "atomic",
+    "interpreted",
     "located",
     "read_image",
     "read_json",
+    "read_record",
     "read_tensors",
     "sha256",
     "write_image",
@@ -87,6 +89,36 @@ def read_json(path: str | Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and lists in lists
         raise ValueError(f"{path} is not valid JSON ({error}); delete it and make it again") from error
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """Read a JSON file that holds names and values. Raises FileNotFoundError, or ValueError for any other file."""
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds a {type(found).__name__}; expected names and values: make it again")
+    return found
+
+
+@contextmanager
+def interpreted(path: str | Path, what: str) -> Iterator[None]:
+    """What goes wrong while the content of a file is made sense of is a ValueError that names the file.
+
+    Args:
+        what: the file should be.
+
+    >>> with interpreted("faces.safetensors", "a set of faces"):
+    ...     {"name": "demo"}["ids"]
+    Traceback (most recent call last):
+    ValueError: faces.safetensors is not a set of faces (KeyError: 'ids'); make it again
+    """
+    try:
+        yield
+    except ValueError as error:
+        if str(path) in str(error):
+            raise
+        raise ValueError(f"{path} is not {what} ({error}); make it again") from error
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+        raise ValueError(f"{path} is not {what} ({type(error).__name__}: {error}); make it again") from error
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> None:

@@ -86,7 +86,7 @@ def _read(options: argparse.Namespace, device: torch.device) -> tuple[FaceSet, Q
     found = listing(options.kind, options.folder, options.distractors_from)
     faces = reading.read(found, options.size, options.seed)
     if (options.folder / MANIFEST).is_file():  # who was lost on the way here
-        aligned = files.read_json(options.folder / MANIFEST).get("align", {})
+        aligned = files.read_record(options.folder / MANIFEST).get("align") or {}
         faces.record["alignment"] = {
             key: value for key, value in aligned.items() if key not in ("items", "environment")
         }

@@ -59,7 +59,8 @@ class Trials:
         tensors, metadata = files.read_tensors(path)
         four = {k.removeprefix("four/"): x for k, x in tensors.items() if k.startswith("four/")}
         own = {k: x for k, x in tensors.items() if not k.startswith("four/")}
-        return cls(**own, four=Quadruplets(**four), found=metadata["found"])
+        with files.interpreted(path, "a file of the study's trials"):
+            return cls(**own, four=Quadruplets(**four), found=metadata["found"])
 
 
 def choose(

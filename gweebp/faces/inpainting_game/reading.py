@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import warnings
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from gweebp.faces.faceset import FaceSet
 from gweebp.faces.inpainting_game.layout import COLUMNS, FOLDER, mask_of, table_name
 from gweebp.faces.quadruplets import PARTS, Quadruplets
 from gweebp.support import files
+from gweebp.support.tables import read_table
 
 NUMBER = re.compile(r"^0*(\d+)(\.0*)?$")
 NEEDED = set(COLUMNS) - {"ORIGINAL_BASENAME"}
@@ -67,7 +67,7 @@ def read(root: str | Path, dataset: str, network: str, *, size: int | None = Non
             quadruplet = _quadruplet(home, four, image, size)
             _check_size(quadruplet, found[0][1] if found else quadruplet)
             found.append((subject, quadruplet))
-        except (FileNotFoundError, ValueError) as error:
+        except (OSError, ValueError) as error:
             # the user's own folders stay out of records, which may be published
             why = str(error).replace(f"{home}/", "")
             skipped.append({"item": f"subject {subject}, mask {mask}", "why": why})
@@ -118,12 +118,7 @@ def _table(folder: Path, dataset: str, network: str) -> Path:
 
 
 def _rows(path: Path) -> list[Row]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = NEEDED - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(f"{path} lacks the columns {sorted(missing)}; it has {reader.fieldnames}")
-        rows = [{key: (row[key] or "").strip() for key in NEEDED} for row in reader]
+    rows = [{key: row[key].strip() for key in NEEDED} for _, row in read_table(path, sorted(NEEDED))]
     # other programs write the same number as 3, 3.0 or 00003
     return [row | {"MASK_ID": NUMBER.sub(r"\1", row["MASK_ID"])} for row in rows]
 

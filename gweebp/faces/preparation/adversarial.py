@@ -160,21 +160,22 @@ class Training:
         files.write_tensors(path, tensors, {"plan": self.plan, "step": self.step, "losses": self.losses})
 
     def restore(self, path: Path) -> None:
-        """Read what `save` wrote. Raises ValueError for a snapshot of another plan."""
+        """Read what `save` wrote. Raises ValueError for a snapshot of another plan, or a broken one."""
         tensors, metadata = files.read_tensors(path)
         if metadata.get("plan") != self.plan:
             raise ValueError(f"{path} is the snapshot of another training: delete it, or train with its numbers")
-        self.step, self.losses = metadata["step"], metadata["losses"]
-        for name, tensor in _under(tensors, "tensors/").items():
-            self.tensors[name] = tensor.to(self.tensors[name].device)
-        for name, module in self.modules.items():
-            module.load_state_dict(_under(tensors, f"modules/{name}/"))
-        for name, optimiser in self.optimisers.items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, tensor in _under(tensors, f"optimisers/{name}/").items():
-                number, entry = key.split("/")
-                state.setdefault(int(number), {})[entry] = tensor
-            optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        with files.interpreted(path, "a snapshot of this training"):
+            self.step, self.losses = metadata["step"], metadata["losses"]
+            for name, tensor in _under(tensors, "tensors/").items():
+                self.tensors[name] = tensor.to(self.tensors[name].device)
+            for name, module in self.modules.items():
+                module.load_state_dict(_under(tensors, f"modules/{name}/"))
+            for name, optimiser in self.optimisers.items():
+                state: dict[int, dict[str, Tensor]] = {}
+                for key, tensor in _under(tensors, f"optimisers/{name}/").items():
+                    number, entry = key.split("/")
+                    state.setdefault(int(number), {})[entry] = tensor
+                optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

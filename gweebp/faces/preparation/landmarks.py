@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from gweebp.support import files
+from gweebp.support.tables import read_table
 
 __all__ = ["COUNT", "KINDS", "LANDMARKS", "centres", "check", "digest", "read", "write"]
 
@@ -55,23 +56,18 @@ def read(path: str | Path) -> dict[tuple[str, str], Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: expected the CSV of landmarks")
     found: dict[tuple[str, str], Tensor] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(f"{path} lacks the columns {missing[:4]}: expected id, kind, x0, y0, ..., x67, y67")
-        for row in reader:
-            key = row["kind"], row["id"]
-            where = f"{path}, line {reader.line_num} ({row['kind']} {row['id']})"
-            if key[0] not in KINDS:
-                raise ValueError(f"{where}: kind must be one of {', '.join(KINDS)}")
-            if key in found:
-                raise ValueError(f"{where}: the same image has a row already")
-            try:
-                points = torch.tensor([float(row[name]) for name in COLUMNS[2:]], dtype=torch.float64)
-                found[key] = check(points.reshape(COUNT, 2))
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{where}: {error}") from error
+    for line, row in read_table(path, COLUMNS):
+        key = row["kind"], row["id"]
+        where = f"{path}, line {line} ({row['kind']:.20} {row['id']:.80})"
+        if key[0] not in KINDS:
+            raise ValueError(f"{where}: kind must be one of {', '.join(KINDS)}")
+        if key in found:
+            raise ValueError(f"{where}: the same image has a row already")
+        try:
+            points = torch.tensor([float(row[name]) for name in COLUMNS[2:]], dtype=torch.float64)
+            found[key] = check(points.reshape(COUNT, 2))
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
     return found
 
 

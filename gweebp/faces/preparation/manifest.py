@@ -153,7 +153,7 @@ class Manifest:
 
     def _all(self) -> dict[str, Any]:
         path = self.folder / MANIFEST
-        return files.read_json(path) if path.is_file() else {}
+        return files.read_record(path) if path.is_file() else {}
 
 
 def _digests(inputs: Mapping[str, Path | str]) -> dict[str, str]:

@@ -15,7 +15,6 @@ images, and figures that show them, are not to be published with this project.
 
 from __future__ import annotations
 
-import csv
 import re
 from pathlib import Path
 from typing import Literal
@@ -24,6 +23,7 @@ from gweebp.faces.faceset import FaceSet
 from gweebp.faces.readers import cufs, reading
 from gweebp.faces.readers.listing import DISTRACTORS, Listing, Pair, images_below, photos_of, stem
 from gweebp.faces.readers.reading import CROP, Box
+from gweebp.support.tables import read_table
 
 __all__ = ["CROP", "listing", "load"]
 
@@ -79,22 +79,17 @@ def listing(folder: str | Path) -> Listing:
 
 def _listed(folder: Path) -> list[Pair]:
     """Pairs of pairs.csv."""
-    with (folder / "pairs.csv").open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = {"id", "photo", "sketch"} - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(f"{folder / 'pairs.csv'} lacks the columns {sorted(missing)}; it has {reader.fieldnames}")
-        return [
-            Pair(
-                id=row["id"],
-                photo=folder / row["photo"] if row["photo"] else None,
-                sketch=folder / row["sketch"] if row["sketch"] else None,
-                usual=row.get("split") or "",
-                photo_sha256=row.get("photo_sha256") or "",
-                sketch_sha256=row.get("sketch_sha256") or "",
-            )
-            for row in reader
-        ]
+    return [
+        Pair(
+            id=row["id"],
+            photo=folder / row["photo"] if row["photo"] else None,
+            sketch=folder / row["sketch"] if row["sketch"] else None,
+            usual=row.get("split", ""),
+            photo_sha256=row.get("photo_sha256", ""),
+            sketch_sha256=row.get("sketch_sha256", ""),
+        )
+        for _, row in read_table(folder / "pairs.csv", ("id", "photo", "sketch"))
+    ]
 
 
 def _found(folder: Path) -> list[Pair]:

@@ -41,7 +41,7 @@ class Listing:
         facts: what else is to be recorded, such as how many pairs come from which set.
 
     Raises:
-        ValueError: no pair at all, or a person who is listed twice.
+        ValueError: no pair at all, a person who is listed twice, or whose id can't be the name of a file.
 
     >>> Listing("mine", Path("x"), (Pair("b", None, None), Pair("a", None, None))).pairs[0].id
     'a'
@@ -60,6 +60,9 @@ class Listing:
             raise ValueError(f"{self.folder} lists no photo and no sketch: it is empty, or is another set")
         if len(set(ids)) < len(ids):
             raise ValueError(f"{self.folder} lists a person twice: {sorted({i for i in ids if ids.count(i) > 1})[:5]}")
+        for name in (*ids, *self.distractors):
+            if not name or Path(name).name != name or {"\\", "\0"} & set(name):
+                raise ValueError(f"{self.folder} lists the id {name!r:.80}, which can't be the name of a file")
         object.__setattr__(self, "pairs", tuple(sorted(self.pairs, key=lambda pair: pair.id)))
 
     def extended(self, folder: str | Path) -> Listing:

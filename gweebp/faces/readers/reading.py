@@ -58,12 +58,12 @@ def read(
         try:
             photo = _face(pair.photo, pair.photo_sha256, crop, size, "photo")
             images[pair.id] = photo, _face(pair.sketch, pair.sketch_sha256, crop, size, "sketch")
-        except (FileNotFoundError, ValueError) as error:
+        except (OSError, ValueError) as error:
             skip(pair.id, error)
     for name, path in listing.distractors.items():
         try:
             others.append(_face(path, "", crop, size, "photo"))
-        except (FileNotFoundError, ValueError) as error:
+        except (OSError, ValueError) as error:
             skip(f"distractor {name}", error)
     _report(skipped, len(images), len(pairs) + len(listing.distractors), folder)
     faces = FaceSet(

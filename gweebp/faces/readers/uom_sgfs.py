@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Container, Iterable
 from pathlib import Path
 
@@ -37,6 +38,7 @@ __all__ = ["listing", "load"]
 # subject, date, pose (fa: regular expression, fb: another one), variant (glasses, another hair-do)
 _PHOTO = re.compile(r"(?<!\d)(\d{5})_(\d{6})_(f[ab])(_[a-z])?(?![a-z0-9_])")
 _UNUSED = "930831"  # a session
+MOST_BYTES = 2**26  # of a workbook, unpacked
 _SIZES = ("images", "", "smaller", "thumbnails")  # folders of Color FERET, best first; "": any other folder
 
 
@@ -150,6 +152,12 @@ def _text(file: Path) -> str:
     if file.suffix.lower() in (".txt", ".csv"):
         return file.read_text(encoding="utf-8", errors="replace")
     if file.suffix.lower() == ".xlsx" and zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as book:
-            return "\n".join(book.read(n).decode("utf-8", "replace") for n in book.namelist() if n.endswith(".xml"))
+        try:
+            with zipfile.ZipFile(file) as book:
+                sheets = [entry for entry in book.infolist() if entry.filename.endswith(".xml")]
+                if sum(entry.file_size for entry in sheets) > MOST_BYTES:
+                    raise ValueError(f"it unpacks to more than {MOST_BYTES} bytes")
+                return "\n".join(book.read(entry).decode("utf-8", "replace") for entry in sheets)
+        except (ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, EOFError) as error:  # damaged, or locked
+            raise ValueError(f"{file} can't be read as a workbook ({error}): repair it, or take it away") from error
     return ""
