@@ -66,18 +66,16 @@ def test_cases_generated_inputs_and_tallies_are_counted(counted):
     }  # fmt: skip
 
 
-def test_a_run_that_failed_or_left_something_out_is_not_kept(counted, tmp_path, monkeypatch):
-    monkeypatch.setattr(promises, "named_in", lambda folder: {"files: kept", "errors: clear", "install: any day"})
+def test_a_run_that_failed_is_not_kept_and_what_it_left_out_is_named(counted, tmp_path, monkeypatch):
+    monkeypatch.setattr(promises, "named_in", lambda folder: {"install: any day", "errors: clear"})
     page = tmp_path / "page.md"
     page.write_text(f"before\n{promises.BEGIN}\nold\n{promises.END}\nafter\n")
-    with pytest.raises(
-        ValueError, match=r"not tested: \['install: any day'\]; not kept: \['errors: wrong', 'files: kept'\]"
-    ):
+    with pytest.raises(ValueError, match=r"failed or skipped: \['errors: wrong', 'files: kept'\]"):
         promises.keep(page, counted)
     assert "old" in page.read_text()
     made = counted | {"promises": {"errors: clear": counted["promises"]["errors: clear"]}}
-    monkeypatch.setattr(promises, "named_in", lambda folder: {"errors: clear"})
     promises.keep(page, made)
     assert page.read_text().startswith(f"before\n{promises.BEGIN}\n| what")
     assert page.read_text().endswith(f"{promises.END}\nafter\n")
+    assert "Not in that run: install: any day." in page.read_text()
     assert "| *errors*: clear | 1 | 1 | 8 | 8 files read |" in page.read_text()
