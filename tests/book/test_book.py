@@ -34,7 +34,9 @@ def soup(page: str) -> BeautifulSoup:
 
 
 def all_pages() -> list[Path]:
-    return sorted(path for path in HTML.rglob("*.html") if "_static" not in path.parts)
+    found = sorted(path for path in HTML.rglob("*.html") if "_static" not in path.parts)
+    assert {f"{page}.html" for page in pages()} <= {path.relative_to(HTML).as_posix() for path in found}
+    return found
 
 
 def references(path: Path) -> list[tuple[str, str]]:

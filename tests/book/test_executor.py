@@ -120,9 +120,17 @@ def test_values_take_the_type_of_the_default():
     assert isinstance(given["rate"], float)
 
 
-@pytest.mark.parametrize("source", ["steps = [1, 2]", "steps = None", "import torch", "steps = int('3')"])
-def test_parameters_must_be_plain_values(source):
-    with pytest.raises(ChapterError):
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("steps = [1, 2]", "parameter steps is a list; use int, float, str or bool"),
+        ("steps = None", "parameter steps is a NoneType"),
+        ("import torch", "more than assignments: import torch"),
+        ("steps = int('3')", r"parameter steps is not a plain value: int\('3'\)"),
+    ],
+)
+def test_parameters_must_be_plain_values(source, message):
+    with pytest.raises(ChapterError, match=message):
         defaults(notebook(source))
 
 
@@ -147,7 +155,7 @@ def test_an_older_result_survives_a_failing_run(tmp_path):
     source, out = tmp_path / "broken.py", tmp_path / "broken.ipynb"
     source.write_text(CHAPTER.format(last="1 / 0"))
     out.write_text("the old one")
-    with pytest.raises(ChapterError):
+    with pytest.raises(ChapterError, match="ZeroDivisionError"):
         execute(source, out, {}, {})
     assert out.read_text() == "the old one"
 

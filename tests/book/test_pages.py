@@ -1,5 +1,6 @@
 """The Python on static pages and in the README runs as it stands there."""
 
+import collections
 import re
 import shlex
 from pathlib import Path
@@ -88,14 +89,19 @@ def test_every_page_with_python_is_tested():
 def test_commands_on_the_pages_exist():
     """Every `make X` that a page names is a target, every profile is there, every chapter in NAME= has a notebook."""
     makefile = (ROOT / "Makefile").read_text()
+    seen = collections.Counter()
     for page in [*ROOT.glob("*.md"), *ROOT.glob("book/pages/*.md")]:
         text = page.read_text(encoding="utf-8")
         for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.M):
             assert re.search(rf"^{target}:", makefile, re.M), f"{page.name}: make {target}"
+            seen["targets"] += 1
         for profile in re.findall(r"PROFILE=([a-z]+)\b(?![/.])", text):
             assert (ROOT / f"book/profiles/{profile}.yaml").is_file() or profile == "path", f"{page.name}: {profile}"
+            seen["profiles"] += 1
         for chapter in re.findall(r"NAME=([a-z_]+)", text):
             assert (ROOT / f"notebooks/{chapter}.py").is_file(), f"{page.name}: {chapter}"
+            seen["chapters"] += 1
+    assert seen["targets"] > 10 and seen["profiles"] > 3 and seen["chapters"] > 0
 
 
 def test_calls_of_the_command_line_on_the_pages_are_understood():

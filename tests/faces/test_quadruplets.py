@@ -48,7 +48,7 @@ def test_joined_is_one_after_the_other(quadruplets):
     assert Quadruplets.joined([first, replace(rest, mate_region=None)]).mate_region is None
     with pytest.raises(ValueError, match="no quadruplets to join"):
         Quadruplets.joined([])
-    with pytest.raises((ValueError, RuntimeError)):
+    with pytest.raises((ValueError, RuntimeError), match=r"size|shape"):
         Quadruplets.joined([first, replace(rest, **{k: v[..., :3] for k, v in vars(rest).items() if v.dim() > 1})])
 
 

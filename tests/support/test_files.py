@@ -50,9 +50,16 @@ def test_temporary_name_keeps_the_suffix_and_lies_beside(tmp_path):
     assert names(tmp_path / "deep") == ["map.png"]
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), {1, 2}])
-def test_json_that_others_cannot_read_is_not_written(tmp_path, bad):
-    with pytest.raises((ValueError, TypeError)):
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        (float("nan"), ValueError, "not JSON compliant"),
+        (float("inf"), ValueError, "not JSON compliant"),
+        ({1, 2}, TypeError, "set is not JSON serializable"),
+    ],
+)
+def test_json_that_others_cannot_read_is_not_written(tmp_path, bad, error, message):
+    with pytest.raises(error, match=message):
         files.write_json(tmp_path / "r.json", {"x": bad})
     assert names(tmp_path) == []
 

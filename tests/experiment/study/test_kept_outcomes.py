@@ -100,6 +100,8 @@ def test_each_file_is_of_a_piece_of_the_plan_and_says_how_it_was_made():
 
 
 def test_the_kept_outcomes_are_evidence():
-    for run in of_study(STUDY):
+    runs = of_study(STUDY)
+    assert len(runs) == 4  # two networks on two datasets
+    for run in runs:
         differences = run.differences("inpainting", "gweebp", "ebp")
         assert differences is not None and len(differences) == len(run.units)
