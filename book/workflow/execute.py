@@ -137,7 +137,7 @@ def _existing(source: Path) -> Path:
     if not source.is_file():
         known = sorted(path.stem for path in source.parent.glob("*.py"))
         near = difflib.get_close_matches(source.stem, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ChapterError(f"no chapter {source.stem!r}{hint} There are: {', '.join(known) or 'none'}")
     return source
 

@@ -65,7 +65,7 @@ def read(name: str) -> dict[str, Any]:
     if not path.is_file():
         known = sorted(file.stem for file in FOLDER.glob("*.yaml"))
         near = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ProfileError(f"no profile {name!r}{hint} There are: {', '.join(known)}; or name a YAML file of your own")
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 

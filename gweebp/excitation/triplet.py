@@ -52,7 +52,8 @@ def check_network(net: Any) -> None:
 def check_images(name: str, images: Any) -> None:
     """Raise unless `images` is a dense, floating, finite tensor (b, c, h, w) without an empty axis."""
     if not isinstance(images, Tensor):
-        raise TypeError(f"{name} must be a tensor (b, c, h, w), got {type(images).__name__}")
+        hint = "; torch.as_tensor makes one of it" if hasattr(images, "__array__") else ""
+        raise TypeError(f"{name} must be a tensor (b, c, h, w), got {type(images).__name__}{hint}")
     kind = unusable(images)
     if kind and kind != str(images.dtype):  # a nested tensor has no shape to speak of
         raise TypeError(f"{name} must be dense numbers (b, c, h, w), got {kind}")

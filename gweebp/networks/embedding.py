@@ -11,7 +11,6 @@ A network here is a plain `nn.Module`, `head(features(x).flatten(1))`, whose att
 
 from __future__ import annotations
 
-import math
 from typing import Any, cast
 
 import torch
@@ -19,12 +18,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gweebp.support.grey import luma
+from gweebp.support.ranges import COUNT, SIDE, WIDTH, Range, whole
 
 __all__ = ["EmbeddingNetwork", "as_input"]
 
 PerChannel = float | tuple[float, ...]
-LARGEST = 8192  # pixels a side of an input
-WIDEST = 64  # times the published channels
 
 
 class EmbeddingNetwork(nn.Module):
@@ -111,17 +109,8 @@ def scaled(channels: int, width: float) -> int:
     >>> scaled(48, 0.5), scaled(48, 0.001)
     (24, 1)
     """
-    check_width(width)
+    WIDTH.check("width", width)
     return max(1, round(channels * width))
-
-
-def check_width(width: float) -> None:
-    """Raise ValueError unless channels can be scaled by `width`.
-
-    >>> check_width(0.5)
-    """
-    if not _is_number(width) or not 0 < width <= WIDEST:
-        raise ValueError(f"width must be a number above 0 and up to {WIDEST}, got {width!r}")
 
 
 def check_shape(width: float, size: int, channels: int, embedding: int, smallest: int, *, hidden: int = 0) -> None:
@@ -129,16 +118,14 @@ def check_shape(width: float, size: int, channels: int, embedding: int, smallest
 
     >>> check_shape(1.0, 32.5, 3, 128, smallest=32)
     Traceback (most recent call last):
-    ValueError: size must be a whole number of pixels in 32..8192, got 32.5
+    ValueError: size must be a whole number, 32 to 8192; got 32.5
     """
-    check_width(width)
+    WIDTH.check("width", width)
     check_side(size, smallest)
-    if not _is_whole(channels) or channels not in (1, 3):
+    if channels not in (1, 3) or channels not in COUNT:
         raise ValueError(f"channels must be 1 (grey) or 3 (RGB), got {channels!r}")
-    if not _is_whole(embedding) or embedding < 1:
-        raise ValueError(f"embedding must be a whole number of at least 1 dimension, got {embedding!r}")
-    if not _is_whole(hidden) or hidden < 0:
-        raise ValueError(f"hidden must be a whole number of units, 0 for none, got {hidden!r}")
+    whole(1).check("embedding", embedding)
+    COUNT.check("hidden", hidden)
 
 
 def check_side(size: int, smallest: int = 1) -> None:
@@ -146,8 +133,7 @@ def check_side(size: int, smallest: int = 1) -> None:
 
     >>> check_side(112)
     """
-    if not _is_whole(size) or not smallest <= size <= LARGEST:
-        raise ValueError(f"size must be a whole number of pixels in {smallest}..{LARGEST}, got {size!r}")
+    whole(smallest, SIDE.high).check("size", size)
 
 
 def check_normalisation(mean: PerChannel, std: PerChannel, channels: int) -> None:
@@ -159,15 +145,7 @@ def check_normalisation(mean: PerChannel, std: PerChannel, channels: int) -> Non
     """
     for name, value, least in (("mean", mean, "finite"), ("std", std, "finite and above 0")):
         numbers = value if isinstance(value, (tuple, list)) else (value,)
-        fits = len(numbers) in (1, channels) and all(_is_number(x) and math.isfinite(x) for x in numbers)
+        fits = len(numbers) in (1, channels) and all(x in Range() for x in numbers)
         if not fits or (name == "std" and min(numbers) <= 0):
             expected = "1 number" if channels == 1 else f"1 or {channels} numbers"
             raise ValueError(f"{name} must be {expected}, {least}, got {value!r}")
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -212,7 +212,10 @@ def fitted(make: Callable[[], Net], weights: Mapping[str, Tensor], path: str | P
     ValueError: net.pth: weight has shape (2, 3), but this Linear expects (10000000, 10000000)
     """
     try:
-        skeleton = outline(make)
+        try:
+            skeleton = outline(make)
+        except RuntimeError:  # a constructor that reads numbers, such as a plugin's, can't do without them
+            skeleton = make()
     except Exception as error:  # whatever a constructor makes of options that are not its own
         raise ValueError(f"{path} does not hold a {name} that can be built: {error}") from error
     expected, given = _matched(skeleton, weights)

@@ -143,7 +143,7 @@ def test_a_set_without_quadruplets_plays_the_hiding_game_only(played, tmp_path):
         ),
         (
             "train --faces {0}/faces.safetensors --out {0}/n --network vgg16 --size 9 --embedding 4",
-            "size must be a whole number of pixels in 32..8192, got 9",
+            "size must be a whole number, 32 to 8192; got 9",
         ),
         ("prepare faces --out {0}/new --dataset x --kind pairs --size 32", "name it with --folder"),
         ("prepare faces --out {0}/new --dataset x --kind composite --size 32 --device mps", "no mps device"),

@@ -291,3 +291,35 @@ def test_a_small_file_takes_little_memory(tmp_path):
             raise AssertionError(f"{path} was loaded")
     """
     assert memory.peak("from pathlib import Path\nfrom gweebp import networks", code, tmp_path) < 100
+
+
+class Reads(nn.Module):
+    """A network of a user, whose constructor reads numbers: an outline of it can't be made."""
+
+    def __init__(self, width=3):
+        super().__init__()
+        self.config = {"network": "test: reads", "width": width}
+        self.fc = nn.Linear(2, width + int(torch.linspace(0, 1, 3).sum().round() * 0))
+
+
+def test_a_network_without_an_outline_is_loaded(tmp_path, monkeypatch):
+    monkeypatch.setitem(networks.NETWORKS, "test: reads", Reads)
+    weights.save(Reads(), tmp_path / "x.safetensors")
+    assert isinstance(networks.load(tmp_path / "x.safetensors"), Reads)
+    files.write_tensors(tmp_path / "x.safetensors", Reads().state_dict(), {"config": Reads(width=4).config})
+    with pytest.raises(
+        ValueError, match=r"x\.safetensors: fc\.weight has shape \(3, 2\), but this Reads expects \(4, 2\)"
+    ):
+        networks.load(tmp_path / "x.safetensors")
+    files.write_tensors(
+        tmp_path / "x.safetensors", Reads().state_dict(), {"config": {"network": "test: reads", "depth": 4}}
+    )
+    with pytest.raises(ValueError, match=r"x\.safetensors does not hold a network that can be built: .*depth"):
+        networks.load(tmp_path / "x.safetensors")
+
+
+def test_loading_leaves_the_random_state(tmp_path):
+    networks.save(NET, tmp_path / "x.safetensors")
+    before = torch.get_rng_state()
+    networks.load(tmp_path / "x.safetensors")
+    assert torch.equal(torch.get_rng_state(), before)
