@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gweebp.excitation.gain import ROUNDING, RoundingWarning
 from gweebp.excitation.layers import at_least_float32, embed
-from gweebp.excitation.tensors import unit, unusable
+from gweebp.excitation.tensors import power_of_two, unit, unusable
 from gweebp.support.warned import warn
 
 _told: ContextVar[bool] = ContextVar("the caller was told of rounding", default=False)
@@ -91,9 +91,10 @@ def check_given(name: str, embeddings: Tensor, b: int) -> None:
 def embedded(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tuple[Tensor, Tensor]:
     """The embeddings (b, d) of mate and nonmate, given as images (b, c, h, w) or as embeddings (b, d).
 
-    A single mate or non-mate (b = 1) serves every probe; embeddings are brought to the probe's device, half precision
-    to float32. Errors: TypeError, ValueError for a wrong type, shape or batch, NaN, a zero embedding, and for a mate
-    equal to its non-mate; each names the argument. RoundingWarning where rounding alone tells the two apart.
+    A single mate or non-mate (b = 1) serves every probe; given embeddings are brought to the probe's device and
+    precision, float32 at least. Errors: TypeError, ValueError for a wrong type, shape or batch, NaN, a zero embedding,
+    and for a mate equal to its non-mate; each names the argument. RoundingWarning where rounding alone tells the two
+    apart.
 
     Example:
         >>> import torch
@@ -124,7 +125,16 @@ def embedded(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tu
     if m.shape != n.shape:
         raise ValueError(f"mate and nonmate differ in their embedding's length: {m.shape[1]} and {n.shape[1]}")
     _check_apart(m, n)
+    precision = at_least_float32(probe[:0]).dtype
+    m, n = (_converted(e, precision) if given.ndim == 2 else e for e, given in ((m, mate), (n, nonmate)))
     return at_least_float32(m), at_least_float32(n)
+
+
+def _converted(e: Tensor, precision: torch.dtype) -> Tensor:
+    """Given embeddings in this precision; where it is the lower one, brought near 1 first, within its range."""
+    if e.dtype == torch.float64 != precision:
+        e = e / power_of_two(e.abs().amax(1, keepdim=True))
+    return e.to(precision)
 
 
 def _check_apart(m: Tensor, n: Tensor) -> None:
