@@ -5,7 +5,7 @@ probabilities behind it; METHODS the methods. A reproduction of Wang et al. (202
 https://doi.org/10.1016/j.patrec.2025.03.032.
 """
 
-from gweebp.excitation import LostMassWarning, mwp
+from gweebp.excitation import LostMassWarning, TokenWarning, mwp
 from gweebp.excitation.gain import NoGainWarning, RoundingWarning
 from gweebp.excitation.graph import UnsupportedOperation
 from gweebp.excitation.positions import positions
@@ -21,6 +21,7 @@ __all__ = [
     "LostMassWarning",
     "NoGainWarning",
     "RoundingWarning",
+    "TokenWarning",
     "UnsupportedOperation",
     "explain",
     "mwp",

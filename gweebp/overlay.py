@@ -8,16 +8,17 @@ do not tell red from green. Two overlays can't be compared in strength: each is 
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from gweebp.excitation.tensors import unusable
+from gweebp.methods.maps import positions_for
 from gweebp.support.grey import luma
+from gweebp.support.positions import Positions, placed
 
 __all__ = ["colours", "overlay"]
 
@@ -40,22 +41,37 @@ def colours(levels: int = 256, opacity: float = OPACITY) -> NDArray[np.float64]:
     return np.stack([*rgb, np.clip(share * FADE, 0, opacity)], 1)
 
 
-@overload
-def overlay(image: Tensor, saliency: Tensor | Array, *, opacity: float = OPACITY) -> Tensor: ...
+class Where(TypedDict, total=False):
+    """What tells where the cells of a map look: the network and the layer that it is of, or their positions."""
+
+    net: nn.Module | None
+    layer: str | nn.Module | None
+    axes: str | None
+    positions: Positions | None
 
 
 @overload
-def overlay(image: Array, saliency: Tensor | Array, *, opacity: float = OPACITY) -> NDArray[np.uint8]: ...
+def overlay(image: Tensor, saliency: Tensor | Array, *, opacity: float = OPACITY, **where: Unpack[Where]) -> Tensor: ...
 
 
-def overlay(image: Tensor | Array, saliency: Tensor | Array, *, opacity: float = OPACITY) -> Tensor | Array:
-    """The image under its map, as 8-bit RGB.
+@overload
+def overlay(
+    image: Array, saliency: Tensor | Array, *, opacity: float = OPACITY, **where: Unpack[Where]
+) -> NDArray[np.uint8]: ...
+
+
+def overlay(
+    image: Tensor | Array, saliency: Tensor | Array, *, opacity: float = OPACITY, **where: Unpack[Where]
+) -> Tensor | Array:
+    """The image under its map, as 8-bit RGB, each cell of the map over what it looks at.
 
     Args:
         image: uint8, or float in 0..1. A tensor (c, h, w) or a batch (b, c, h, w), c = 1 or 3, as PyTorch has it; or an
             array (h, w) or (h, w, 3), as Pillow and matplotlib have it.
         saliency: map (h', w') >= 0 of any size, as `explain` gives it; (b, h', w') for a batch. A zero map leaves the
             image without colour. opacity: of the most salient place, 0..1.
+        where: net, layer and axes that the map is of, or its `positions`, as of `resize`; nothing: the map is stretched
+            over the image, which is right where the network halves its maps by 2 × 2 pooling.
 
     Returns:
         uint8 of the image's kind and size: tensor (3, h, w) or (b, 3, h, w), array (h, w, 3).
@@ -77,7 +93,8 @@ def overlay(image: Tensor | Array, saliency: Tensor | Array, *, opacity: float =
         batch = pixels if pixels.ndim == 4 else pixels[None]
     else:
         batch = pixels[None, None] if pixels.ndim == 2 else pixels.movedim(-1, 0)[None] if pixels.ndim == 3 else pixels
-    shown = _blend(_grey(batch, pixels.shape), _levels(_tensor("map", saliency), batch), float(opacity))
+    levels = _levels(_tensor("map", saliency), batch, where)
+    shown = _blend(_grey(batch, pixels.shape), levels, float(opacity))
     if isinstance(image, Tensor):
         return shown if pixels.ndim == 4 else shown[0]
     return shown[0].permute(1, 2, 0).contiguous().numpy()
@@ -111,8 +128,12 @@ def _grey(images: Tensor, given: tuple[int, ...]) -> Tensor:
     return 0.35 + 0.65 * (luma(x) if x.shape[1] == 3 else x)[:, 0]
 
 
-def _levels(saliency: Tensor, images: Tensor) -> Tensor:
+def _levels(saliency: Tensor, images: Tensor, where: Where) -> Tensor:
     """The maps at the images' size, each over its maximum: (b, h, w) in 0..1."""
+    if unknown := where.keys() - Where.__annotations__.keys():
+        raise TypeError(
+            f"overlay has no argument {sorted(unknown)[0]!r}; where the map looks is said by net, layer, axes"
+        )
     maps = saliency[None] if saliency.ndim == 2 else saliency
     if maps.ndim != 3 or len(maps) != len(images) or 0 in maps.shape:
         raise ValueError(
@@ -123,7 +144,11 @@ def _levels(saliency: Tensor, images: Tensor) -> Tensor:
         raise ValueError("map holds negative or non-finite values: expected what `explain` gives, >= 0")
     largest = maps.amax((1, 2), keepdim=True)
     maps = (maps / torch.where(largest > 0, largest, 1)).to(images.device, torch.float32)
-    return F.interpolate(maps[:, None], size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    size, cells = (images.shape[2], images.shape[3]), (maps.shape[1], maps.shape[2])
+    positions, net = where.get("positions"), where.get("net")
+    if positions is None and net is not None and cells != size:
+        positions = positions_for(net, where.get("layer"), cells, size, axes=where.get("axes"))
+    return placed(maps, size, positions)
 
 
 def _blend(grey: Tensor, levels: Tensor, opacity: float) -> Tensor:

@@ -73,3 +73,22 @@ def test_what_does_not_fit_is_named(image, saliency, message):
         gweebp.overlay(image, saliency)
     with pytest.raises(ValueError, match="opacity=2"):
         gweebp.overlay(IMAGE, MAP, opacity=2)
+
+
+def test_a_map_is_laid_over_what_its_cells_look_at():
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3, 2, 1), torch.nn.Flatten(), torch.nn.Linear(24, 2))
+    one = torch.zeros(4, 3)
+    one[1, 2] = 1
+    image = IMAGE[:, :8, :6]
+    at_image = gweebp.resize(one[None], (8, 6), net=net, layer="0")[0]
+    wanted = gweebp.overlay(image, at_image)
+    assert torch.equal(gweebp.overlay(image, one, net=net, layer="0"), wanted)
+    where = gweebp.positions(net, torch.zeros(1, 3, 8, 6), "0")
+    assert torch.equal(gweebp.overlay(image, one, positions=where), wanted)
+    assert not torch.equal(gweebp.overlay(image, one), wanted)
+    array = gweebp.overlay(image.permute(1, 2, 0).numpy(), one.numpy(), net=net, layer=net[0])
+    assert torch.equal(torch.from_numpy(array).permute(2, 0, 1), wanted)
+    with pytest.raises(ValueError, match=r"the maps are 3 × 3 cells, but the layer gives 4 × 3 of an image 8 × 6"):
+        gweebp.overlay(image, torch.ones(3, 3), net=net, layer="0")
+    with pytest.raises(TypeError, match="overlay has no argument 'nets'"):
+        gweebp.overlay(image, one, nets=net)

@@ -11,12 +11,13 @@ Read in this order:
     tags, copies   what depends on the image, what is a gate; which tensors hold the same neurons
     nodes, graph   what is recorded, and what escaped the record; lost_mass: where probability did not arrive
     guard          a network lent to one call, one thread at a time, and left as it was
-    layers         where the walk ends: a layer of the network; positions, evenness: where its cells look
+    layers         where the walk ends: a layer of the network (taps: how its output is read as a map)
+    positions      where the cells of a map look, from places, carried through a pass; evenness: what strides do to it
     triplet        checks of the probe, the mate and the non-mate (tensors: what all must be, and unit length)
     released_code  where the authors' released code departs from the equations
 """
 
-from gweebp.excitation.lost_mass import LostMassWarning
+from gweebp.excitation.lost_mass import LostMassWarning, TokenWarning
 from gweebp.excitation.propagation import mwp
 
-__all__ = ["LostMassWarning", "mwp"]
+__all__ = ["LostMassWarning", "TokenWarning", "mwp"]

@@ -26,14 +26,44 @@ class LostMassWarning(UserWarning):
         self.share, self.indices, self.places = share, indices, places
 
 
-def warn_of_loss(maps: Iterable[Tensor], gains: Tensor | None, lost: list[tuple[Node, Tensor]]) -> None:
-    """LostMassWarning with the batch indices whose MWP sums to less than 1 − TOLERATED, those without gain aside.
+class TokenWarning(UserWarning):
+    """A share of the probability is on tokens of the layer that are no part of the image, as class tokens are.
+
+    Attributes:
+        share: the largest share of a sample, 0 to 1. indices: of the samples with more than 1 % there.
+    """
+
+    def __init__(self, message: str, share: float, indices: list[int]) -> None:
+        super().__init__(message)
+        self.share, self.indices = share, indices
+
+
+def warn_of_tokens(outside: Iterable[Tensor]) -> None:
+    """TokenWarning where more than TOLERATED of the probability is outside the map; (b,) for each prior."""
+    on = torch.stack([*outside]).amax(0)
+    indices = (on > TOLERATED).nonzero().flatten().tolist()
+    if indices:
+        share = on.max().item()
+        warn(
+            TokenWarning(
+                f"up to {share:.1%} of the probability is on tokens of the layer that are no part of the image, such "
+                "as a class token; the map shows what is on the others, at batch indices "
+                f"{indices}. At the patch embedding, below the class token, all of it is on the image",
+                share,
+                indices,
+            )
+        )
+
+
+def warn_of_loss(arrived: Iterable[Tensor], gains: Tensor | None, lost: list[tuple[Node, Tensor]]) -> None:
+    """LostMassWarning with the batch indices of which less than 1 − TOLERATED arrived, those without gain aside.
 
     Args:
-        maps: (b, c, h, w), one for each prior. gains: (b,), or None where responses are not weighted.
+        arrived: (b,) for each prior, the sum of the MWP over the layer. gains: (b,), or None where responses are not
+            weighted.
         lost: what each operation did not hand on, as `Sharing` has found it.
     """
-    sums = torch.stack([p.flatten(1).sum(1) for p in maps])
+    sums = torch.stack([*arrived])
     left = sums.amin(0) if gains is None else torch.where(gains > 0, sums.amin(0), 1)
     indices = (left < 1 - TOLERATED).nonzero().flatten().tolist()
     if not indices:

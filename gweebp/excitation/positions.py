@@ -16,9 +16,10 @@ def positions(
 ) -> Positions:
     """Where the cells of a layer's map look in the image: the centres of the windows that they see.
 
-    How it works. One forward pass up to the layer carries, with each tensor, the centre of what its entries look at:
-    an average of entries looks at the mean of their centres, a copy where its original looks, a sum where its sharpest
-    term looks. Nothing depends on weights or pixels, but the kernels that a network holds fixed.
+    How it works. One forward pass up to the layer carries, with each tensor, the centre of what its entries look at: an
+    average of entries looks at the mean of their centres, a copy where its original looks, a sum at the mean of its
+    terms, but those that look at much more of the image. Nothing depends on weights or pixels, but on the kernels that
+    a network holds fixed.
 
     Args:
         net: any network, left unchanged. image: (b, c, h, w), as the network takes it; only its size matters.

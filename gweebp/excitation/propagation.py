@@ -17,7 +17,7 @@ from gweebp.excitation.gain import gain_function, units, warn_without_gain
 from gweebp.excitation.graph import reached, refuse_overwritten
 from gweebp.excitation.guard import settled
 from gweebp.excitation.layers import at_least_float32, eager, named_layer, no_autocast, run_from
-from gweebp.excitation.lost_mass import LostMassWarning, warn_of_loss
+from gweebp.excitation.lost_mass import LostMassWarning, warn_of_loss, warn_of_tokens
 from gweebp.excitation.mixings import Mixing, signed
 from gweebp.excitation.nodes import Node
 from gweebp.excitation.released_code import Released
@@ -42,11 +42,17 @@ class How(NamedTuple):
 
 
 class Walked(NamedTuple):
-    """What walks have found: an MWP for each prior, the gains (b,) where weighted, what each operation has lost."""
+    """What walks have found.
+
+    Attributes:
+        maps: an MWP for each prior. gains: (b,), where weighted. lost: what each operation has not handed on.
+        outside: (b,) for each prior, the probability on tokens that are no part of the map; empty where there are none.
+    """
 
     maps: list[Tensor]
     gains: Tensor | None
     lost: list[tuple[Node, Tensor]]
+    outside: list[Tensor]
 
 
 def head(embedding: Tensor, mate: Tensor, nonmate: Tensor) -> Mixing:
@@ -124,27 +130,33 @@ def mwp(
     def call() -> Walked:
         try:
             with torch.inference_mode(False), torch.enable_grad(), no_autocast(probe):
-                activation, embedding = run_from(net, probe, layer, watch)
-                return walks(watch, activation, embedding, (mate, nonmate), priors, how)
+                outside: list[Tensor] = []
+                activation, embedding = run_from(net, probe, layer, watch, outside=outside)
+                return walks(watch, [activation, *outside], embedding, (mate, nonmate), priors, how)
         finally:
             watch.close()
 
     found = settled(call)
     if rule == "equations":
-        warn_of_loss(found.maps, found.gains, found.lost)
+        arrived = [p.flatten(1).sum(1) for p in found.maps]
+        if found.outside:
+            arrived = [p + more for p, more in zip(arrived, found.outside)]
+            warn_of_tokens(found.outside)
+        warn_of_loss(arrived, found.gains, found.lost)
     return found.maps[0] if isinstance(towards, str) else torch.stack(found.maps)
 
 
 def walks(
     watch: Watch,
-    activation: Tensor,
+    below: list[Tensor],
     embedding: Tensor,
     others: tuple[Tensor, Tensor],
     priors: tuple[str, ...],
     how: How,
 ) -> Walked:
-    """Walk a recorded forward pass from `embedding` down to `activation`, once for each prior.
+    """Walk a recorded forward pass from `embedding` down to a layer, once for each prior.
 
+    below: the layer's maps (b, c, h, w), and what it has on tokens outside them.
     others: embeddings (b, d) of mate and non-mate.
     """
     scores = watch.operate(head(embedding, *others))
@@ -172,10 +184,12 @@ def walks(
     sharing = released or Sharing(nodes, responses, watch.graphs if how.extended else None, otherwise)
     watch.graphs.clear()
     # the walk, Eq. (1)-(4), on the same graph
-    maps: list[Tensor] = []
+    maps, outside = list[Tensor](), list[Tensor]()
     for name in priors:
         prior = torch.zeros_like(scores)
         prior[:, PRIORS[name]] = explained
         sharing.last = name == priors[-1]
-        maps += watch.backward(sharing, scores, activation, prior, keep=not sharing.last)
-    return Walked(maps, gains, sharing.lost)
+        found, *tokens = watch.backward(sharing, scores, below, prior, keep=not sharing.last)
+        maps.append(found)
+        outside += [p.flatten(1).sum(1) for p in tokens]
+    return Walked(maps, gains, sharing.lost, outside)

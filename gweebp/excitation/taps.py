@@ -154,6 +154,7 @@ class Seen(NamedTuple):
 def maps_of(net: nn.Module, image: Tensor) -> dict[str, Seen]:
     """Name → map of each submodule whose output can be read as one, in the order in which they end."""
     found: dict[str, Seen] = {}
+    unseen: dict[str, Seen] = {}  # of constants, or made by code that can't be followed
     images = _two(image)
     following, size = Following(images), (int(image.shape[2]), int(image.shape[3]))
 
@@ -161,14 +162,17 @@ def maps_of(net: nn.Module, image: Tensor) -> dict[str, Seen]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
             with contextlib.suppress(ValueError):
                 x, _ = only_tensor(output, name)
-                how = reading.plain(x.shape) if stands(x, 2, size) else read(x, following, name, size)[0]
+                how, where = read(x, following, name, size)
+                if where.note and following.places(x) is not None:
+                    return  # a table of another kind, such as the weights of an attention
                 channels = x.numel() // (2 * how.sites_count(x))
-                found[name] = Seen((channels, *how.size), following.attended, how.sites_count(x) > how.index.numel())
+                known = found if following.places(x) is not None else unseen
+                known[name] = Seen((channels, *how.size), following.attended, how.sites_count(x) > how.index.numel())
 
         return hook
 
     _run(net, images, following, {module: note(name) for name, module in net.named_modules() if name})
-    return found
+    return found or unseen
 
 
 def patch_embedding(net: nn.Module, image: Tensor) -> str | None:
@@ -249,7 +253,7 @@ def positions_of(how: Reading, p: Places | None, size: tuple[int, int], lost: st
         float((rows - rows.mean(1, keepdim=True)).abs().max()) / abs(found.step[0]),
         float((columns - columns.mean(0)).abs().max()) / abs(found.step[1]),
     )
-    if off > 0.5 or min(found.step) == 0:
+    if off > 0.5:
         return Positions.plain(how.size, size, "the layer's rows and columns are not those of the image")
     return found
 

@@ -137,6 +137,8 @@ def line(values: Tensor, pixels: int) -> Pair:
     if n == 1:
         return _round(x[0]), float(pixels)
     steps = x.diff()
+    if x.amax() - x.amin() < 1e-6:
+        raise ValueError("the cells all look at the same place of the image")
     if (steps - steps.mean()).abs().max() < 1e-6:
         return _round(x[0]), _round((x[-1] - x[0]) / (n - 1))
     i = torch.arange(n, dtype=torch.float64)

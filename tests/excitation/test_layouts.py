@@ -359,3 +359,44 @@ def test_a_reading_is_found_once_for_a_call():
     assert isinstance(known, reading.Reading)
     run_from(net, triplet()[1], layer)
     assert layer.reading is known
+
+
+class HalfToken(nn.Module):
+    """The embedding is half the class token and half the mean of the patches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.token = nn.Conv2d(1, 4, 2, 2), nn.Parameter(torch.rand(1, 1, 4))
+        self.blocks = nn.Identity()
+
+    def forward(self, x):
+        y = torch.cat([self.token.expand(len(x), -1, -1), tokens(self.patches(x))], 1)
+        y = self.blocks(y + y.mean(1, keepdim=True))
+        return y[:, 0] + y[:, 1:].mean(1)
+
+
+def test_what_lies_on_a_class_token_is_told_and_is_not_lost():
+    net, probe = HalfToken(), torch.rand(2, 1, 4, 4)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.fill_(0.5)
+    images, given = (probe, probe * 0.9, -probe), dict(extended=False, weighted=False)
+    with pytest.warns(gweebp.TokenWarning, match="tokens of the layer that are no part of the image") as caught:
+        p = gweebp.mwp(net, *images, layer="blocks", **given)
+    left = p.flatten(1).sum(1)
+    assert len(caught) == 1 and caught[0].message.indices == [0, 1]  # and nothing is lost
+    assert caught[0].message.share == pytest.approx(1 - left.min().item())
+    assert ((left > 0.3) & (left < 0.7)).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert gweebp.mwp(net, *images, layer="patches", **given).shape == (2, 4, 2, 2)
+
+
+def test_what_lies_on_a_class_token_is_told_where_responses_are_weighted():
+    torch.manual_seed(0)
+    net, (probe, noise, nonmate) = HalfToken(), torch.rand(3, 2, 1, 4, 4)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        p = gweebp.mwp(net, probe, probe + 0.1 * noise, nonmate, layer="blocks")
+    (told,) = [w.message for w in caught if isinstance(w.message, gweebp.TokenWarning)]
+    assert 0 < told.share <= 1 - p.flatten(1).sum(1).min() + 1e-6

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -61,6 +64,48 @@ class Shuffle(nn.Module):
         return x.view(b, 2, c // 2, h, w).transpose(1, 2).reshape(b, c, h, w)
 
 
+class Moved(nn.Module):
+    """An operation on maps (b, 2, h, w) that is not a module."""
+
+    def __init__(self, name: str, run) -> None:
+        super().__init__()
+        self.name, self.run = name, run
+
+    def forward(self, x):
+        return self.run(x)
+
+    def extra_repr(self) -> str:
+        return self.name
+
+
+BLUR = torch.tensor([1.0, 3.0, 3.0, 1.0]).outer(torch.tensor([1.0, 3.0, 3.0, 1.0]))[None, None].expand(2, 1, 4, 4)
+SHIFT = torch.zeros(2, 1, 3, 5).index_fill_(3, torch.tensor(4), 1.0)  # reads the right end of its window
+
+
+def moved(name: str, n: int) -> nn.Module:
+    def even(x):
+        return x[..., : x.shape[2] // 2 * 2, : x.shape[3] // 2 * 2]
+
+    def blur(x):
+        return F.conv2d(F.pad(x, (1, 2, 1, 2), "replicate"), BLUR.to(x), stride=2, groups=2)
+
+    def space_to_depth(x):
+        return torch.cat([x[..., i::2, j::2] for x in [even(x)] for i in (0, 1) for j in (0, 1)], 1)
+
+    runs = {
+        "crop": lambda x: x[:, :, n:, : x.shape[3] - n],
+        "every other": lambda x: x[:, :, n % 2 :: 2],
+        "roll": lambda x: x.roll(0, 2).narrow(3, n, x.shape[3] - n),
+        "unshuffle": lambda x: F.pixel_unshuffle(even(x), 2).unflatten(1, (2, 4)).mean(2),
+        "space to depth": lambda x: space_to_depth(x).unflatten(1, (4, 2)).mean(1),
+        "blur": blur,
+        "shift": lambda x: F.conv2d(x, SHIFT.to(x), groups=2),
+        "unfold": lambda x: x.unfold(2, 3, 2).unfold(3, 3, 2).mean((4, 5)),
+        "einsum": lambda x: torch.einsum("bchw,cd->bdhw", x, torch.ones(2, 2).to(x)),
+    }
+    return Moved(name, runs[name])
+
+
 @st.composite
 def layers(draw) -> list[nn.Module]:
     """One to four layers that move centres, with others between; channels stay 2."""
@@ -69,7 +114,7 @@ def layers(draw) -> list[nn.Module]:
         kernel, stride, dilation = draw(st.integers(1, 7)), draw(st.integers(1, 3)), draw(st.integers(1, 2))
         reach = dilation * (kernel - 1)
         kind = draw(
-            st.sampled_from(["conv", "conv", "depthwise", "avg", "max", "residual", "up", "pad", "shuffle", "nhwc"])
+            st.sampled_from("conv conv depthwise avg max residual up pad shuffle nhwc moved moved moved".split())
         )
         if kind in ("conv", "depthwise"):
             padding = draw(st.integers(0, (reach + 1) // 2 + 1))
@@ -86,6 +131,9 @@ def layers(draw) -> list[nn.Module]:
             found.append(nn.Upsample(scale_factor=2, mode="bilinear"))
         elif kind == "pad":
             found.append(nn.ZeroPad2d((draw(st.integers(0, 3)), 1, draw(st.integers(0, 3)), 2)))
+        elif kind == "moved":
+            names = "crop,every other,roll,unshuffle,space to depth,blur,shift,unfold,einsum".split(",")
+            found.append(moved(draw(st.sampled_from(names)), draw(st.integers(0, 3))))
         else:
             found.append(Shuffle() if kind == "shuffle" else ChannelsLast(2))
         found.append(draw(st.sampled_from([nn.ReLU(), nn.Identity(), nn.BatchNorm2d(2), nn.Hardtanh(0, 1e9)])))
@@ -159,6 +207,59 @@ def test_a_bright_pixel_is_found_where_it_is(name, pixel):
     brightest = (at_image >= at_image.max() * (1 - 1e-5)).nonzero().double().mean(0)
     step = 128 / cells.shape[-1]
     assert (brightest - torch.tensor(pixel)).abs().max() <= step / 2
+
+
+@pytest.mark.parametrize(
+    "larger",
+    [
+        nn.Upsample(scale_factor=2, mode="nearest"),
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.ConvTranspose2d(2, 2, 2, 2),
+        nn.ConvTranspose2d(2, 2, 4, 2, 1),
+        Moved("pixel_shuffle", lambda x: F.pixel_shuffle(x.repeat(1, 4, 1, 1), 2)),
+        Moved("by hand", lambda x: x[:, :, :, None, :, None].expand(-1, -1, -1, 2, -1, 2).flatten(4, 5).flatten(2, 3)),
+        Moved("repeated", lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3)),
+    ],
+    ids=lambda layer: type(layer).__name__ + getattr(layer, "name", getattr(layer, "mode", "")),
+)
+def test_what_is_enlarged_lies_where_it_was(larger):
+    """Two cells for one, half a cell to the left and to the right of it."""
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, 2, 1), larger, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    where = positions(net, torch.zeros(1, 1, 28, 24), "1")
+    assert (where.first, where.step, where.note) == ((-0.5, -0.5), (1.0, 1.0), "")
+
+
+def test_what_a_network_turns_or_can_not_be_followed_is_on_the_plain_grid_with_a_note():
+    def seen(run, size=16):
+        net = nn.Sequential(nn.Conv2d(1, 2, 3, 2, 1), Moved("", run), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        return positions(net, torch.zeros(1, 1, size, size), "1")
+
+    turned = seen(lambda x: x.mT)
+    assert turned == Positions.plain((8, 8), (16, 16), turned.note) and "the same place" in turned.note
+    torn = seen(lambda x: torch.from_numpy(x.numpy().copy()))
+    assert torn.is_plain and "can't be followed" in torn.note
+    odd = seen(lambda x: torch.fft.irfft2(torch.fft.rfft2(x)[..., :3, :], s=(5, 5)))
+    assert odd.is_plain and odd.note
+    irregular = seen(lambda x: x[:, :, [0, 1, 2, 7]], 16)
+    assert irregular.is_plain and "equal distances" in irregular.note
+
+
+def test_positions_are_written_and_read_back():
+    where = Positions((3, 4), (30, 40), (0.5, -1.0), (10.0, -10.0), "why")
+    assert Positions.of_json(json.loads(json.dumps(where.to_json()))) == where
+    with pytest.raises(ValueError, match="expected at least one cell"):
+        Positions((0, 4), (30, 40), (0.5, 0.5), (10.0, 10.0))
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(4, 30), st.integers(4, 30))
+def test_the_plain_grid_is_drawn_as_interpolate_draws_it(h, w, height, width):
+    """Also where the positions are given, and a hair away from it the picture is a hair away."""
+    maps = torch.rand(2, h, w, generator=torch.Generator().manual_seed(0)).double()
+    where = Positions.plain((h, w), (height, width))
+    wanted = F.interpolate(maps[:, None], (height, width), mode="bilinear")[:, 0]
+    assert torch.equal(placed(maps, (height, width), where), wanted)
+    near = dataclasses.replace(where, first=(where.first[0] + 1e-5, where.first[1] + 1e-5))
+    torch.testing.assert_close(placed(maps, (height, width), near), wanted, rtol=0, atol=1e-3)
 
 
 def test_half_a_cell_is_what_a_stretched_map_is_off():

@@ -2,8 +2,9 @@
 
 An entry of a layer looks at a window of the image. `Places` holds, for each entry of a tensor, the centre of that
 window in pixels (pixel 0 has its centre at 0) and its size. What an operation does to places does not depend on the
-values: an average of entries looks at the mean of their centres; a copy looks where its original looks; a sum looks
-where its sharpest term looks (beside x itself, an attention over all tokens or a global gate has no place of its own).
+values: an average of entries looks at the mean of their centres; a copy looks where its original looks; a sum looks at
+the mean of its terms, but those that look at much more of the image (beside x itself, an attention over all tokens or a
+global gate has no place of its own).
 
 Borders do not move a centre: beyond its border a tensor is continued in equal steps, so a padded window has the centre
 that it would have in a larger image.
@@ -215,23 +216,27 @@ def read_at(p: Places, axis: int, at: Tensor) -> Places:
     return Places(near.known, between(p.row), between(p.column), near.spread, near.image, near.share)
 
 
-def sharpest(terms: Sequence[Places], shape: Sequence[int], first_of_ties: bool = False, mixed: bool = True) -> Places:
+COMPARABLE = 3.0  #: terms of a sum whose spreads differ by less than this factor count alike; of others the sharper
+
+
+def sharpest(terms: Sequence[Places], shape: Sequence[int], adds: bool = False, first_of_ties: bool = False) -> Places:
     """Places of what joins several terms of one shape: each entry looks where its sharpest term looks.
 
     Args:
-        terms: places that broadcast to `shape`. first_of_ties: of equally sharp terms the first; else their mean.
-        mixed: the image's share is the terms' mean; False: the chosen term's.
+        terms: places that broadcast to `shape`.
+        adds: the terms are added: of comparable ones the mean, and the image's share is the terms' mean.
+        first_of_ties: of equally sharp terms the first; else their mean.
     """
     slim = [thin(t.map(lambda x: x[(None,) * (len(shape) - x.ndim)])) for t in terms]
     result, *others = slim
     for k, term in enumerate(others, start=2):
         here, there = result.known * (result.share > 0), term.known * (term.share > 0)  # what is padded is a constant
-        near = 1e-6 + 1e-9 * torch.maximum(result.spread, term.spread)
-        gap = torch.where((here > 0) & (there > 0), term.spread - result.spread, 0)
-        keep = torch.where(gap > near, 1.0, torch.where(gap < -near, 0.0, 1.0 if first_of_ties else 1 - 1 / k))
-        keep = torch.where(there == 0, 1.0, torch.where(here == 0, 0.0, keep)).double()
+        low, high = torch.minimum(result.spread, term.spread), torch.maximum(result.spread, term.spread)
+        alike = high <= 1e-6 + low * (COMPARABLE if adds else 1 + 1e-9)
+        keep = torch.where(alike, 1.0 if first_of_ties else 1 - 1 / k, (result.spread < term.spread).double())
+        keep = torch.where(there == 0, 1.0, torch.where(here == 0, 0.0, keep))
         found = of_moments(keep * moments(result) + (1 - keep) * moments(term))
-        shares = ((k - 1) * result.share + term.share) / k if mixed else found.share
+        shares = ((k - 1) * result.share + term.share) / k if adds else found.share
         both = (result.share > 0) & (term.share > 0)
         share = torch.where(both, shares, torch.where(result.share > 0, result.share, term.share))
         result = replace(found, share=share)

@@ -48,7 +48,7 @@ def elementwise(call: Call) -> Found:
         raise Lost(call.name)
     if all(p is terms[0] for p in terms) and terms[0].shape == shape:
         return terms[0]
-    return fields.sharpest(terms, shape, mixed=call.name not in PRODUCTS)
+    return fields.sharpest(terms, shape, adds=call.name not in PRODUCTS)
 
 
 def _broadcasts(shape: Sequence[int], to: Sequence[int]) -> bool:
