@@ -79,3 +79,13 @@ def test_a_run_that_failed_is_not_kept_and_what_it_left_out_is_named(counted, tm
     assert page.read_text().endswith(f"{promises.END}\nafter\n")
     assert "Not in that run: install: any day." in page.read_text()
     assert "| *errors*: clear | 1 | 1 | 8 | 8 files read |" in page.read_text()
+
+
+def test_the_page_shows_what_a_run_counted():
+    """Each row is a promise that tests are marked with. (What was marked since that run is not on it yet.)"""
+    page = next((promises.ROOT / "book").rglob("reliability.md")).read_text(encoding="utf-8")
+    kept = page.partition(promises.BEGIN)[2].partition(promises.END)[0]
+    rows = [line.split("|")[1].strip().replace("*", "") for line in kept.splitlines() if line.startswith("| *")]
+    assert len(rows) > 5
+    assert set(rows) <= promises.named_in(TESTS)
+    assert "in one run: " in kept

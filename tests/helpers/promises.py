@@ -45,6 +45,7 @@ class Promises:
         self.counts: dict[str, Counter[str]] = {}
         self._functions: set[tuple[str, str]] = set()
         self._running: list[str] = []
+        self._commit = commit()  # as the run begins: files may change meanwhile
 
     def tally(self, what: str, n: int = 1) -> None:
         """Count something under the promises of the test that runs."""
@@ -80,7 +81,7 @@ class Promises:
             self.record.parent.mkdir(parents=True, exist_ok=True)
             made = {
                 "finished": time.strftime("%Y-%m-%d", time.gmtime()),
-                "commit": commit(),
+                "commit": self._commit,
                 "python": ".".join(map(str, sys.version_info[:3])),
                 "platform": sys.platform,
                 "promises": {promise: dict(sorted(c.items())) for promise, c in sorted(self.counts.items())},
