@@ -1,0 +1,197 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The study: many people, several trainings
+#
+# The other chapters rest on the small experiment that each build of this book makes again. Verdicts on a paper need more. The study is that
+# more: the same code, run once over some hours, resumable, its outcomes of single trials kept in `data/study`.
+#
+# - **A training is a replication.** Training $k$ of a network is tested on every fifth of 1,500 people, and on nobody else's. So the
+#   trainings are independent repetitions of the whole experiment, and intervals are Student's $t$ over them: with $x_k$ a figure, or a
+#   difference of two methods on the same trials, in training $k$ of $K$,
+#
+# $$
+# \bar x \pm t_{K-1}\, \frac{s}{\sqrt K}, \qquad s^2 = \frac{1}{K-1} \sum_k (x_k - \bar x)^2 .
+# $$
+#
+# - **The rules came first.** What each sentence of the paper is compared by, and the sizes, were committed before any map of the study was
+#   computed; the table below names the commit.
+# - **Rivals** that read only the embedding get the fewest masks whose maps rank pixels as those of their authors' full budget do.
+# - **Truth.** The pixels of the exchanged part that visibly changed, by more than four grey levels: of a region often less than half.
+
+# %% tags=["parameters"]
+study = "data/study"  # the folder of the study's outcomes
+margin = 0.05  # a smaller difference is not noticeable, a big one is above this
+alpha = 0.05  # level of each sentence
+samples = 20  # triplets on which the fills of masks are compared
+masks = 96  # random masks of each of them
+# %% tags=["hide-input"]
+import pandas as pd
+import torch
+from IPython.display import Markdown
+from myst_nb import glue
+
+from gweebp import figures, networks
+from gweebp.experiment import claims, scores
+from gweebp.experiment.build import located
+from gweebp.experiment.paper import METHODS
+from gweebp.experiment.study import fills, people, summary
+from gweebp.experiment.study.evidence import of_study
+from gweebp.experiment.study.outcomes import read
+from gweebp.experiment.tables import frame
+from gweebp.faces.synthetic.world import World
+from gweebp.networks import as_input
+
+# %% [markdown]
+# ## How far it is
+
+# %%
+folder = located(study)
+runs = of_study(folder)
+frame(summary.progress(runs), "run")
+
+# %% tags=["hide-input"]
+lacking = summary.missing(runs, METHODS)
+Markdown(
+    f"**The study is not complete**: {lacking}. What is judged below is judged on what is there; `make study` goes on."
+    if lacking
+    else "The study is complete."
+)
+
+# %% [markdown]
+# ## All methods
+
+# %% tags=["remove-output", "hide-input"]
+for game, label in (
+    ("hiding", "area under TPR"),
+    ("inpainting", "mean SR up to FAR 10 %"),
+    ("truth", "average precision for what was changed"),
+):
+    glue(
+        f"fig-study-{game}", figures.forest(summary.estimates(runs, game), xlabel=label)
+    )
+
+# %% [markdown]
+# ```{glue:figure} fig-study-hiding
+# :name: fig-study-hiding
+# :alt: One panel for each network and dataset; a point with a bar for each method, its area in the hiding game.
+#
+# Hiding game: means over trainings, with 95 % intervals. Dotted: the random order.
+# ```
+#
+# ```{glue:figure} fig-study-inpainting
+# :name: fig-study-inpainting
+# :alt: One panel for each network and dataset; a point with a bar for each method, its figure in the inpainting game.
+#
+# Inpainting game: means over trainings, with 95 % intervals. Dotted: the random order.
+# ```
+#
+# ```{glue:figure} fig-study-truth
+# :name: fig-study-truth
+# :alt: One panel for each network and dataset; a point with a bar for each method, the average precision of its maps for the pixels that changed.
+#
+# The maps themselves against what visibly changed: average precision, no game. Dotted: the random order.
+# ```
+
+# %% [markdown]
+# ## The paper, sentence by sentence
+#
+# By the rule of the [results chapter](results), on the mean SR up to FAR 10 % in the inpainting game.
+
+# %%
+judged = claims.judge(runs, margin=margin, alpha=alpha)
+frame(summary.sentences(judged), "")
+
+# %% tags=["hide-input"]
+Markdown("\n".join(f"- {j.text}" for j in judged))
+
+# %% [markdown]
+# Do the verdicts hang on a choice? The same claims with one thing changed at a time:
+
+# %%
+pd.DataFrame(summary.views(folder), index=[claim.key for claim in claims.CLAIMS])
+
+# %% [markdown]
+# ## What a comparison could have seen
+#
+# The true distance from the bar that a comparison finds in about three of four repetitions, by sentence: the median and the largest.
+
+# %%
+rows = [
+    {
+        "claim": j.claim.key,
+        "sentence": f"“{one.sentence.words}”",
+        "median": f"{pd.Series([f.detectable for f in one.findings]).median():.3f}",
+        "largest": f"{max(f.detectable for f in one.findings):.3f}",
+    }
+    for j in judged
+    for one in j.sentences
+    if one.findings
+]
+frame(rows, "claim")
+
+# %% [markdown]
+# ## Equations, released code, a blob that reads nothing
+#
+# gweEBP by the paper's equations less gweEBP by the released code, and less a blob in the centre of the image, which reads neither image nor
+# network:
+
+# %%
+pairs = {"code": ("gweebp", "gweebp-paper-code"), "blob": ("gweebp", "center")}
+against = {
+    f"gweEBP less {name}, {game}": {
+        title: scores.shown(row[name]) for title, row in found.items() if name in row
+    }
+    for game in ("hiding", "inpainting", "truth")
+    for name, found in (
+        (name, summary.differences(runs, game, {name: pair}))
+        for name, pair in pairs.items()
+    )
+}
+pd.DataFrame(against).T
+
+# %% [markdown]
+# ## Why CorrRISE falls below a random order
+#
+# On composites and VGG16, CorrRISE with its signed map clamped at 0 does worse than a random order in the hiding game. That is not a
+# fault of the method's own: {cite:t}`lu2024corrrise` rank the signed map whole. Clamped, about half of the pixels are tied at 0, the game
+# hides ties pixel by pixel, and a fine mixture of a sketch and a photo is mistaken at once, whatever the order of the rest. Ranked whole,
+# it is about as good as a random order there: its masks fade to grey, and what grey does to the similarity is not what the photo's
+# pixels do. Given the game's own fill, the same correlations win the game. On people who play no game of the study:
+
+# %%
+_, record = read(folder / "synthetic-composite" / "vgg16-0" / "white.npz")
+net = networks.load(
+    located("data/checkpoints/study/synthetic-composite/vgg16-0.safetensors")
+)
+world = World("composite", 160, seed=record["seed"], error=0.4)
+faces = people.people(world, 6 * samples, 0, first=people.ASIDE)
+probe, gallery = (as_input(net, x) for x in (faces.sketches, faces.photos))
+with torch.no_grad():
+    own, others = (torch.nn.functional.normalize(net(x)) for x in (probe, gallery))
+distance = torch.cdist(own, others)
+first, second = distance.topk(2, largest=False).indices.T
+found = (first == torch.arange(len(first))).nonzero().flatten()[:samples]
+triplet = probe[found], gallery[found], gallery[second[found]]
+areas = fills.orders(net, triplet, masks)
+pd.DataFrame(
+    {"area under TPR": {name: f"{value:.3f}" for name, value in areas.items()}}
+)
+
+# %% [markdown]
+# ## What would falsify it
+#
+# - *That trainings are replications*, if one person were tested by two of them: a test looks.
+# - *That the outcomes are what the code gives*: a test computes single trials again from the kept weights. To repeat any one of them, see
+#   `data/study/README.md`.
+# - *That the verdicts hang on no choice*: a row above whose entries differ.
