@@ -9,6 +9,7 @@ from gweebp.support.record import processor
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
 SMOKE = ROOT / "_build/smoke"
+CHANGING = {"provenance", "study"}  # seconds and commits differ in each run; the study's outcomes grow
 FIGURES = {f"{prefix}image/{kind}" for prefix in ("", "application/papermill.record/") for kind in ("png", "svg+xml")}
 
 
