@@ -72,7 +72,7 @@ def main() -> int:
     options = parser.parse_args()
     runs = open_runs(options.build, options.datasets, options.networks)
     where = f"Intervals: 95 %, over test identities. Computed by `make book` on a CPU ({processor()})."
-    block = f"{table(runs)}\n\nOf the paper's eight claims: {verdicts(runs, options.seeds)} {where}"
+    block = f"{table(runs)}\n\nOf the paper's claims: {verdicts(runs, options.seeds)} {where}"
     text = filled(options.readme.read_text(encoding="utf-8"), block)
     with atomic(options.readme) as temporary:
         temporary.write_text(text, encoding="utf-8")
