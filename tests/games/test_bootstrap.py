@@ -31,6 +31,14 @@ def test_equals_resampling_by_hand():
     assert found[1:] == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])))
 
 
+def test_samples_of_a_subject_that_may_not_be_drawn_are_refused():
+    hit, ones = np.array([[1.0], [0.0], [1.0]]), np.ones((3, 1))
+    drawn = bootstrap.resampled(share, (hit, ones), [4, 6, 6], resamples=200, among=[4, 5, 6])
+    assert np.isnan(drawn).any()  # none of the three was drawn
+    with pytest.raises(ValueError, match="groups name subjects that `among` lacks"):
+        bootstrap.resampled(share, (hit, ones), [4, 6, 6], among=[4, 5])
+
+
 def test_interval_covers_as_often_as_it_says():
     rng = np.random.default_rng(1)
     covered = 0

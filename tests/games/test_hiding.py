@@ -53,6 +53,24 @@ def test_equals_one_blend_at_a_time():
             assert bool(matched[i, k]) == bool((e - m).norm() < (e - n).norm()), (i, k)
 
 
+@pytest.mark.parametrize("steps", [2, 4, 8, 64, 65])
+def test_the_share_hidden_is_that_of_the_step_to_the_nearest_pixel(steps):
+    zeros, ones = torch.zeros(1, 1, 8, 8, dtype=torch.float64), torch.ones(1, 1, 8, 8, dtype=torch.float64)
+    hidden = set()
+
+    def embed(x):
+        hidden.update(x.sum((1, 2, 3)).int().tolist())
+        return 1 + x.flatten(1)
+
+    hiding.play(embed, zeros, zeros, ones, torch.rand(1, 8, 8), steps=steps)
+    assert hidden == {round(64 * k / (steps - 1)) for k in range(steps)}
+
+
+def test_a_probe_as_near_to_both_is_not_matched():
+    probe, mate, _, truth = world(2)
+    assert not hiding.play(blocks, probe, mate, mate, truth, steps=3).any()
+
+
 @pytest.mark.parametrize("batch", [1, 7, 1000])
 def test_batch_size_changes_nothing(batch):
     probe, mate, nonmate, _ = world()

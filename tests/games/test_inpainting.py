@@ -177,6 +177,20 @@ def test_tau_rule_reads_the_distance():
     assert not torch.equal(out.success, inpainting.play(blocks, *images, maps).success)
 
 
+def test_a_distance_of_exactly_the_threshold_is_a_match():
+    images, maps = world(1), torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(0))
+    distance = inpainting.play(blocks, *images, maps, steps=5).d_in[0, 2].item()
+    for threshold, matched in ((distance, True), (np.nextafter(distance, 0), False)):
+        out = inpainting.play(blocks, *images, maps, steps=5, rule="tau", threshold=threshold)
+        assert bool(out.success[0, 2]) == matched
+
+
+def test_a_step_takes_the_fewest_pixels_that_hold_its_share():
+    mass = torch.tensor([[0.5, 0.25, 0.125, 0.125]], dtype=torch.float64)  # shares that are reached exactly
+    assert masks.step_counts(mass, 5).tolist() == [[0, 1, 1, 2, 4]]
+    assert masks.step_counts(mass, 9).tolist() == [[0, 1, 1, 1, 1, 2, 2, 3, 4]]
+
+
 def test_ties_are_broken_by_seed_not_position():
     op, om, ip, in_, region = (x[:1].expand(400, *x.shape[1:]) for x in world(1))
     flat = torch.ones(400, 8, 8)

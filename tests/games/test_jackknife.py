@@ -201,3 +201,18 @@ def test_leaving_out_the_only_person_of_a_ratio_keeps_the_figure():
     found = jackknife.known(mean, (np.array([[2.0], [0.0]]), np.array([[3.0], [0.0]])), [0, 1])
     assert np.isfinite(found.influence).all()
     assert isinstance(found, Known)
+
+
+def test_trainings_that_happen_to_agree_are_not_surer_than_their_people_make_them():
+    """Equal figures of the same people, whose influences have nothing in common: the error is that of twice as many."""
+    people, influence = np.arange(4), np.array([0.3, -0.3, 0.1, -0.1])
+    own = error_of([Known(0.5, people, influence)]).error
+    assert error_of([Known(0.5, people, influence), Known(0.5, people, -influence)]).error == pytest.approx(
+        own / math.sqrt(2)
+    )
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_the_same_training_many_times_is_as_sure_as_once(k):
+    one = Known(0.5, np.arange(6), np.array([0.3, -0.3, 0.1, -0.1, 0.2, -0.2]))
+    assert error_of([one] * k).error == pytest.approx(error_of([one]).error)
