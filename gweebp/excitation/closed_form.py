@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 
 from gweebp.excitation.mixings import ABSOLUTE, WHOLE
-from gweebp.excitation.nodes import Graph, Node, Stream
+from gweebp.excitation.nodes import Excited, Graph, Node, Stream, signed_as
 
 CONDITION = 1 / 16  #: the least |1/Z| ÷ (|W||a| + |bias|) of a parent in an operation that goes in closed form
 
@@ -33,37 +34,49 @@ class Form(NamedTuple):
 
     Attributes:
         child_signs, parent_signs: those that occur, +1 first, as far as they matter.
-        closed: the two streams of the closed form; None: the streams of Eq. (1)-(4) as they stand.
+        excited: the two streams of the closed form; None: those of Eq. (1)-(4) as they stand.
     """
 
     child_signs: tuple[int, ...] = (+1,)
     parent_signs: tuple[int, ...] = (+1,)
-    closed: list[Stream] | None = None
+    excited: Excited | None = None
 
 
-def closed_form(node: Node, responses: Responses, graph: Graph | None) -> tuple[list[Stream], Tensor]:
+def closed_form(node: Node, responses: Responses, graph: Graph | None) -> tuple[Excited, Tensor]:
     """The streams W a and |W||a|, and whether a parent is below CONDITION: a bool () on the operation's device.
 
     graph: y as a function of the children, where these are the responses; None where responses are weighted.
     """
-    op, linear = node.mixing, None
-    assert node.positive is not None
-    bias = torch.zeros(()) if op.bias is None else op.bias
+    op, positive = node.mixing, node.positive
+    assert positive is not None
+    bias: Tensor | None = None
+    whole: Tensor | None
     with torch.enable_grad():
         if graph is not None and not graph.overwritten and not node.has_fixed:
-            children, linear = list(graph.operands), graph.y - bias
+            children, whole, bias = list(graph.operands), graph.y, op.bias
         else:
-            children, bias = [a.requires_grad_() for a in responses(node)], torch.zeros(())
-            linear = op.part(WHOLE, *children)
+            children = [a.requires_grad_() for a in responses(node)]
+            whole = op.part(WHOLE, *children)
         magnitudes = [a.detach().abs().requires_grad_() for a in children]
         absolute = op.part(ABSOLUTE, *magnitudes)
-    assert linear is not None and absolute is not None  # only W⁻ may be empty
-    sign = node.positive.to(torch.int8) * 2 - 1
-    excitation, scale = (linear.detach() + sign * absolute.detach()) / 2, absolute.detach()
-    # where all responses are zero, y − bias is so too, exactly: a dead end, and not an inexact one
-    inexact = (excitation.abs() < CONDITION * (scale + bias.abs())) & (scale > 0)
+    assert whole is not None and absolute is not None  # only W⁻ may be empty
     # the streams give twice 1/Z, and so half of s: the two halves of P(a_j)
-    return [Stream(linear, children), Stream(absolute, magnitudes, sign=sign)], inexact.any()
+    edges = get_gradient_edge(whole), get_gradient_edge(absolute)
+    streams = [Stream(edges[0], children), Stream(edges[1], magnitudes, positive=positive)]
+    scale = absolute.detach()
+    total = signed_as(positive, scale).add_(whole.detach() if bias is None else whole.detach() - bias)
+    del whole, absolute
+    return Excited(streams, total), is_inexact(total, scale, bias)
+
+
+def is_inexact(total: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
+    """Whether any |1/Z|, half of `total`, is below CONDITION times |W||a|, the `scale`, plus |bias|: bool ().
+
+    Where all responses are zero, y − bias is so too, exactly: a dead end, and not an inexact one.
+    """
+    share = total.abs().div_(2 * CONDITION)
+    share = share if bias is None else share.sub_(bias.abs())
+    return ((share < scale) & (scale > 0)).any()
 
 
 def negative(node: Node) -> Tensor:
@@ -88,6 +101,6 @@ def choose_forms(nodes: Mapping[Node, bool], responses: Responses, graphs: Mappi
     mixed = [n for n, form in found.items() if len(form.parent_signs) == 2 and not n.mixing.non_negative]
     if mixed:
         forms, inexact = zip(*(closed_form(n, responses, graphs.get(n)) for n in mixed))
-        for node, streams, bad in zip(mixed, forms, torch.stack(inexact).tolist()):
-            found[node] = found[node]._replace(closed=None if bad else streams)
+        for node, excited, bad in zip(mixed, forms, torch.stack(inexact).tolist()):
+            found[node] = found[node]._replace(excited=None if bad else excited)
     return found

@@ -31,15 +31,17 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 
 from gweebp.excitation.closed_form import Form, Responses, choose_forms
 from gweebp.excitation.mixings import Passing, Product
-from gweebp.excitation.nodes import Graph, Node, Stream
+from gweebp.excitation.nodes import Excited, Graph, Node, Stream
 
 
-def streams(node: Node, responses: tuple[Tensor, ...], form: Form) -> list[Stream]:
+def excitation(node: Node, responses: tuple[Tensor, ...], form: Form) -> Excited:
     """Which responses excite which parents, through which weights: Eq. (1)-(4) as they stand."""
-    found = []
+    streams: list[Stream] = []
+    total: Tensor | None = None
     for parent in form.parent_signs:
         parents = None  # the parents of the other sign have no probability
         if len(form.parent_signs) == 2 and node.positive is not None:
@@ -48,44 +50,46 @@ def streams(node: Node, responses: tuple[Tensor, ...], form: Form) -> list[Strea
         for child in form.child_signs:
             with torch.enable_grad():
                 children = [a.clamp(min=0) if child > 0 else a.clamp(max=0) for a in responses]
-                excitation = node.mixing.part(parent * child, *(a.requires_grad_() for a in children))
-            if excitation is not None:
-                found.append(Stream(excitation, children, parents))
-    return found
+                product = node.mixing.part(parent * child, *(a.requires_grad_() for a in children))
+            if product is not None:
+                streams.append(Stream(get_gradient_edge(product), children, parents))
+                term = streams[-1].of_parents(product.detach())
+                total = term if total is None else total + term
+    assert total is not None  # W⁺ is never empty
+    return Excited(streams, total)
 
 
-def share(given: list[Stream], probability: Tensor, unweighted: list[Stream] | None = None) -> list[Tensor]:
+def share(given: Excited, probability: Tensor, otherwise: Excited | None = None) -> list[Tensor]:
     """Hand the parents' probability to the children of one operation y = W a (+ bias), Eq. (1)-(4).
 
     Args:
-        given: the streams of the operation: 1. which responses a_j excite which parents a_i, and by how much.
+        given: 1. which responses a_j excite which parents a_i, and by how much.
         probability: P(a_i) of the parents, in the shape of y.
-        unweighted: streams for parents that have no excitatory child in `given`; None: their share is lost.
+        otherwise: for parents that have no excitatory child in `given`; None: their share is lost.
 
     Returns:
         P(a_j), one tensor for each child, in its shape.
     """
     # 2. 1/Z_i = Σ_j w_ji a_j over the excitatory children; below 0 in Eq. (4)
-    first, *others = (stream.of_parents(stream.excitation.detach()) for stream in given)
-    total: Tensor = sum(others, first)
+    total = given.total
     # 3. s_i = Z_i P(a_i); 0 for a parent without an excitatory child
     excited = total.abs() > torch.finfo(total.dtype).tiny
     s = torch.where(excited, probability / total, 0)
     # 4. Σ_i w_ji s_i of each stream, by its transposed product
-    back = torch.autograd.grad(
-        [stream.excitation for stream in given],
-        [a for stream in given for a in stream.children],
-        [stream.of_parents(s) for stream in given],
-        retain_graph=True,
-        materialize_grads=True,
-    )
-    # 5. P(a_j) = a_j Σ_i w_ji s_i, summed over the streams; the closed form's rounding may leave less than nothing
-    n = len(given[0].children)
-    parts = [[a.detach() * w for a, w in zip(stream.children, back[k * n :])] for k, stream in enumerate(given)]
+    # 5. P(a_j) = a_j Σ_i w_ji s_i, summed over the streams
+    parts = [back_through(stream, s) for stream in given.streams]
+    # the closed form's rounding may leave less than nothing
     found = [functools.reduce(Tensor.add_, of_child).clamp_(min=0) for of_child in zip(*parts)]
-    if unweighted is None:
+    if otherwise is None:
         return found
-    return [p + q for p, q in zip(found, share(unweighted, torch.where(excited, 0, probability)))]
+    return [p + q for p, q in zip(found, share(otherwise, torch.where(excited, 0, probability)))]
+
+
+def back_through(stream: Stream, s: Tensor) -> list[Tensor]:
+    """a'_j Σ_i w'_ji s_i of the children of one stream."""
+    given = stream.of_parents(s)
+    back = torch.autograd.grad([stream.excitation], stream.children, [given], retain_graph=True, materialize_grads=True)
+    return [a.detach() * w for a, w in zip(stream.children, back)]
 
 
 class Sharing:
@@ -134,9 +138,9 @@ class Sharing:
     def shared(self, node: Node, probability: Tensor) -> list[Tensor]:
         """P of each child of a mixing, by its streams."""
         form = self.forms[node]
-        given = form.closed or streams(node, self.responses(node), form)
-        self.forms[node] = form._replace(closed=None if self.last else given)
-        more = None if self.unweighted is None else streams(node, self.unweighted(node), form)
+        given = form.excited or excitation(node, self.responses(node), form)
+        self.forms[node] = form._replace(excited=None if self.last else given)
+        more = None if self.unweighted is None else excitation(node, self.unweighted(node), form)
         return share(given, probability, more)
 
     def beside_fixed(self, node: Node, probability: Tensor) -> list[Tensor]:

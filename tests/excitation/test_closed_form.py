@@ -27,7 +27,7 @@ def forms():
 
     def noted(*args):
         forms = choose(*args)
-        found.extend(form.closed is not None for form in forms.values())
+        found.extend(form.excited is not None for form in forms.values())
         return forms
 
     with pytest.MonkeyPatch.context() as patch:
