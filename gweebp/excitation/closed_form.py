@@ -14,6 +14,7 @@ streams as the equations stand (excitation.py); in the others four binary digits
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -74,9 +75,13 @@ def is_inexact(total: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
 
     Where all responses are zero, y − bias is so too, exactly: a dead end, and not an inexact one.
     """
-    share = total.abs().div_(2 * CONDITION)
-    share = share if bias is None else share.sub_(bias.abs())
-    return ((share < scale) & (scale > 0)).any()
+    in_parts = total.numel() > 2**22 and (bias is None or bias.ndim < total.ndim)  # with less memory for the numbers
+    found = []
+    for part, of_part in zip(total.chunk(4), scale.chunk(4)) if in_parts else ((total, scale),):
+        share = part.abs().div_(2 * CONDITION)
+        share = share if bias is None else share.sub_(bias.abs())
+        found.append(((share < of_part) & (of_part > 0)).any())
+    return torch.stack(found).any()
 
 
 def negative(node: Node) -> Tensor:
@@ -88,7 +93,7 @@ def negative(node: Node) -> Tensor:
 def choose_forms(nodes: Mapping[Node, bool], responses: Responses, graphs: Mapping[Node, Graph]) -> dict[Node, Form]:
     """Find which signs occur at each operation, and which operations go in closed form.
 
-    Waits for the device twice, however deep the network: nothing on the walk itself then asks for a number.
+    Waits for the device three times, however deep the network: nothing on the walk itself then asks for a number.
 
     Args:
         nodes: the mixing operations; True where a ReLU takes the probability from each negative parent.
@@ -99,8 +104,12 @@ def choose_forms(nodes: Mapping[Node, bool], responses: Responses, graphs: Mappi
         below, above = ((+1, -1) if negative else (+1,) for negative in (child, parent and not nodes[node]))
         found[node] = Form(below, above)
     mixed = [n for n, form in found.items() if len(form.parent_signs) == 2 and not n.mixing.non_negative]
-    if mixed:
-        forms, inexact = zip(*(closed_form(n, responses, graphs.get(n)) for n in mixed))
-        for node, excited, bad in zip(mixed, forms, torch.stack(inexact).tolist()):
-            found[node] = found[node]._replace(excited=None if bad else excited)
+    mixed.sort(key=lambda n: -math.prod(n.positive.shape) if n.positive is not None else 0)
+    large = len(mixed) // 4 + 1  # decided first, so that what is not used of them is let go before the others
+    for group in (mixed[:large], mixed[large:]):
+        if group:
+            forms, inexact = zip(*(closed_form(n, responses, graphs.get(n)) for n in group))
+            for node, excited, bad in zip(group, forms, torch.stack(inexact).tolist()):
+                found[node] = found[node]._replace(excited=None if bad else excited)
+            del forms, excited
     return found

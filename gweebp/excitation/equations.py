@@ -53,8 +53,9 @@ def excitation(node: Node, responses: tuple[Tensor, ...], form: Form) -> Excited
                 product = node.mixing.part(parent * child, *(a.requires_grad_() for a in children))
             if product is not None:
                 streams.append(Stream(get_gradient_edge(product), children, parents))
-                term = streams[-1].of_parents(product.detach())
-                total = term if total is None else total + term
+                term = streams[-1].of_parents(product.detach())  # new, where there is a mask
+                total = term if total is None else total + term if parents is None else total.add_(term)
+                del product, term
     assert total is not None  # W⁺ is never empty
     return Excited(streams, total)
 

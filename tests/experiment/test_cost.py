@@ -10,7 +10,7 @@ import gweebp
 from gweebp import networks, saliency
 from gweebp.excitation import propagation
 from gweebp.excitation.layers import run_from
-from gweebp.experiment.cost import Cost, cost
+from gweebp.experiment.cost import Cost, cost, peak_bytes
 
 WHITE = ("ebp", "cebp", "tcebp", "eebp", "ecebp", "etcebp", "gweebp")
 #: passes over the part above the saliency layer, on top of the probe's plain forward pass: excitations and ways back
@@ -78,6 +78,19 @@ def test_the_device_is_not_waited_for_on_the_walk(method, monkeypatch):
         triplet = sample(net)
         waits.add(cost(lambda: gweebp.explain(net, *triplet, method=method, layer="0")).waits)  # noqa: B023
     assert len(waits) == 1, waits
+
+
+@pytest.mark.parametrize(("method", "most"), [("ebp", 1.4), ("eebp", 2.3), ("gweebp", 2.3)])
+def test_a_walk_to_the_image_holds_little_more_than_a_forward_and_backward_pass(method, most):
+    net = networks.build("lcnn9", seed=0).eval().requires_grad_(False)
+    triplet = sample(net, b=4)
+
+    def both():
+        images = triplet[0].clone().requires_grad_()
+        torch.autograd.grad(net(images).sum(), images)
+
+    held = peak_bytes(lambda: gweebp.explain(net, *triplet, method=method, layer="input"))
+    assert held <= most * peak_bytes(both)
 
 
 def test_a_wait_is_counted():
