@@ -49,9 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         whole.parse_args(given, options)
         return import_module(f"gweebp.commands.{named}").run(options) or 0
     # bad input, or a library that is not installed; anything else is our mistake and shows its traceback
-    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
+    except (ValueError, OSError, FloatingPointError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):  # PyTorch has no class for it on the CPU
+            raise
         command = f"{named} {options.step}" if "step" in options else named
-        print(f"error: {command}: {error}", file=sys.stderr)
+        lacks = isinstance(error, (MemoryError, RuntimeError))
+        said = (
+            f"not enough memory for this: fewer or smaller images or a smaller batch take less ({error})"
+            if lacks
+            else error
+        )
+        print(f"error: {command}: {' '.join(str(said).splitlines())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: every file that was written is whole", file=sys.stderr)

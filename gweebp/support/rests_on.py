@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from gweebp.support import files
 
-__all__ = ["MUST_NAME", "belong_together", "digest", "recorded"]
+__all__ = ["MUST_NAME", "belong_together", "digest", "digest_of", "recorded"]
 
 RECORD = "record"  # the entry of a file that says how it was made
 _CHUNK = 2**20
@@ -117,6 +118,21 @@ def digest(path: str | Path) -> str:
             summed.update(_canonical([name, header[name]["dtype"], header[name]["shape"]]))
             file.seek(8 + length + first)
             _add(summed, file, end - first)
+    return summed.hexdigest()
+
+
+def digest_of(*tensors: Tensor) -> str:
+    """SHA-256 of the types, shapes and values of tensors.
+
+    >>> import torch
+    >>> x = torch.zeros(6)
+    >>> digest_of(x) == digest_of(torch.zeros(6)), digest_of(x) == digest_of(x.view(2, 3))
+    (True, False)
+    """
+    summed = hashlib.sha256()
+    for tensor in tensors:
+        summed.update(_canonical([str(tensor.dtype), list(tensor.shape)]))
+        summed.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return summed.hexdigest()
 
 

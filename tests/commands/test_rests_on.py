@@ -2,79 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from helpers.small_world import FILES, STAGES, inputs_of, line, run, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gweebp.__main__ import main
-from gweebp.faces import FaceSet, Quadruplets
+from gweebp.faces import FaceSet
 from gweebp.support import files
 from gweebp.support.rests_on import digest, recorded
 
 pytestmark = pytest.mark.promise("stages: inputs that do not belong together are refused")
 
-RUN = "--threads 1 --device cpu"
 FACES = {"a": 1, "b": 2, "c": 1}  # world -> the seed of its faces; c has those of a, and another network
 TRAINED = {"a": 1, "b": 2, "c": 3}  # world -> the seed of its training
-FILES = {
-    "faces": "faces.safetensors",
-    "quadruplets": "quadruplets.safetensors",
-    "weights": "net/weights.safetensors",
-    "shuffled": "shuffled/weights.safetensors",
-    "trials": "trials.json",
-    "maps": "maps.safetensors",
-}
-STAGES = {  # stage -> its inputs, its other flags
-    "verify": (("faces", "quadruplets", "weights"), f"--fpr 0.3 {RUN}"),
-    "prepare export": (("faces", "quadruplets", "trials"), ""),
-    "maps": (("faces", "quadruplets", "weights", "trials"), f"--methods center {RUN}"),
-    "play": (("faces", "quadruplets", "weights", "trials", "maps"), f"--steps 3 {RUN}"),
-    "sanity": (("faces", "quadruplets", "weights", "trials", "shuffled"), f"--methods center --samples 3 {RUN}"),
-}
-OUT = {"verify": "trials.json", "maps": "maps.safetensors", "play": "games.safetensors", "sanity": "sanity.safetensors"}
+MIXED = [stage for stage in STAGES if stage != "train"]
 
 
 def call(stage: str, inputs: dict[str, Path], out: Path) -> tuple[int, str]:
     """Run a stage: its exit status, and what it said."""
-    flags = [word for name, path in inputs.items() for word in (f"--{name}", str(path))]
-    place = ["--root", str(out)] if stage == "prepare export" else ["--out", str(out)]
-    with contextlib.redirect_stderr(io.StringIO()) as said:
-        code = main([*stage.split(), *flags, *place, *STAGES[stage][1].split()])
-    return code, said.getvalue()
+    return run(line(stage, inputs, out))
 
 
 @pytest.fixture(scope="module")
 def worlds(faces, tmp_path_factory) -> dict[str, dict[str, Path]]:
-    """World -> kind of file -> the file; networks of two training steps, which tell faces from one another anyway."""
-    made = {}
-    for world, seed in FACES.items():
-        folder = tmp_path_factory.mktemp(world)
-        order = torch.randperm(len(faces.ids), generator=torch.Generator().manual_seed(seed))
-        photos = faces.photos[order]
-        other = replace(faces, photos=photos, sketches=photos // 8 * 8)
-        other.save(folder)
-        op, om = other.sketches[other.test], other.photos[other.test]
-        region = torch.zeros(len(op), 32, 32, dtype=torch.bool)
-        region[:, :16] = True
-        four = Quadruplets(op, om, op.roll(1, 0), om.roll(1, 0), region, other.test, torch.arange(len(op)))
-        four.save(folder / FILES["quadruplets"], faces=folder / FILES["faces"])
-        shape = f"--network lcnn9 --width 0.125 --size 32 --embedding 16 --steps 2 --identities 4 --lr 1e-5 {RUN}"
-        for name, more in (("net", []), ("shuffled", ["--shuffled"])):
-            line = f"train --faces {folder}/faces.safetensors --out {folder}/{name} --seed {TRAINED[world]} {shape}"
-            assert main([*line.split(), *more]) == 0
-        made[world] = {kind: folder / path for kind, path in FILES.items()}
-        for stage in ("verify", "maps"):
-            code, said = call(stage, {kind: made[world][kind] for kind in STAGES[stage][0]}, folder / OUT[stage])
-            assert code == 0, said
-    return made
+    """World -> kind of file -> the file."""
+    return {name: world(tmp_path_factory.mktemp(name), faces, seed, TRAINED[name]) for name, seed in FACES.items()}
 
 
 def fits(chosen: dict[str, str]) -> bool:
@@ -86,7 +43,7 @@ def fits(chosen: dict[str, str]) -> bool:
     return one_set and len(bound) <= 1
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", MIXED)
 @settings(max_examples=40)
 @given(data=st.data())
 def test_inputs_of_different_worlds_are_refused(worlds, tmp_path_factory, stage, data):
@@ -126,7 +83,7 @@ def changed(path: Path, data: st.DataObject) -> None:
 def test_a_file_that_was_changed_is_another_file(worlds, tmp_path_factory, kind, data):
     """Its record still says what it was made from; what was made from it does not fit any more."""
     folder = tmp_path_factory.mktemp("changed")
-    inputs = {name: worlds["a"][name] for name in STAGES["play"][0]}
+    inputs = inputs_of("play", worlds["a"])
     copy = folder / inputs[kind].name
     shutil.copy(inputs[kind], copy)
     if kind == "faces":
@@ -142,7 +99,7 @@ def test_a_file_that_was_changed_is_another_file(worlds, tmp_path_factory, kind,
 @pytest.mark.parametrize("kind", ["quadruplets", "trials", "maps"])
 @pytest.mark.parametrize("record", [None, {}, [], {"rests_on": None}, {"rests_on": {}}, {"rests_on": {"faces": 3}}])
 def test_a_file_that_does_not_say_what_it_was_made_from(worlds, tmp_path, kind, record):
-    inputs = {name: worlds["a"][name] for name in STAGES["play"][0]}
+    inputs = inputs_of("play", worlds["a"])
     copy = tmp_path / inputs[kind].name
     if kind == "trials":
         files.write_json(copy, files.read_json(inputs[kind]) | {"record": record})
@@ -154,24 +111,19 @@ def test_a_file_that_does_not_say_what_it_was_made_from(worlds, tmp_path, kind, 
 
 
 def test_weights_that_learned_on_other_faces_are_named_as_such(worlds, tmp_path):
-    inputs = {kind: worlds["a"][kind] for kind in STAGES["verify"][0]} | {"weights": worlds["b"]["weights"]}
+    inputs = inputs_of("verify", worlds["a"]) | {"weights": worlds["b"]["weights"]}
     code, said = call("verify", inputs, tmp_path / "trials.json")
     assert code == 1 and "--trained-elsewhere" in said
-    flags = [word for name, path in inputs.items() for word in (f"--{name}", str(path))]
-    line = ["verify", *flags, "--out", str(tmp_path / "trials.json"), "--fpr", "0.5", "--trained-elsewhere"]
-    assert main([*line, *RUN.split()]) == 0
+    assert run(line("verify", inputs, tmp_path / "trials.json", "--trained-elsewhere"))[0] == 0
 
 
 def test_a_stage_run_again_makes_a_file_of_the_same_digest(worlds, tmp_path):
     """Of equal content; its record, with the time that it took, differs."""
-    for stage in ("verify", "maps"):
-        inputs = {kind: worlds["a"][kind] for kind in STAGES[stage][0]}
-        out = tmp_path / OUT[stage]
-        assert call(stage, inputs, out)[0] == 0
-        assert digest(out) == digest(worlds["a"]["trials" if stage == "verify" else "maps"])
-    line = f"train --faces {worlds['a']['faces']} --out {tmp_path}/net --seed 1 --network lcnn9 --width 0.125 --size 32"
-    line += f" --embedding 16 --steps 2 --identities 4 --lr 1e-5 {RUN}"
-    assert main(line.split()) == 0
+    for stage, kind in (("verify", "trials"), ("maps", "maps")):
+        out = tmp_path / FILES[kind]
+        assert call(stage, inputs_of(stage, worlds["a"]), out)[0] == 0
+        assert digest(out) == digest(worlds["a"][kind])
+    assert run(line("train", inputs_of("train", worlds["a"]), tmp_path / "net", "--seed", "1"))[0] == 0
     assert (tmp_path / FILES["weights"]).read_bytes() == worlds["a"]["weights"].read_bytes()
 
 
@@ -200,7 +152,7 @@ def test_records_name_what_a_file_rests_on(worlds):
     ],
 )
 def test_trials_that_are_none(worlds, tmp_path, change, message):
-    inputs = {kind: worlds["a"][kind] for kind in STAGES["maps"][0]}
+    inputs = inputs_of("maps", worlds["a"])
     files.write_json(tmp_path / "trials.json", files.read_json(inputs["trials"]) | change)
     code, said = call("maps", inputs | {"trials": tmp_path / "trials.json"}, tmp_path / "maps.safetensors")
     assert code == 1 and message in said

@@ -21,6 +21,8 @@ from gweebp.commands.prepare import (
     quadruplets,
     translate,
 )
+from gweebp.faces.preparation.manifest import check_place
+from gweebp.support.claim import sole
 
 STEPS = {
     "faces": faces,
@@ -36,6 +38,8 @@ STEPS = {
     "learn": learn,
 }
 
+GOES_ON = ("draw", "landmarks", "align", "parse", "inpaint", "translate")  # by the manifest in --out
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the steps and what each of them takes."""
@@ -43,5 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run the step that the command line names."""
-    STEPS[options.step].run(options)
+    """Run the step that the command line names; one that goes on where it stopped is alone in its folder."""
+    if options.step not in GOES_ON:
+        return STEPS[options.step].run(options)
+    check_place(options.out, vars(options).get("folder"))
+    with sole(options.out, folder=True):
+        return STEPS[options.step].run(options)

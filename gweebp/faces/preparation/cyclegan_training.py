@@ -29,6 +29,7 @@ from gweebp.faces.variation import augment
 from gweebp.networks import weights
 from gweebp.support.ranges import Allowed, Range, whole
 from gweebp.support.record import environment
+from gweebp.support.rests_on import digest_of
 
 __all__ = ["Recipe", "fit", "pooled"]
 
@@ -75,6 +76,7 @@ def fit(
     snapshot: str | Path | None = None,
     progress: bool = True,
     origin: str = "",
+    record: Mapping[str, Any] | None = None,
     **recipe: Any,
 ) -> dict[str, Any]:
     """Train `net`, in place, and write it to `out`.
@@ -85,6 +87,7 @@ def fit(
         out: a safetensors file for the weights, with the record in it.
         snapshot: where the training keeps its state; taken up again where it lies there.
         origin: what says which weights `net` came with, such as their digest, where it has learned before.
+        record: more for the record, such as what the network rests on.
         recipe: fields of `Recipe`.
 
     Returns:
@@ -95,7 +98,9 @@ def fit(
         if images.shape[1:] != (3, net.size, net.size) or not len(images):
             raise ValueError(f"expected {name} (n, 3, {net.size}, {net.size}), n > 0, got {tuple(images.shape)}")
     stepper = _Stepper(net, plan, device)
-    training = stepper.training(sketches=len(sketches), photos=len(photos), origin=origin)
+    training = stepper.training(
+        sketches=len(sketches), photos=len(photos), faces=digest_of(sketches, photos), origin=origin
+    )
     training.run(
         lambda draws: stepper.step(_draw(sketches, plan, draws), _draw(photos, plan, draws), draws),
         plan,
@@ -104,15 +109,16 @@ def fit(
         label="translator",
     )
     net.eval()
-    record: dict[str, Any] = {
+    made: dict[str, Any] = {
         "recipe": asdict(plan),
         "origin": origin,
         "sketches": len(sketches),
         "photos": len(photos),
     }
-    record |= {"losses": training.losses, "environment": environment(seed=plan.seed, started=started, device=device)}
-    weights.save(net, out, record)
-    return record
+    made |= {"losses": training.losses, "environment": environment(seed=plan.seed, started=started, device=device)}
+    made |= record or {}
+    weights.save(net, out, made)
+    return made
 
 
 def pooled(pool: Tensor, fakes: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

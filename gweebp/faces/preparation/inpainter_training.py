@@ -35,6 +35,7 @@ from gweebp.faces.preparation.pluralistic import SIZES, Discriminator
 from gweebp.networks import weights
 from gweebp.support.ranges import SHARE, Allowed, Range, whole
 from gweebp.support.record import environment
+from gweebp.support.rests_on import digest_of
 
 __all__ = ["Recipe", "fit"]
 
@@ -83,6 +84,7 @@ def fit(
     snapshot: str | Path | None = None,
     progress: bool = True,
     origin: str = "",
+    record: Mapping[str, Any] | None = None,
     **recipe: Any,
 ) -> dict[str, Any]:
     """Train `net`, in place, and write it to `out`.
@@ -94,6 +96,7 @@ def fit(
         out: a safetensors file for the weights, with the record in it.
         snapshot: where the training keeps its state; taken up again where it lies there.
         origin: what says which weights `net` came with, such as their digest, where it has learned before.
+        record: more for the record, such as what the network rests on.
         recipe: fields of `Recipe`.
 
     Returns:
@@ -106,7 +109,7 @@ def fit(
             f"{tuple(images.shape)} and {tuple(labels.shape)}"
         )
     stepper = _Stepper(net, plan, device)
-    training = stepper.training(images=len(images), origin=origin)
+    training = stepper.training(images=len(images), faces=digest_of(images, labels), origin=origin)
     training.run(
         lambda generator: stepper.step(*_batch(images, labels, plan, generator), generator),
         plan,
@@ -115,10 +118,10 @@ def fit(
         label="inpainter",
     )
     net.eval()
-    record = {"recipe": asdict(plan), "origin": origin, "images": len(images), "losses": training.losses}
-    record["environment"] = environment(seed=plan.seed, started=started, device=device)
-    weights.save(net, out, record)
-    return record
+    made = {"recipe": asdict(plan), "origin": origin, "images": len(images), "losses": training.losses}
+    made |= {"environment": environment(seed=plan.seed, started=started, device=device), **(record or {})}
+    weights.save(net, out, made)
+    return made
 
 
 def _batch(images: Tensor, labels: Tensor, plan: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:

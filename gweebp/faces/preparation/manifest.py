@@ -31,10 +31,30 @@ from typing import Any
 
 from gweebp.support import files
 
-__all__ = ["MANIFEST", "Manifest"]
+__all__ = ["MANIFEST", "Manifest", "check_place"]
 
 MANIFEST = "manifest.json"
 _SAVE_AFTER = 5.0  # seconds: what a killed run loses at most
+
+
+def check_place(folder: Path, source: Path | None) -> None:
+    """ValueError for a folder of the user's: one that lies in the source, or holds files and no manifest.
+
+    A source that has a manifest is itself prepared data, and may be written into.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "mine.png").write_bytes(b"")
+    >>> check_place(folder, None)
+    Traceback (most recent call last):
+    ValueError: ... holds files and no manifest.json: they may be yours; name a new folder with --out
+    """
+    if (folder / MANIFEST).is_file():
+        return
+    if source and folder.resolve().is_relative_to(source.resolve()) and not (source / MANIFEST).is_file():
+        raise ValueError(f"{folder} lies in {source}, where your originals are: name another folder with --out")
+    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise ValueError(f"{folder} holds files and no {MANIFEST}: they may be yours; name a new folder with --out")
 
 
 class Manifest:
@@ -48,7 +68,7 @@ class Manifest:
             last run, everything is made again.
 
     Raises:
-        ValueError: `folder` is the source or lies in it, and the source is not itself prepared data.
+        ValueError: `folder` is not a place for prepared data (`check_place`).
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -69,9 +89,7 @@ class Manifest:
     ) -> None:
         self.folder, self.stage = Path(folder), stage
         self.source, self.parameters = None if source is None else Path(source), dict(parameters)
-        inside = self.source is not None and self.folder.resolve().is_relative_to(self.source.resolve())
-        if self.source and inside and not (self.source / MANIFEST).is_file():
-            raise ValueError(f"{folder} lies in {source}, where your originals are: name another folder with --out")
+        check_place(self.folder, self.source)
         previous = self._all().get(stage, {})
         self._before: dict[str, Any] = previous.get("items", {})
         self._same = previous.get("parameters") == self.parameters
@@ -79,6 +97,8 @@ class Manifest:
         self._skipped: list[dict[str, str]] = []
         self._kept = 0
         self._saved = time.monotonic()
+        if not (self.folder / MANIFEST).is_file():  # from now on it is seen whose folder this is, whatever happens
+            self._write(self._section({}))
 
     def has(self, item: str, inputs: Mapping[str, Path | str]) -> bool:
         """Whether the last run made `item` from the same inputs with the same parameters, and its outputs are there.

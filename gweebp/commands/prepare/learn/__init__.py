@@ -9,6 +9,7 @@ import argparse
 
 from gweebp.commands.common import add_table
 from gweebp.commands.prepare.learn import inpainter, parser, translator
+from gweebp.support.claim import claim
 
 NETWORKS = {"parser": parser, "inpainter": inpainter, "translator": translator}
 
@@ -20,4 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train the network that the command line names."""
-    NETWORKS[options.learner].run(options)
+    inputs = {name: vars(options).get(name) for name in ("init", "parser", "folder")}
+    with claim(options.out, f"prepare learn {options.learner}", inputs=inputs):
+        NETWORKS[options.learner].run(options)

@@ -7,7 +7,7 @@ import argparse
 from gweebp.commands.arguments import Distinct, to_path
 from gweebp.commands.common import add_recipe, add_run, device_of, progress, recipe_of
 from gweebp.commands.prepare.learn.faces import add_faces, labelled
-from gweebp.commands.prepare.learn.start import add_start, start
+from gweebp.commands.prepare.learn.start import add_start, made_by, start
 from gweebp.commands.prepare.tools import PARSER, parser_of
 from gweebp.faces.preparation import inpainter
 from gweebp.faces.preparation.inpainter_training import Recipe, fit
@@ -38,6 +38,6 @@ def run(options: argparse.Namespace) -> None:
     images, labels = labelled(options, parser_of(options.parser, device))
     snapshot = options.out.with_suffix(".unfinished.safetensors")
     recipe = recipe_of(options, Recipe)
-    how = {"device": device, "snapshot": snapshot, "progress": progress(), "origin": origin}
+    how = {"device": device, "snapshot": snapshot, "progress": progress(), "origin": origin, "record": made_by(options)}
     fit(net, images, labels, out=options.out, **how, **recipe)
     snapshot.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import argparse
 
 from gweebp.commands.arguments import to_path
 from gweebp.commands.common import add_numbers, add_run, device_of, progress
+from gweebp.commands.prepare.learn.start import made_by
 from gweebp.faces.preparation import parser_training
 from gweebp.support.ranges import BATCH, POSITIVE, WIDTH, whole
 
@@ -35,6 +36,6 @@ def run(options: argparse.Namespace) -> None:
     parser, record = parser_training.fit(**recipe, device=device, progress=progress())
     judged = {"people": _JUDGES, "size": options.size // 2, "seed": options.seed + 1}
     record["iou"] = {"on": judged, "found": parser_training.evaluate(parser, **judged)}
-    parser.save(options.out, record)
+    parser.save(options.out, record | made_by(options))
     for look, row in record["iou"]["found"].items():
         print(f"{look}: mean IoU {row['mean']:.3f}")

@@ -13,8 +13,9 @@ from gweebp.commands.arguments import to_path
 from gweebp.commands.common import add_optional
 from gweebp.support import files
 from gweebp.support.ranges import Range
+from gweebp.support.rests_on import digest
 
-__all__ = ["add_start", "start"]
+__all__ = ["add_start", "made_by", "start"]
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -28,6 +29,13 @@ def add_start(parser: argparse.ArgumentParser, **shape: tuple[Range, object, str
     add_optional(
         parser, **{name: (may, f"{text} (default: {default})") for name, (may, default, text) in shape.items()}
     )
+
+
+def made_by(options: argparse.Namespace) -> dict[str, object]:
+    """For the record: the stage, and the files that the network rests on."""
+    given = {name: vars(options).get(name) for name in ("init", "parser")}
+    rests_on = {name: digest(path) for name, path in given.items() if path is not None}
+    return {"stage": f"prepare learn {options.learner}", "rests_on": rests_on}
 
 
 def start(options: argparse.Namespace, build: Callable[..., Net], load: Callable[[Path], Net]) -> tuple[Net, str]:

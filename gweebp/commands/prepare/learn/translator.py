@@ -7,7 +7,7 @@ import argparse
 from gweebp.commands.arguments import to_path
 from gweebp.commands.common import add_recipe, add_run, device_of, progress, recipe_of
 from gweebp.commands.prepare.learn.faces import add_faces, unpaired
-from gweebp.commands.prepare.learn.start import add_start, start
+from gweebp.commands.prepare.learn.start import add_start, made_by, start
 from gweebp.faces.preparation import cyclegan
 from gweebp.faces.preparation.cyclegan_training import Recipe, fit
 from gweebp.faces.synthetic.world import KINDS
@@ -36,6 +36,6 @@ def run(options: argparse.Namespace) -> None:
     sketches, photos = unpaired(options, options.kind)
     snapshot = options.out.with_suffix(".unfinished.safetensors")
     recipe = recipe_of(options, Recipe)
-    how = {"device": device, "snapshot": snapshot, "progress": progress(), "origin": origin}
+    how = {"device": device, "snapshot": snapshot, "progress": progress(), "origin": origin, "record": made_by(options)}
     fit(net, sketches, photos, out=options.out, **how, **recipe)
     snapshot.unlink(missing_ok=True)
