@@ -209,7 +209,7 @@ def in_a_child(words: list[str], what: int, limit: int) -> tuple[int, str]:
 @settings(max_examples=8)
 @given(share=st.floats(0, 0.9))
 def test_a_full_disk(made, tmp_path_factory, stage, share):
-    """Files can't grow beyond some bytes: each is the old one or the new one, the error is one line, nothing else stays."""
+    """Files can't grow beyond some bytes: each is the old one or the new one, and nothing else stays."""
     folder = tmp_path_factory.mktemp("full")
     words, outputs = command(stage, made, folder / "place")
     assert run(words)[0] == 0
