@@ -91,4 +91,7 @@ def load(path: str | Path) -> EmbeddingNetwork:
     config = metadata.get("config")
     if not isinstance(config, dict) or "network" not in config:
         return checkpoints.from_weights(given, path)
-    return weights.fitted(lambda: build(**weights.config_of(metadata, path)), given, path)
+    try:
+        return weights.fitted(lambda: build(**weights.config_of(metadata, path)), given, path)
+    except ValueError as error:
+        raise ValueError(f"the weights do not fit the network that their file names: {error}") from error

@@ -196,7 +196,7 @@ def outline(make: Callable[[], Net]) -> Net:
         return make()
 
 
-def fitted(make: Callable[[], Net], weights: Mapping[str, Tensor], path: str | Path, name: str = "network") -> Net:
+def fitted(make: Callable[[], Net], weights: Mapping[str, Tensor], path: str | Path, name: str = "it names") -> Net:
     """The module that `make` makes, with `weights` in it, in eval mode; the global generator is left as it was.
 
     Shapes are compared first, with a module that takes no memory: what a file says of a network's size may be wrong.
@@ -217,7 +217,7 @@ def fitted(make: Callable[[], Net], weights: Mapping[str, Tensor], path: str | P
         except RuntimeError:  # a constructor that reads numbers, such as a plugin's, can't do without them
             skeleton = make()
     except Exception as error:  # whatever a constructor makes of options that are not its own
-        raise ValueError(f"{path} does not hold a {name} that can be built: {error}") from error
+        raise ValueError(f"{path} holds another network than {name}: {error}") from error
     expected, given = _matched(skeleton, weights)
     check(expected, given, path, type(skeleton).__name__)
     with torch.random.fork_rng(devices=[]):

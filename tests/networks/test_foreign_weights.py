@@ -314,7 +314,7 @@ def test_a_network_without_an_outline_is_loaded(tmp_path, monkeypatch):
     files.write_tensors(
         tmp_path / "x.safetensors", Reads().state_dict(), {"config": {"network": "test: reads", "depth": 4}}
     )
-    with pytest.raises(ValueError, match=r"x\.safetensors does not hold a network that can be built: .*depth"):
+    with pytest.raises(ValueError, match=r"x\.safetensors holds another network than it names: .*depth"):
         networks.load(tmp_path / "x.safetensors")
 
 

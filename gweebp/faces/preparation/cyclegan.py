@@ -127,4 +127,4 @@ def published(path: str | Path) -> ResnetGenerator:
             f"{path} holds no generator of CycleGAN: it has no convolution model.1.weight; it has {sorted(tensors)[:3]}"
         )
     blocks = len({key.split(".")[1] for key in tensors if ".conv_block." in key})
-    return weights.fitted(lambda: ResnetGenerator(len(first) / 64, blocks), tensors, path, "generator of CycleGAN")
+    return weights.fitted(lambda: ResnetGenerator(len(first) / 64, blocks), tensors, path, "a generator of CycleGAN")
