@@ -221,4 +221,4 @@ def in_place(
         return maps
     net = eager(net)
     where = positions(net, image, named_layer(net, layer, chosen.layer, image[:1], axes))
-    return maps if where.is_plain else divided_by_sum(placed(maps, size, where))
+    return maps if where.told().is_plain else divided_by_sum(placed(maps, size, where))

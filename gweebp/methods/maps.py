@@ -222,7 +222,7 @@ def positions_for(
     for given in images:
         found.append(positions_of(net, given, layer, axes=axes))
         if found[-1].grid == cells:
-            return found[-1]
+            return found[-1].told()
     tried = " and ".join(f"{p.grid[0]} × {p.grid[1]} of an image {p.image[0]} × {p.image[1]}" for p in found)
     raise ValueError(
         f"the maps are {cells[0]} × {cells[1]} cells, but the layer gives {tried}: give layer=, the one that the maps "

@@ -16,7 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gweebp.support.warned import warn
+
 Pair = tuple[float, float]
+
+
+class PositionWarning(UserWarning):
+    """It is not known where the cells of a layer look: its map is stretched over the image."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,12 @@ class Positions:
             pixel = (torch.arange(n, dtype=torch.float64) + 0.5) * pixels / n - 0.5
             found.append((pixel - first) / step)
         return found[0], found[1]
+
+    def told(self) -> Positions:
+        """Itself, with a PositionWarning where they are not known to be where the layer looks."""
+        if self.note:
+            warn(PositionWarning(f"the map is stretched over the image: {self.note}"))
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """What JSON holds of it; `Positions.of_json` reads it back."""

@@ -15,7 +15,8 @@ from torch import nn
 import gweebp
 from gweebp import networks
 from gweebp.excitation.positions import positions
-from gweebp.support.positions import Positions, placed
+from gweebp.saliency import in_place
+from gweebp.support.positions import Positions, PositionWarning, placed
 
 
 def ones(net: nn.Module) -> nn.Module:
@@ -242,6 +243,21 @@ def test_what_a_network_turns_or_can_not_be_followed_is_on_the_plain_grid_with_a
     assert odd.is_plain and odd.note
     irregular = seen(lambda x: x[:, :, [0, 1, 2, 7]], 16)
     assert irregular.is_plain and "equal distances" in irregular.note
+
+
+def test_a_map_drawn_where_its_cells_are_not_known_to_look_is_told():
+    class Torn(nn.Module):
+        def forward(self, x):
+            return torch.from_numpy(x.detach().numpy().copy())
+
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, 2, 1), Torn(), nn.Flatten(), nn.Linear(128, 2))
+    maps, image = torch.rand(1, 8, 8), torch.zeros(1, 1, 16, 16)
+    with pytest.warns(PositionWarning, match="stretched over the image: it is not known where"):
+        drawn = gweebp.resize(maps, 16, net=net, layer="1")
+    assert torch.equal(drawn, gweebp.resize(maps, 16))
+    with pytest.warns(PositionWarning):
+        assert in_place(maps, net, image, layer="1") is maps
+    assert gweebp.resize(maps, 16, net=net, layer="0").shape == (1, 16, 16)
 
 
 def test_positions_are_written_and_read_back():
