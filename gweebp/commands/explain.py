@@ -146,7 +146,7 @@ def _check_places(options: argparse.Namespace, cases: Mapping[str, Case], case: 
         read += [("a file of --gallery", path) for path in sorted(options.gallery.iterdir())]
         for _, path in written:
             if path.parent.is_dir() and path.parent.samefile(options.gallery):
-                raise ValueError(f"{path} would become one of the pictures of --gallery: name another folder")
+                raise ValueError(f"{path} would stand among the pictures of --gallery: name another folder")
     refuse_inputs(written, read)
     if case is None:
         check_folder(options.out)

@@ -121,7 +121,7 @@ def unchanged(path: str | Path) -> Iterator[list[str]]:
                 os.utime(temporary, ns=(about.st_atime_ns, about.st_mtime_ns))
         if not changed:
             return
-        beside = f"; what was written there is in {' and '.join(kept)}" if kept else ""
+        beside = f"; what was written there is beside it, in {' and '.join(kept)}" if kept else ""
         said.append(f"{path} was changed as the plugin was loaded, and was put back as it was{beside}")
 
     try:
@@ -144,4 +144,4 @@ def _set_aside(path: Path) -> list[str]:
     number = next(n for n in range(1, 2**31) if not os.path.lexists(path.with_name(f"{path.name}.changed-{n}")))
     aside = path.with_name(f"{path.name}.changed-{number}")
     os.rename(path, aside)
-    return [str(aside)]
+    return [aside.name]

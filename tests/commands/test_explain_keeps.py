@@ -21,7 +21,7 @@ from PIL import Image
 import gweebp
 from gweebp import figures, networks
 from gweebp.__main__ import main
-from gweebp.commands.casework import Case, Examiner, Explanation, read_table, run_table, seals, writing
+from gweebp.commands.casework import Case, Examiner, Explanation, pictures, read_table, run_table, seals, writing
 from gweebp.commands.casework.examiner import Examined
 from gweebp.commands.casework.page import explanation
 from gweebp.commands.casework.pictures import Picture, printable
@@ -366,6 +366,9 @@ def test_with_landmarks_the_folder_says_what_an_image_is_and_is_rested_on(home, 
         shutil.copy("probe.png", f"{folder}/1.png")
         found.append(examiner.rests_on(Case(Path(f"{folder}/1.png"), (Path("mate.png"),), Path("nonmate.png"))))
     assert found[0] != found[1]
+    frames = [Image.open(name) for name in ONE[:2]]
+    frames[0].save("photos/1.png", save_all=True, append_images=frames[1:])
+    assert examiner.read(Path("photos/1.png")).notes == pictures.read("photos/1.png").notes != ()
 
 
 def test_a_picture_that_changes_while_it_is_read_is_an_error(home, net, monkeypatch):

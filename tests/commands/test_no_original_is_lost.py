@@ -142,7 +142,7 @@ def test_what_is_read_is_never_written_to_under_whatever_name(world, capsys, tal
     for written in ("--out", "--json"):
         assert command(*given, written, output) == 1
         said = capsys.readouterr().err
-        assert "is the same file as" in said or "would become one of the pictures of --gallery" in said
+        assert "is the same file as" in said or "would stand among the pictures of --gallery" in said
         assert snapshot(".") == before
         tally("outputs refused")
 
@@ -172,7 +172,7 @@ def test_no_case_of_a_table_is_written_to_what_is_read(world, capsys, case):
     before = snapshot(".")
     assert command("--batch", batch, "--out", out, "--weights", weights, "--gallery", "gallery") == 1
     said = capsys.readouterr().err
-    assert "is the same file as" in said or "would become one of the pictures of --gallery" in said
+    assert "is the same file as" in said or "would stand among the pictures of --gallery" in said
     assert snapshot(".") == before
 
 
@@ -382,6 +382,16 @@ def interrupt():
 
 def disk_full():
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_told_by_the_name_of_the_file(tmp_path, monkeypatch, weights, fast, capsys):
+    monkeypatch.chdir(tmp_path)
+    for i, picture in enumerate(FACES):
+        Path(f"{i}.png").write_bytes(picture)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: disk_full())
+    before = snapshot(".")
+    assert command("0.png", "1.png", "2.png", "--weights", weights, "--out", "a.png", "--json", "a.json") == 1
+    assert "No space left on device: 'a.png'" in capsys.readouterr().err and snapshot(".") == before
 
 
 @pytest.mark.parametrize(

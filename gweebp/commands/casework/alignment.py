@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -45,7 +46,7 @@ class Aligner:
             aligned, _ = align(picture.pixels, self._points(Path(path), picture.pixels), self.size, self.frame)
         except ValueError as error:
             raise ValueError(f"{path} can't be aligned: {error}") from error
-        return Picture(picture.name, aligned, picture.sha256)
+        return replace(picture, pixels=aligned)
 
     def kinds(self, path: Path) -> list[str]:
         """What its folder or name says the image is, a photo or a sketch: where this decides which landmarks it has."""

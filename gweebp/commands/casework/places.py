@@ -85,8 +85,11 @@ def place(contents: Iterable[tuple[Path, bytes]], *, spoilt: Iterable[Path] = ()
     with ExitStack() as stack:
         staged = []
         for path, content in contents:
-            temporary = stack.enter_context(temporaries.beside(path))
-            _write(temporary, content)
+            try:
+                temporary = stack.enter_context(temporaries.beside(path))
+                _write(temporary, content)
+            except OSError as error:  # the user knows the file by its name, not by the temporary's
+                raise type(error)(error.errno, error.strerror, str(path)) from error
             staged.append((temporary, path, content))
         for _, path, content in staged:  # as late as can be: they may have come there while the case was computed
             if path not in may_be_spoilt or not _begins(path, content):

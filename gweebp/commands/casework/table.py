@@ -15,6 +15,7 @@ from pathlib import Path
 from gweebp.commands.casework.examiner import Case
 from gweebp.commands.casework.places import as_one_name
 from gweebp.commands.casework.summary import FILES, STEM
+from gweebp.support.tables import MOST_BYTES
 
 __all__ = ["COLUMNS", "check_id", "read_table"]
 
@@ -85,6 +86,8 @@ def check_id(name: str) -> None:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     """The rows of the CSV, by its columns."""
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise ValueError(f"{path} has {size} bytes, more than {MOST_BYTES}: it is too large for a table")
     try:
         reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), restval="")
         rows = [{(k or "").strip(): v for k, v in row.items()} for row in reader]
