@@ -7,6 +7,7 @@ Read in this order:
     gain           Eq. (5) and (6): the gain of a triplet, and the responses that work for it (responses)
     closed_form    Eq. (3)-(4) in half the products
     watch          one forward pass of the unmodified network, recorded, so that autograd can walk it back by any rule
+    dispatch       each torch operation of that pass to its rule
     operations     what each torch operation is to the equations, by its name; rules, mixings, products, composites: how
     tags, copies   what depends on the image, what is a gate; which tensors hold the same neurons
     nodes, graph   what is recorded, and what escaped the record; lost_mass: where probability did not arrive

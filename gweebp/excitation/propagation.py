@@ -6,6 +6,7 @@ the same graph by Eq. (1)-(4), once from each prior.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -167,17 +168,11 @@ def walks(
     responses: Responses = unweighted
     explained = scores.new_ones(len(scores))
     if how.weighted:
-        # ∂G/∂a of each response, Eq. (5), by the ordinary rule; then ã, Eq. (6)
         gains = gain_function(how.gain)(embedding, *others)
         if how.gain == "triplet":
             warn_without_gain(gains)
             explained = (gains > 0).to(scores)
-        children = [child for n in nodes for child in n.mixing.children]
-        neurons = {id(a): a for child in children for a in watch.copies.originals(child)}
-        derivative = released.noting(watch.derivative) if released else watch.derivative
-        gradients = watch.backward(derivative, gains.sum(), list(neurons.values()))
-        responses = weighted_by(dict(zip(neurons, gradients)), watch.copies)
-        watch.graphs.clear()
+        responses = weighted_responses(watch, nodes, gains, released)
     if released:
         released.responses = responses
     otherwise = unweighted if how.weighted and how.dead_ends == "unweighted" else None
@@ -193,3 +188,13 @@ def walks(
         maps.append(found)
         outside += [p.flatten(1).sum(1) for p in tokens]
     return Walked(maps, gains, sharing.lost, outside)
+
+
+def weighted_responses(watch: Watch, nodes: Iterable[Node], gains: Tensor, released: Released | None) -> Responses:
+    """ã of the children of `nodes`, Eq. (6), from ∂G/∂a of each response, Eq. (5), by the ordinary rule."""
+    children = [child for n in nodes for child in n.mixing.children]
+    neurons = {id(a): a for child in children for a in watch.copies.originals(child)}
+    derivative = released.noting(watch.derivative) if released else watch.derivative
+    gradients = watch.backward(derivative, gains.sum(), list(neurons.values()))
+    watch.graphs.clear()
+    return weighted_by(dict(zip(neurons, gradients)), watch.copies)
