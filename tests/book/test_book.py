@@ -16,10 +16,13 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from chapters import executed, pages, shows_results
+from profiles import read
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "_build/smoke"
 HTML = BUILD / "html"
+EXTRA = read("smoke")["extra_chapters"]
+CHAPTERS = executed(EXTRA)
 
 pytestmark = pytest.mark.usefixtures("smoke_book")
 
@@ -33,9 +36,9 @@ def soup(page: str) -> BeautifulSoup:
     return BeautifulSoup((HTML / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
 
 
-def all_pages() -> list[Path]:
+def all_pages(EXTRA) -> list[Path]:
     found = sorted(path for path in HTML.rglob("*.html") if "_static" not in path.parts)
-    assert {f"{page}.html" for page in pages()} <= {path.relative_to(HTML).as_posix() for path in found}
+    assert {f"{page}.html" for page in pages(EXTRA)} <= {path.relative_to(HTML).as_posix() for path in found}
     return found
 
 
@@ -60,16 +63,16 @@ def test_the_index_leads_to_the_introduction():
     assert "pick this face" in page.find("h1").text
 
 
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", pages(EXTRA))
 def test_every_page_is_there_with_its_banner_and_navigation(page):
     read = soup(page)
     assert "smoke" in read.find(class_="bd-header-announcement").text
     linked = {urlsplit(a["href"]).path.rpartition("/")[2] for a in read.select(".bd-links a[href]")}
-    others = {f"{other.rpartition('/')[2]}.html" for other in pages()} - {f"{page.rpartition('/')[2]}.html"}
+    others = {f"{other.rpartition('/')[2]}.html" for other in pages(EXTRA)} - {f"{page.rpartition('/')[2]}.html"}
     assert others <= linked
 
 
-@pytest.mark.parametrize("chapter", executed())
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_chapter_has_the_headings_and_figures_of_its_notebook(chapter):
     notebook = json.loads((BUILD / f"chapters/{chapter}.ipynb").read_text(encoding="utf-8"))
     markdown = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
@@ -85,14 +88,14 @@ def test_every_chapter_has_the_headings_and_figures_of_its_notebook(chapter):
 
 
 def test_every_chapter_that_shows_results_has_a_figure():
-    for chapter in executed():
+    for chapter in CHAPTERS:
         if shows_results(chapter) and chapter != "provenance":
             assert soup(f"book/chapters/{chapter}").find("article").find(["img", "svg"]), chapter
 
 
 def test_every_image_exists_and_has_a_text_for_those_who_cannot_see_it():
     count = 0
-    for page in all_pages():
+    for page in all_pages(EXTRA):
         for image in BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select(
             "article img:not([aria-hidden])"
         ):
@@ -108,7 +111,7 @@ def test_every_image_exists_and_has_a_text_for_those_who_cannot_see_it():
 
 @pytest.mark.promise("pages: nothing is fetched from elsewhere, and no path of the machine is shown")
 def test_nothing_is_fetched_from_another_server():
-    for page in all_pages():
+    for page in all_pages(EXTRA):
         for tag, address in references(page):
             if tag != "a":
                 assert not urlsplit(address).netloc, f"{page.name}: {tag} {address}"
@@ -130,7 +133,7 @@ def test_every_internal_link_and_anchor_is_alive():
         return anchors[path]
 
     dead = []
-    for page in all_pages():
+    for page in all_pages(EXTRA):
         for tag, address in references(page):
             parts = urlsplit(address)
             if parts.scheme or parts.netloc or tag == "img":
@@ -149,14 +152,14 @@ def test_no_absolute_path_leaks():
     leaked = re.compile(
         "|".join(map(re.escape, {str(ROOT), str(Path.home()) + "/", "/tmp/", "/home/", "site-packages"}))
     )
-    for path in [*all_pages(), *BUILD.glob("chapters/*.ipynb"), *BUILD.rglob("*.json"), HTML / "searchindex.js"]:
+    for path in [*all_pages(EXTRA), *BUILD.glob("chapters/*.ipynb"), *BUILD.rglob("*.json"), HTML / "searchindex.js"]:
         if path.name != "profile.json":
             found = leaked.search(path.read_text(encoding="utf-8"))
             assert not found, f"{path}: …{found.string[max(0, found.start() - 60) : found.end() + 60]}…"
 
 
 def test_the_executed_notebook_can_be_downloaded():
-    for chapter in executed():
+    for chapter in CHAPTERS:
         links = [a["href"] for a in soup(f"book/chapters/{chapter}").select("a.btn-download-source-button")]
         assert len(links) == 1
         downloaded = (HTML / "book/chapters" / links[0]).resolve()
@@ -165,12 +168,12 @@ def test_the_executed_notebook_can_be_downloaded():
 
 
 def test_no_launch_button_leads_nowhere():
-    for page in pages():
+    for page in pages(EXTRA):
         assert not soup(page).select(".dropdown-launch-buttons, .btn-launch-thebe")
 
 
 def test_every_equation_and_citation_is_resolved():
-    for page in all_pages():
+    for page in all_pages(EXTRA):
         text = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").get_text()
         assert "[?]" not in text
         assert not re.search(r"\{(eq|cite|numref|ref|doc)[:}]", text), page.name
@@ -178,7 +181,7 @@ def test_every_equation_and_citation_is_resolved():
 
 def test_records_say_how_each_result_was_made():
     records = {path: json.loads(path.read_text()) for path in BUILD.glob("chapters/*.json")}
-    assert {path.stem for path in records} == set(executed())
+    assert {path.stem for path in records} == set(CHAPTERS)
     for path, record in records.items():
         assert record["threads"] == yaml.safe_load((ROOT / "book/profiles/smoke.yaml").read_text())["threads"]
         assert record["seconds"] > 0, path
