@@ -36,7 +36,7 @@ def soup(page: str) -> BeautifulSoup:
     return BeautifulSoup((HTML / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
 
 
-def all_pages(EXTRA) -> list[Path]:
+def all_pages() -> list[Path]:
     found = sorted(path for path in HTML.rglob("*.html") if "_static" not in path.parts)
     assert {f"{page}.html" for page in pages(EXTRA)} <= {path.relative_to(HTML).as_posix() for path in found}
     return found
@@ -95,7 +95,7 @@ def test_every_chapter_that_shows_results_has_a_figure():
 
 def test_every_image_exists_and_has_a_text_for_those_who_cannot_see_it():
     count = 0
-    for page in all_pages(EXTRA):
+    for page in all_pages():
         for image in BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select(
             "article img:not([aria-hidden])"
         ):
@@ -111,7 +111,7 @@ def test_every_image_exists_and_has_a_text_for_those_who_cannot_see_it():
 
 @pytest.mark.promise("pages: nothing is fetched from elsewhere, and no path of the machine is shown")
 def test_nothing_is_fetched_from_another_server():
-    for page in all_pages(EXTRA):
+    for page in all_pages():
         for tag, address in references(page):
             if tag != "a":
                 assert not urlsplit(address).netloc, f"{page.name}: {tag} {address}"
@@ -133,7 +133,7 @@ def test_every_internal_link_and_anchor_is_alive():
         return anchors[path]
 
     dead = []
-    for page in all_pages(EXTRA):
+    for page in all_pages():
         for tag, address in references(page):
             parts = urlsplit(address)
             if parts.scheme or parts.netloc or tag == "img":
@@ -152,7 +152,7 @@ def test_no_absolute_path_leaks():
     leaked = re.compile(
         "|".join(map(re.escape, {str(ROOT), str(Path.home()) + "/", "/tmp/", "/home/", "site-packages"}))
     )
-    for path in [*all_pages(EXTRA), *BUILD.glob("chapters/*.ipynb"), *BUILD.rglob("*.json"), HTML / "searchindex.js"]:
+    for path in [*all_pages(), *BUILD.glob("chapters/*.ipynb"), *BUILD.rglob("*.json"), HTML / "searchindex.js"]:
         if path.name != "profile.json":
             found = leaked.search(path.read_text(encoding="utf-8"))
             assert not found, f"{path}: …{found.string[max(0, found.start() - 60) : found.end() + 60]}…"
@@ -173,7 +173,7 @@ def test_no_launch_button_leads_nowhere():
 
 
 def test_every_equation_and_citation_is_resolved():
-    for page in all_pages(EXTRA):
+    for page in all_pages():
         text = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").get_text()
         assert "[?]" not in text
         assert not re.search(r"\{(eq|cite|numref|ref|doc)[:}]", text), page.name

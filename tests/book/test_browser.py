@@ -13,10 +13,11 @@ import pytest
 from browser import NoBrowserError, chromium, opened
 from chapters import pages
 from pdf import print_pdf
+from profiles import read
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build/smoke/html"
-PAGES = [*pages(), "search", "genindex"]
+PAGES = [*pages(read("smoke")["extra_chapters"]), "search", "genindex"]
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 SERIOUS = ("serious", "critical")
 
