@@ -23,8 +23,8 @@ def closure(*files: str | Path) -> list[str]:
 
     Paths are relative to the repository. Data are files below data/, such as a network in data/checkpoints.
 
-    >>> closure("gweebp/support/files.py")
-    ['gweebp/support/files.py']
+    >>> closure("gweebp/support/grey.py")
+    ['gweebp/support/grey.py']
     """
     seen: set[str] = set()
     waiting = [str(file) for file in files]

@@ -171,7 +171,7 @@ def test_what_can_not_be_done_is_said(folder, networks, tmp_path, capsys):
         ),
         (
             f"prepare inpaint --folder {folder} --out {tmp_path} --fill {networks}/translator.safetensors",
-            "does not hold a",
+            "holds another network than",
         ),
     ):
         assert run(f"{line} {RUN}") == 1

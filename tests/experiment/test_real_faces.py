@@ -59,7 +59,7 @@ def test_who_invented_is_told_from_the_record(run, faces):
 @pytest.mark.parametrize(
     ("network", "layers"),
     [
-        ("mobilefacenet", ["gdconv", "conv2", "14", "13", "12", "11"]),
+        ("mobilefacenet", ["gdconv", "conv2", *"14 13 12 11 10 9 8 7 6 5".split()]),
         ("vgg16", ["pool5", "relu5_2", "relu5_1", "pool4"]),
         ("lcnn9", ["pool4", "mfm5a", "mfm4", "mfm4a", "pool3"]),
     ],
@@ -77,4 +77,4 @@ def test_probability_gets_less_from_the_top_down(run):
         assert (values.diff() <= 1e-5).all() and values[0] <= 1 + 1e-5 and values[-1] > 0
     text = real_faces.sentence(run, left, untuned=["mobilefacenet"])
     assert text.startswith("MobileFaceNet, which learned on none of them, finds the photo of ")
-    assert f"{left['gweEBP']['11']:.0%} of gweEBP’s probability." in text
+    assert f"{left['gweEBP']['5']:.0%} of gweEBP’s probability." in text
