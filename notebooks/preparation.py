@@ -298,7 +298,7 @@ glue(
 
 # %% tags=["hide-input"]
 lines = [
-    f"- {run.title}, {kind}: {inpainted_doppelgangers.sentence(p, played[run, 'exact'], 'sr-10', **options)}"
+    f"- {run.title}, {kind}: {inpainted_doppelgangers.agreement_in_words(p, played[run, 'exact'], 'sr-10', **options)}"
     for (run, kind), p in played.items()
     if kind != "exact"
 ]

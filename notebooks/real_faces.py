@@ -243,7 +243,7 @@ pd.DataFrame(
 
 # %% tags=["hide-input"]
 lines = [
-    f"- {label(run)}, {kind}: {inpainted_doppelgangers.sentence(p, played_anew[run, 'as played'], far, kind='played', **options)}"
+    f"- {label(run)}, {kind}: {inpainted_doppelgangers.agreement_in_words(p, played_anew[run, 'as played'], far, kind='played', **options)}"
     for (run, kind), p in played_anew.items()
     if kind != "as played"
 ]
@@ -273,7 +273,7 @@ glue("fig-left", figures.by_depth(left, xlabel="share of the probability that ar
 # %% tags=["hide-input"]
 said = {
     "Matching, and what reaches the map": [
-        real_faces.sentence(r, left[r.title], untuned=[published]) for r in runs
+        real_faces.finding_in_words(r, left[r.title], untuned=[published]) for r in runs
     ]
 }
 for measure, among in (("hiding", runs), (far, played)):

@@ -216,7 +216,7 @@ frame(checks, "run") if checks else Markdown("*No targets are set for these data
 # ## What the numbers say
 
 # %% tags=["hide-input"]
-Markdown("\n".join(f"- {network_quality.sentence(run)}" for run in runs))
+Markdown("\n".join(f"- {network_quality.quality_in_words(run)}" for run in runs))
 
 # %% [markdown]
 # ## What would falsify it

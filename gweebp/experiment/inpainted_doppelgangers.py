@@ -35,13 +35,13 @@ from gweebp.saliency import explain, in_place
 __all__ = [
     "Played",
     "agreement",
+    "agreement_in_words",
     "exact",
     "found_again",
     "invented",
     "labels_of",
     "play",
     "refilled",
-    "sentence",
     "summary",
 ]
 
@@ -203,7 +203,7 @@ def agreement(first: Played, second: Played, measure: str, *, resamples: int = 2
     return kendall(one, two)
 
 
-def sentence(played: Played, true: Played, measure: str, *, kind: str = "exact", **options: int) -> str:
+def agreement_in_words(played: Played, true: Played, measure: str, *, kind: str = "exact", **options: int) -> str:
     """How many candidates qualify, who is highest, who was with `true`, those of this kind, and how far both agree."""
     text = f"{int(played.kept.sum())} of {len(played.kept)} candidates qualify"
     tau = agreement(true, played, measure, **options)

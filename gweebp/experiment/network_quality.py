@@ -14,7 +14,7 @@ from gweebp.faces.quadruplets import Quadruplets
 from gweebp.games.bootstrap import Estimate
 from gweebp.networks.verification import embed
 
-__all__ = ["beside_the_paper", "checks", "conditions", "distances", "rank_k", "sentence", "wilson"]
+__all__ = ["beside_the_paper", "checks", "conditions", "distances", "quality_in_words", "rank_k", "wilson"]
 
 Z = 1.959964  # of 95 %
 
@@ -87,7 +87,7 @@ def checks(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def sentence(run: Run) -> str:
+def quality_in_words(run: Run) -> str:
     """How well the network identifies, and which targets it misses."""
     rank1, theirs, rows = rank_k(run)[1], reported(run.dataset, run.network), checks(run)
     text = f"{run.title}: rank-1 is {shown(rank1)} in a gallery of {run.trials['gallery']}"

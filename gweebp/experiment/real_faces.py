@@ -23,7 +23,7 @@ from gweebp.games.bootstrap import Estimate
 from gweebp.networks import as_input
 from gweebp.networks.verification import embed, ranks
 
-__all__ = ["candidates", "inventors", "matching", "probability_left", "rank_k", "sentence", "upper_layers"]
+__all__ = ["candidates", "finding_in_words", "inventors", "matching", "probability_left", "rank_k", "upper_layers"]
 
 WALKS: dict[str, dict[str, Any]] = {
     "EBP": {"extended": False, "weighted": False},
@@ -113,7 +113,7 @@ def probability_left(run: Run, triplets: int = 8) -> dict[str, dict[str, float]]
     return left
 
 
-def sentence(run: Run, left: dict[str, dict[str, float]], untuned: Collection[str]) -> str:
+def finding_in_words(run: Run, left: dict[str, dict[str, float]], untuned: Collection[str]) -> str:
     """Whom the network finds, and what share of each walk's probability its map gets."""
     share, probes, gallery = rank_k(run, 1, everybody=run.network in untuned)
     learned = "which learned on none of them, " if run.network in untuned else ""

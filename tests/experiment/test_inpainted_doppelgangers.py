@@ -86,13 +86,13 @@ def test_agreement_of_a_game_with_itself_is_one(run):
     found = inpainted_doppelgangers.agreement(played, played, "inpainting", resamples=50)
     assert found is not None
     assert found.value == pytest.approx(1.0)
-    text = inpainted_doppelgangers.sentence(played, played, "inpainting", resamples=50)
+    text = inpainted_doppelgangers.agreement_in_words(played, played, "inpainting", resamples=50)
     assert f"{int(played.kept.sum())} of {len(played.kept)} candidates qualify" in text
     assert "τ-b with the exact ranking 1.00 [" in text
     nothing = inpainted_doppelgangers.play(run, run.candidates.select(~played.kept), METHODS, steps=5)
     assert len(nothing.games.inpainting) == 0
     assert inpainted_doppelgangers.agreement(played, nothing, "inpainting") is None
-    assert "too few to compare" in inpainted_doppelgangers.sentence(nothing, played, "inpainting")
+    assert "too few to compare" in inpainted_doppelgangers.agreement_in_words(nothing, played, "inpainting")
 
 
 def test_real_people_have_no_exact_parts(run, tmp_path):

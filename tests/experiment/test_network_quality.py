@@ -45,7 +45,7 @@ def test_rank_k_counts_the_ranks():
 
 def test_all_targets_met():
     assert {row["met"] for row in network_quality.checks(run())} == {"yes"}
-    text = network_quality.sentence(run())
+    text = network_quality.quality_in_words(run())
     assert "0.600 [0.313, 0.832] in a gallery of 500, against the paper’s 0.573 in one of 1871" in text
     assert text.endswith("all targets are met.")
 
@@ -60,7 +60,7 @@ def test_all_targets_met():
 )
 def test_a_missed_target_is_named(change, missed):
     assert [row["target"] for row in network_quality.checks(run(**change)) if row["met"] == "no"] == [missed]
-    assert f"targets missed: {missed}." in network_quality.sentence(run(**change))
+    assert f"targets missed: {missed}." in network_quality.quality_in_words(run(**change))
 
 
 def test_too_few_quadruplets_are_named_with_their_part():
@@ -76,7 +76,7 @@ def test_a_set_without_paper_and_targets_says_less():
     other = run(inpainting={"candidates": 0, "qualified": [], "qualified_by_part": {}})
     other.dataset = "mine"
     assert network_quality.checks(other) == []
-    assert network_quality.sentence(other) == "LCNN9, composite: rank-1 is 0.600 [0.313, 0.832] in a gallery of 500."
+    assert network_quality.quality_in_words(other) == "LCNN9, composite: rank-1 is 0.600 [0.313, 0.832] in a gallery of 500."
     found = network_quality.beside_the_paper(other)
     assert found["inpainting game, quadruplets"] == "not played"
     assert "paper" not in " ".join(found.values())

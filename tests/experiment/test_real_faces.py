@@ -75,6 +75,6 @@ def test_probability_gets_less_from_the_top_down(run):
     for shares in left.values():
         values = torch.tensor(list(shares.values()))
         assert (values.diff() <= 1e-5).all() and values[0] <= 1 + 1e-5 and values[-1] > 0
-    text = real_faces.sentence(run, left, untuned=["mobilefacenet"])
+    text = real_faces.finding_in_words(run, left, untuned=["mobilefacenet"])
     assert text.startswith("MobileFaceNet, which learned on none of them, finds the photo of ")
     assert f"{left['gweEBP']['5']:.0%} of gweEBP’s probability." in text
