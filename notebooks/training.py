@@ -153,11 +153,11 @@ glue("fig-training", figures.training(losses, validated, best))
 # 95 % interval for a share:
 
 # %% tags=["hide-input"]
-rank_k = {run.title: network_quality.rank_k(run) for run in runs}
+rates = {run.title: network_quality.identification_rates(run) for run in runs}
 table = pd.DataFrame(
     {
         title: {f"rank-{k}": scores.shown(e) for k, e in row.items()}
-        for title, row in rank_k.items()
+        for title, row in rates.items()
     }
 )
 table.loc["probes"] = [str(run.trials["probes"]) for run in runs]

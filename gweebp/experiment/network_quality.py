@@ -14,7 +14,7 @@ from gweebp.faces.quadruplets import Quadruplets
 from gweebp.games.bootstrap import Estimate
 from gweebp.networks.verification import embed
 
-__all__ = ["beside_the_paper", "checks", "conditions", "distances", "quality_in_words", "rank_k", "wilson"]
+__all__ = ["beside_the_paper", "checks", "conditions", "distances", "identification_rates", "quality_in_words", "wilson"]
 
 Z = 1.959964  # of 95 %
 
@@ -35,7 +35,7 @@ def wilson(hits: int, trials: int) -> Estimate:
     return Estimate(p, 0.0 if hits == 0 else middle - half, 1.0 if hits == trials else middle + half)
 
 
-def rank_k(run: Run) -> dict[int, Estimate]:
+def identification_rates(run: Run) -> dict[int, Estimate]:
     """k -> share of the test probes whose mate is among the k nearest of the gallery."""
     ranks = run.trials["rank"]
     return {int(k): wilson(sum(rank <= int(k) for rank in ranks), len(ranks)) for k in run.trials["rank_k"]}
@@ -46,7 +46,7 @@ def beside_the_paper(run: Run) -> dict[str, str]:
     found, theirs = run.trials, reported(run.dataset, run.network)
     qualified = len(found["inpainting"]["qualified"]) if found["inpainting"]["candidates"] else None
     rows: dict[str, tuple[str, str]] = {
-        "rank-1": (shown(rank_k(run)[1]), f"{theirs.rank1:.3f}" if theirs else ""),
+        "rank-1": (shown(identification_rates(run)[1]), f"{theirs.rank1:.3f}" if theirs else ""),
         "gallery": (str(found["gallery"]), str(theirs.gallery) if theirs else ""),
         "τ": (f"{found['threshold']:.3f}", f"{theirs.threshold:g}" if theirs else ""),
         "at FPR": (f"{found['fpr_at_threshold']:.3f}", f"{theirs.fpr:g}" if theirs else ""),
@@ -89,7 +89,7 @@ def checks(run: Run) -> list[dict[str, Any]]:
 
 def quality_in_words(run: Run) -> str:
     """How well the network identifies, and which targets it misses."""
-    rank1, theirs, rows = rank_k(run)[1], reported(run.dataset, run.network), checks(run)
+    rank1, theirs, rows = identification_rates(run)[1], reported(run.dataset, run.network), checks(run)
     text = f"{run.title}: rank-1 is {shown(rank1)} in a gallery of {run.trials['gallery']}"
     if theirs:
         text += f", against the paper’s {theirs.rank1:.3f} in one of {theirs.gallery}"

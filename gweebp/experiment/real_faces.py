@@ -23,7 +23,7 @@ from gweebp.games.bootstrap import Estimate
 from gweebp.networks import as_input
 from gweebp.networks.verification import embed, ranks
 
-__all__ = ["candidates", "finding_in_words", "inventors", "matching", "probability_left", "rank_k", "upper_layers"]
+__all__ = ["candidates", "finding_in_words", "identification_rate", "inventors", "matching", "probability_left", "upper_layers"]
 
 WALKS: dict[str, dict[str, Any]] = {
     "EBP": {"extended": False, "weighted": False},
@@ -32,7 +32,7 @@ WALKS: dict[str, dict[str, Any]] = {
 }
 
 
-def rank_k(run: Run, k: int, *, everybody: bool) -> tuple[Estimate, int, int]:
+def identification_rate(run: Run, k: int, *, everybody: bool) -> tuple[Estimate, int, int]:
     """Share of the sketches whose photo is among the k nearest, how many sketches, and how many photos.
 
     everybody: all people of the set, for a network that learned on none of them; else the test people and distractors.
@@ -49,7 +49,7 @@ def matching(runs: Collection[Run], untuned: Collection[str], ks: Collection[int
     """A row a run: whom it was tested on, and rank-k with intervals. untuned: networks that learned on none of them."""
     rows = []
     for run in runs:
-        found = {k: rank_k(run, k, everybody=run.network in untuned) for k in ks}
+        found = {k: identification_rate(run, k, everybody=run.network in untuned) for k in ks}
         _, probes, gallery = found[min(ks)]
         tested = {"tuned on this set": "no" if run.network in untuned else "yes"}
         tested |= {"sketches": str(probes), "gallery": str(gallery)}
@@ -115,7 +115,7 @@ def probability_left(run: Run, triplets: int = 8) -> dict[str, dict[str, float]]
 
 def finding_in_words(run: Run, left: dict[str, dict[str, float]], untuned: Collection[str]) -> str:
     """Whom the network finds, and what share of each walk's probability its map gets."""
-    share, probes, gallery = rank_k(run, 1, everybody=run.network in untuned)
+    share, probes, gallery = identification_rate(run, 1, everybody=run.network in untuned)
     learned = "which learned on none of them, " if run.network in untuned else ""
     maps = ", ".join(f"{found[next(reversed(found))]:.0%} of {name}’s" for name, found in left.items())
     return (

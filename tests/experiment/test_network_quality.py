@@ -38,8 +38,8 @@ def test_wilson_agrees_with_the_printed_example():
         network_quality.wilson(11, 10)
 
 
-def test_rank_k_counts_the_ranks():
-    found = network_quality.rank_k(run())
+def test_identification_rates_count_the_ranks():
+    found = network_quality.identification_rates(run())
     assert (found[1].value, found[5].value) == (0.6, 1.0)
 
 
