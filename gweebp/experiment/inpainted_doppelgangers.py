@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gweebp.experiment.build import Games, Run
-from gweebp.experiment.network_quality import distances, wilson
+from gweebp.experiment.network_quality import four_distances, wilson
 from gweebp.experiment.scores import find, shown
 from gweebp.faces.preparation import quality
 from gweebp.faces.preparation.cyclegan import Translator
@@ -52,7 +52,7 @@ NEAR = ("d(OP, OM)", "d(IP, IN)")  # distances that must not exceed τ; the othe
 class Played:
     """Candidates of one kind, the four distances of each, which of them qualify, and the game on those.
 
-    distances: name -> (q,), as in `soundness.distances`. kept: bool (q,). games: of the inpainting game only.
+    distances: name -> (q,), as in `network_quality.four_distances`. kept: bool (q,). games: of the inpainting game only.
     """
 
     candidates: Quadruplets
@@ -146,7 +146,7 @@ def play(run: Run, candidates: Quadruplets, methods: Sequence[str], *, steps: in
         seed: of methods and game.
     """
     net = run.net
-    d = distances(net, candidates)
+    d = four_distances(net, candidates)
     op_om, op_in, ip_in, ip_om = d.values()
     kept = qualified(op_om, op_in, ip_in, ip_om, run.trials["threshold"], allow_none=True)
     four = candidates.select(kept)

@@ -14,7 +14,7 @@ from gweebp.faces.quadruplets import Quadruplets
 from gweebp.games.bootstrap import Estimate
 from gweebp.networks.verification import embed
 
-__all__ = ["beside_the_paper", "checks", "conditions", "distances", "identification_rates", "quality_in_words", "wilson"]
+__all__ = ["beside_the_paper", "checks", "conditions", "four_distances", "identification_rates", "quality_in_words", "wilson"]
 
 Z = 1.959964  # of 95 %
 
@@ -109,10 +109,10 @@ def conditions(run: Run) -> tuple[dict[str, Tensor], Tensor]:
     kept[run.trials["inpainting"]["qualified"]] = True
     if count == 0:
         return {}, kept
-    return distances(run.net, run.candidates), kept
+    return four_distances(run.net, run.candidates), kept
 
 
-def distances(net: nn.Module, four: Quadruplets) -> dict[str, Tensor]:
+def four_distances(net: nn.Module, four: Quadruplets) -> dict[str, Tensor]:
     """The four distances of Eq. (7)-(8), (q,) each, in the order of `quadruplets.qualified`: near, far, near, far."""
     op, om, ip, in_ = (embed(net, getattr(four, name)) for name in ("op", "om", "ip", "in_"))
     pairs = {"d(OP, OM)": (op, om), "d(OP, IN)": (op, in_), "d(IP, IN)": (ip, in_), "d(IP, OM)": (ip, om)}

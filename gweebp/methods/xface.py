@@ -64,7 +64,7 @@ def intact(net: nn.Module, images: Tensor, fill: Tensor) -> Tensor:
     return masked_embeddings(net, images, images.new_ones(1, *images.shape[2:]), fill)
 
 
-def distances(
+def occluded_distances(
     net: nn.Module,
     probe: Tensor,
     others: Sequence[Tensor],
@@ -128,7 +128,7 @@ def raw_maps(
     for patch in patches:
         side = max(1, round(patch * scale))
         squares = Squares(side + inclusive, step, size, probe.device)
-        after = distances(net, probe, others, whole, squares, pairing=pairing, fill=fill, batch=batch)
+        after = occluded_distances(net, probe, others, whole, squares, pairing=pairing, fill=fill, batch=batch)
         maps.append(gaussian(squares.spread((after - before) / side**2), step, step // 2, border="reflect"))
     return torch.stack(maps).mean(0)
 

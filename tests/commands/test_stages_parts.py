@@ -8,7 +8,7 @@ import torch
 
 from gweebp import networks
 from gweebp.__main__ import main
-from gweebp.experiment.network_quality import distances
+from gweebp.experiment.network_quality import four_distances
 from gweebp.faces import PARTS, FaceSet, Quadruplets, inpainting_game
 from gweebp.faces.preparation import cyclegan, inpainter, landmarks
 from gweebp.faces.preparation.bisenet import BiSeNet
@@ -64,7 +64,7 @@ def made(folder) -> Path:
 
 def separating(net: networks.EmbeddingNetwork, four: Quadruplets) -> tuple[int, float]:
     """A quadruplet, and a threshold at which it qualifies for sure."""
-    d = distances(net, four)
+    d = four_distances(net, four)
     near = torch.maximum(d["d(OP, OM)"], d["d(IP, IN)"])
     far = torch.minimum(d["d(OP, IN)"], d["d(IP, OM)"])
     best = int((far - near).argmax())
