@@ -142,7 +142,7 @@ pd.concat(
 # %% tags=["hide-input"]
 agreements = {
     agreement.TRUTH[name]: {
-        run.title: agreement.agreement(run, name, **options) for run in runs
+        run.title: agreement.with_truth(run, name, **options) for run in runs
     }
     for name in agreement.TRUTH
 }
@@ -189,7 +189,7 @@ lines = [
     f"{scores.shown(lead, 2)}: {agreement.settled(lead, 'the inpainting game', 'the hiding game')}."
     for run in runs
     for lead in [
-        agreement.agreement_difference(run, "inpainting", "hiding", score, resamples)
+        agreement.lead(run, "inpainting", "hiding", score, resamples)
     ]
 ]
 Markdown("\n".join(lines) or "Not played in this profile.")

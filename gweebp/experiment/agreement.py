@@ -2,7 +2,7 @@
 
 A yardstick is a figure a method, with the figures of its bootstrap resamples: the area of a game, or a score against
 the known region (`games.truth`). Yardsticks of the same quadruplets share their resamples, so the agreement of two of
-them (`games.agreement`, Kendall's tau-b) has an interval that accounts for it. Claim C8 of the paper is about this.
+them (`games.rank_correlation`, Kendall's tau-b) has an interval that accounts for it. Claim C8 of the paper is about this.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ def yardstick(run: Run, name: str, resamples: int = 2000, seed: int = 0) -> Yard
     }
 
 
-def agreement(run: Run, score: str, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:
+def with_truth(run: Run, score: str, resamples: int = 2000, seed: int = 0) -> dict[str, Estimate]:
     """Game → Kendall's tau-b between its ranking of the methods and the truth's; those not played are left out."""
     true = yardstick(run, score, resamples, seed)
     played = {name: yardstick(run, name, resamples, seed) for name in GAMES}
     return {name: kendall(found, true) for name, found in played.items() if found and true}
 
 
-def agreement_difference(
+def lead(
     run: Run, first: str, second: str, score: str, resamples: int = 2000, seed: int = 0, level: float = 0.95
 ) -> Difference:
     """Tau of game `first` less tau of game `second`, both against the truth, on the same resamples."""

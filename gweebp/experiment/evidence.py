@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gweebp.experiment.agreement import agreement_difference, truth_scores
+from gweebp.experiment.agreement import lead, truth_scores
 from gweebp.experiment.build import NAMES, Run
 from gweebp.experiment.scores import find
 from gweebp.experiment.sentences import AGREEMENT, CONTRASTIVE, HIDING, INPAINTING, SEE_NONMATE, TRUTH
@@ -39,7 +39,7 @@ class Unit(Protocol):
     def figure(self, game: str, method: str, methods: Sequence[str]) -> Known:
         """A method's figure on the trials that all of `methods` played."""
 
-    def agreement(self) -> Known | None:
+    def agreement_lead(self) -> Known | None:
         """Kendall's tau of the inpainting game's ranking of the methods with the truth's, less the hiding game's."""
 
 
@@ -68,7 +68,7 @@ class Evidence:
     def differences(self, game: str, first: str, second: str) -> list[Known] | None:
         """First minus second in each training that played both; None where none did."""
         if game == AGREEMENT:
-            return [found for unit in self.units if (found := unit.agreement()) is not None] or None
+            return [found for unit in self.units if (found := unit.agreement_lead()) is not None] or None
         sides = self.members(first), self.members(second)
         methods = list(dict.fromkeys(m for side in sides for m in side))
         own = [unit for unit in self.units if set(methods) <= unit.plays(game)]
@@ -145,11 +145,11 @@ class RunUnit:
             )
         return find({HIDING: "hiding", INPAINTING: self.measure}[game]).known(self.run.games, method)
 
-    def agreement(self) -> Known | None:
+    def agreement_lead(self) -> Known | None:
         """See Unit; of the first training only, since the others play on the same people."""
         if not self.first or not self.run.games.inpainting:
             return None
-        d = agreement_difference(self.run, self.measure, "hiding", self.score)
+        d = lead(self.run, self.measure, "hiding", self.score)
         width = (d.high - d.low) / (2 * 1.96)
         people = self.run.games.inpainting_subject.numpy()
         return resampled(d.value, np.array([-1.0, 1.0]) * width / np.sqrt(2), people)

@@ -34,13 +34,13 @@ from gweebp.saliency import explain, in_place
 
 __all__ = [
     "Played",
-    "agreement",
     "agreement_in_words",
     "exact",
     "found_again",
     "invented",
     "labels_of",
     "play",
+    "rank_agreement",
     "refilled",
     "summary",
 ]
@@ -184,7 +184,7 @@ def _explained(run: Run, four: Quadruplets, rows: Tensor, method: str) -> Tensor
     return in_place(maps, run.net, probe, method=method)
 
 
-def agreement(first: Played, second: Played, measure: str, *, resamples: int = 2000, seed: int = 0) -> Estimate | None:
+def rank_agreement(first: Played, second: Played, measure: str, *, resamples: int = 2000, seed: int = 0) -> Estimate | None:
     """Kendall's tau-b between the figures that two kinds of game give the methods; None where one was not played.
 
     The same people are drawn on both sides; their quadruplets need not be the same.
@@ -206,7 +206,7 @@ def agreement(first: Played, second: Played, measure: str, *, resamples: int = 2
 def agreement_in_words(played: Played, true: Played, measure: str, *, kind: str = "exact", **options: int) -> str:
     """How many candidates qualify, who is highest, who was with `true`, those of this kind, and how far both agree."""
     text = f"{int(played.kept.sum())} of {len(played.kept)} candidates qualify"
-    tau = agreement(true, played, measure, **options)
+    tau = rank_agreement(true, played, measure, **options)
     if tau is None:
         return f"{text}, {int(true.kept.sum())} of the {kind} ones: too few to compare."
     m, highest = find(measure), []

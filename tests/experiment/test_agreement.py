@@ -65,10 +65,10 @@ def test_truth_ranks_by_quality_and_chance_is_the_share_of_the_region(run, score
 
 
 def test_a_game_that_ranks_like_the_truth_agrees_and_its_reverse_does_not(run):
-    found = agreement.agreement(run, "energy", resamples=200)
+    found = agreement.with_truth(run, "energy", resamples=200)
     assert found["inpainting"].value == 1
     assert found["hiding"].value == -1
-    lead = agreement.agreement_difference(run, "inpainting", "hiding", "energy", resamples=200)
+    lead = agreement.lead(run, "inpainting", "hiding", "energy", resamples=200)
     assert lead.value == 2
     assert lead.low > 0
 

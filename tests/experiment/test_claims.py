@@ -45,7 +45,7 @@ class World:
         people = self.number * PEOPLE + np.arange(PEOPLE)
         return of_scores(self.means[game][method] + self.noise * rng.normal(size=PEOPLE), people)
 
-    def agreement(self):
+    def agreement_lead(self):
         if self.lead is None:
             return None
         rng = np.random.default_rng([self.seed, self.number])

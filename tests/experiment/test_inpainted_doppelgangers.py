@@ -83,7 +83,7 @@ def test_play_is_the_stages_game(run):
 
 def test_agreement_of_a_game_with_itself_is_one(run):
     played = inpainted_doppelgangers.play(run, run.candidates, METHODS, steps=5)
-    found = inpainted_doppelgangers.agreement(played, played, "inpainting", resamples=50)
+    found = inpainted_doppelgangers.rank_agreement(played, played, "inpainting", resamples=50)
     assert found is not None
     assert found.value == pytest.approx(1.0)
     text = inpainted_doppelgangers.agreement_in_words(played, played, "inpainting", resamples=50)
@@ -91,7 +91,7 @@ def test_agreement_of_a_game_with_itself_is_one(run):
     assert "τ-b with the exact ranking 1.00 [" in text
     nothing = inpainted_doppelgangers.play(run, run.candidates.select(~played.kept), METHODS, steps=5)
     assert len(nothing.games.inpainting) == 0
-    assert inpainted_doppelgangers.agreement(played, nothing, "inpainting") is None
+    assert inpainted_doppelgangers.rank_agreement(played, nothing, "inpainting") is None
     assert "too few to compare" in inpainted_doppelgangers.agreement_in_words(nothing, played, "inpainting")
 
 

@@ -67,16 +67,16 @@ class StudyUnit:
             return of_scores(self.training.truth(method, self.score, self.region)[: len(people)], people)
         return find({HIDING: "hiding", INPAINTING: self.measure}[game]).known(games, method)
 
-    def agreement(self) -> Known | None:
+    def agreement_lead(self) -> Known | None:
         """See `evidence.Unit`: on the quadruplets on which both games were played, over the methods in RANKED."""
         methods = [m for m in RANKED if self.training.count("crossed", m)]
         if len(methods) < 3:
             return None
-        return _agreement(self, tuple(methods))
+        return _lead(self, tuple(methods))
 
 
 @cache
-def _agreement(unit: StudyUnit, methods: tuple[str, ...], resamples: int = 500) -> Known:
+def _lead(unit: StudyUnit, methods: tuple[str, ...], resamples: int = 500) -> Known:
     crossed, n = unit.training.crossed(methods)
     games = unit.training.games(methods)
     people = games.inpainting_subject.numpy()[:n]

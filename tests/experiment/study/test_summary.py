@@ -22,7 +22,7 @@ def unit(number, means):
     values = {m: of_scores(mean + 0.05 * rng.normal(size=40), people) for m, mean in means.items()}
     return SimpleNamespace(
         title="VGG16, drawn", plays=lambda game: set(means), figure=lambda game, m, methods: values[m],
-        agreement=lambda: None,
+        agreement_lead=lambda: None,
     )  # fmt: skip
 
 
