@@ -97,7 +97,7 @@ runs = [run for run in open_runs(build, datasets, networks) if run.games.inpaint
 options = {"resamples": resamples, "seed": seed}
 found = {
     name: {run.title: agreement.truth_estimates(run, name) for run in runs}
-    for name in agreement.TRUTH
+    for name in agreement.TRUTH_SCORES
 }
 Markdown(
     "\n".join(
@@ -110,7 +110,7 @@ Markdown(
 # %% tags=["remove-output", "hide-input"]
 glue(
     "fig-truth",
-    figures.forest(found[score], xlabel=agreement.TRUTH[score])
+    figures.forest(found[score], xlabel=agreement.TRUTH_SCORES[score])
     if runs
     else figures.note("no quadruplets in this profile"),
 )
@@ -128,7 +128,7 @@ glue(
 
 # %% tags=["hide-input"]
 tables = {
-    agreement.TRUTH[name]: pd.DataFrame(scores.table(rows, digits=2))
+    agreement.TRUTH_SCORES[name]: pd.DataFrame(scores.table(rows, digits=2))
     for name, rows in found.items()
     if runs
 }
@@ -141,10 +141,10 @@ pd.concat(
 
 # %% tags=["hide-input"]
 agreements = {
-    agreement.TRUTH[name]: {
+    agreement.TRUTH_SCORES[name]: {
         run.title: agreement.with_truth(run, name, **options) for run in runs
     }
-    for name in agreement.TRUTH
+    for name in agreement.TRUTH_SCORES
 }
 rows = [
     {
@@ -160,7 +160,7 @@ pd.DataFrame(rows).set_index(["score", "run"]) if rows else None
 # %% tags=["remove-output", "hide-input"]
 panels = {
     title: {agreement.GAMES[g]: e for g, e in row.items()}
-    for title, row in agreements[agreement.TRUTH[score]].items()
+    for title, row in agreements[agreement.TRUTH_SCORES[score]].items()
 }
 glue(
     "fig-agreement",

@@ -17,7 +17,7 @@ from typing import Any
 
 Value = int | float | str | bool
 
-TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 class ChapterError(Exception):
@@ -55,7 +55,7 @@ def convert(name: str, text: str, default: Value) -> Value:
     """
     try:
         if isinstance(default, bool):
-            return TRUTH[text.lower()]
+            return BOOLEANS[text.lower()]
         return type(default)(text)
     except (KeyError, ValueError):
         kind = type(default).__name__

@@ -22,7 +22,7 @@ from gweebp.support import files
 
 Yardstick = dict[str, tuple[float, Array]]
 
-TRUTH = {"energy": "mass inside", "pointing": "maximum inside", "precision": "average precision"}
+TRUTH_SCORES = {"energy": "mass inside", "pointing": "maximum inside", "precision": "average precision"}
 GAMES = {
     "hiding": "hiding game, area",
     "inpainting": "inpainting game, mean SR over all FAR",
@@ -47,7 +47,7 @@ def truth_scores(run: Run) -> dict[str, dict[str, Tensor]]:
 
 
 def truth_estimates(run: Run, score: str) -> dict[str, Estimate]:
-    """Method → mean of a score with its interval over identities; score: a key of TRUTH."""
+    """Method → mean of a score with its interval over identities; score: a key of TRUTH_SCORES."""
     subject = run.games.inpainting_subject
     return {name: truth.mean(found[score], subject) for name, found in truth_scores(run).items()}
 
@@ -59,7 +59,7 @@ def chance(run: Run) -> float:
 
 @cache  # its resamples serve several agreements
 def yardstick(run: Run, name: str, resamples: int = 2000, seed: int = 0) -> Yardstick:
-    """Method → (figure, its resamples) for a key of MEASURES or TRUTH; empty where it was not played.
+    """Method → (figure, its resamples) for a key of MEASURES or TRUTH_SCORES; empty where it was not played.
 
     Errors: ValueError for an unknown name.
     """
@@ -67,8 +67,8 @@ def yardstick(run: Run, name: str, resamples: int = 2000, seed: int = 0) -> Yard
     if name in MEASURES:
         measure = MEASURES[name]
         return {m: measure.draw(games, m, resamples=resamples, seed=seed) for m in measure.methods(games)}
-    if name not in TRUTH:
-        raise ValueError(f"unknown yardstick {name!r}; known: {', '.join([*MEASURES, *TRUTH])}")
+    if name not in TRUTH_SCORES:
+        raise ValueError(f"unknown yardstick {name!r}; known: {', '.join([*MEASURES, *TRUTH_SCORES])}")
     if not games.inpainting:
         return {}
     subject = games.inpainting_subject

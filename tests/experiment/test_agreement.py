@@ -54,7 +54,7 @@ def run(tmp_path):
     return written(tmp_path, maps, hiding, inpainting)
 
 
-@pytest.mark.parametrize("score", agreement.TRUTH)
+@pytest.mark.parametrize("score", agreement.TRUTH_SCORES)
 def test_truth_ranks_by_quality_and_chance_is_the_share_of_the_region(run, score):
     found = agreement.truth_estimates(run, score)
     values = [found[m].value for m in QUALITY]  # a maximum inside is rare enough for two methods to tie
