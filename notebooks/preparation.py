@@ -312,7 +312,7 @@ Markdown("\n".join(lines) or NONE_HERE)
 blob = {}
 for (run, kind), p in played.items():
     if "center" in p.games.inpainting:
-        blob.setdefault(run.title, {})[kind] = scores.shown(
+        blob.setdefault(run.title, {})[kind] = scores.with_interval(
             measure.estimate(p.games, "center", **options), 2
         )
 pd.DataFrame(blob).T

@@ -136,7 +136,7 @@ rows = [
         "first": style_of(f.comparison.first).label,
         "second": style_of(f.comparison.second).label,
         "asserted": f.comparison.asserts,
-        "difference": scores.shown(f.difference),
+        "difference": scores.with_interval(f.difference),
         "detectable": f"{f.detectable:.3f}",
         "is": f.side,
     }

@@ -156,7 +156,7 @@ glue("fig-training", figures.training(losses, validated, best))
 rates = {run.title: network_quality.identification_rates(run) for run in runs}
 table = pd.DataFrame(
     {
-        title: {f"rank-{k}": scores.shown(e) for k, e in row.items()}
+        title: {f"rank-{k}": scores.with_interval(e) for k, e in row.items()}
         for title, row in rates.items()
     }
 )

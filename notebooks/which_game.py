@@ -150,7 +150,7 @@ rows = [
     {
         "score": truth_name,
         "run": title,
-        **{agreement.GAMES[g]: scores.shown(e, 2) for g, e in row.items()},
+        **{agreement.GAMES[g]: scores.with_interval(e, 2) for g, e in row.items()},
     }
     for truth_name, by_run in agreements.items()
     for title, row in by_run.items()
@@ -186,7 +186,7 @@ glue(
 # %% tags=["hide-input"]
 lines = [
     f"- {run.title}: the inpainting game's agreement less the hiding game's is "
-    f"{scores.shown(lead, 2)}: {agreement.settled(lead, 'the inpainting game', 'the hiding game')}."
+    f"{scores.with_interval(lead, 2)}: {agreement.settled(lead, 'the inpainting game', 'the hiding game')}."
     for run in runs
     for lead in [
         agreement.lead(run, "inpainting", "hiding", score, resamples)

@@ -32,8 +32,8 @@ def row(run: Run, measure: str) -> dict[str, str]:
     found = scores.estimates([run], measure, METHODS)[run.title]
     best = max((name for name in found if name != "gweebp"), key=lambda name: found[name].value)
     return {
-        "gweEBP": scores.shown(found["gweebp"]),
-        "best other": f"{style_of(best).label} {scores.shown(found[best])}",
+        "gweEBP": scores.with_interval(found["gweebp"]),
+        "best other": f"{style_of(best).label} {scores.with_interval(found[best])}",
     }
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gweebp.experiment.build import Games, Run
 from gweebp.experiment.network_quality import four_distances, wilson
-from gweebp.experiment.scores import find, shown
+from gweebp.experiment.scores import find, with_interval
 from gweebp.faces.preparation import quality
 from gweebp.faces.preparation.cyclegan import Translator
 from gweebp.faces.preparation.parse import NONE
@@ -131,7 +131,7 @@ def found_again(
         n = len(probes)
         for name, judge in judges.items():
             share = wilson(round(n * quality.rank1(probes, gallery, judge)), n)
-            found.setdefault(way, {})[name] = shown(share, 2)
+            found.setdefault(way, {})[name] = with_interval(share, 2)
     return found
 
 
@@ -213,4 +213,4 @@ def agreement_in_words(played: Played, true: Played, measure: str, *, kind: str 
     for side in (played, true):
         values = {name: m.estimate(side.games, name, resamples=1).value for name in in_order(side.games.inpainting)}
         highest.append(label_of(max(values, key=lambda name: values[name])))
-    return f"{text}; {highest[0]} is highest ({kind}: {highest[1]}); τ-b with the {kind} ranking {shown(tau, 2)}."
+    return f"{text}; {highest[0]} is highest ({kind}: {highest[1]}); τ-b with the {kind} ranking {with_interval(tau, 2)}."

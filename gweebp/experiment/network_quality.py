@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gweebp.experiment.build import Run
 from gweebp.experiment.paper import TARGETS, reported
-from gweebp.experiment.scores import shown
+from gweebp.experiment.scores import with_interval
 from gweebp.faces.quadruplets import Quadruplets
 from gweebp.games.bootstrap import Estimate
 from gweebp.networks.verification import embed
@@ -46,7 +46,7 @@ def beside_the_paper(run: Run) -> dict[str, str]:
     found, theirs = run.trials, reported(run.dataset, run.network)
     qualified = len(found["inpainting"]["qualified"]) if found["inpainting"]["candidates"] else None
     rows: dict[str, tuple[str, str]] = {
-        "rank-1": (shown(identification_rates(run)[1]), f"{theirs.rank1:.3f}" if theirs else ""),
+        "rank-1": (with_interval(identification_rates(run)[1]), f"{theirs.rank1:.3f}" if theirs else ""),
         "gallery": (str(found["gallery"]), str(theirs.gallery) if theirs else ""),
         "τ": (f"{found['threshold']:.3f}", f"{theirs.threshold:g}" if theirs else ""),
         "at FPR": (f"{found['fpr_at_threshold']:.3f}", f"{theirs.fpr:g}" if theirs else ""),
@@ -90,7 +90,7 @@ def checks(run: Run) -> list[dict[str, Any]]:
 def quality_in_words(run: Run) -> str:
     """How well the network identifies, and which targets it misses."""
     rank1, theirs, rows = identification_rates(run)[1], reported(run.dataset, run.network), checks(run)
-    text = f"{run.title}: rank-1 is {shown(rank1)} in a gallery of {run.trials['gallery']}"
+    text = f"{run.title}: rank-1 is {with_interval(rank1)} in a gallery of {run.trials['gallery']}"
     if theirs:
         text += f", against the paper’s {theirs.rank1:.3f} in one of {theirs.gallery}"
     missed = [row["target"] for row in rows if row["met"] == "no"]

@@ -17,7 +17,7 @@ from gweebp.excitation.gain import NoGainWarning
 from gweebp.excitation.triplet import embedded
 from gweebp.experiment.build import Run
 from gweebp.experiment.network_quality import wilson
-from gweebp.experiment.scores import shown
+from gweebp.experiment.scores import with_interval
 from gweebp.faces.preparation.inpaint import PLAIN
 from gweebp.games.bootstrap import Estimate
 from gweebp.networks import as_input
@@ -53,7 +53,7 @@ def matching(runs: Collection[Run], untuned: Collection[str], ks: Collection[int
         _, probes, gallery = found[min(ks)]
         tested = {"tuned on this set": "no" if run.network in untuned else "yes"}
         tested |= {"sketches": str(probes), "gallery": str(gallery)}
-        rows.append({"run": run.title} | tested | {f"rank-{k}": shown(share[0]) for k, share in found.items()})
+        rows.append({"run": run.title} | tested | {f"rank-{k}": with_interval(share[0]) for k, share in found.items()})
     return rows
 
 
@@ -119,6 +119,6 @@ def finding_in_words(run: Run, left: dict[str, dict[str, float]], untuned: Colle
     learned = "which learned on none of them, " if run.network in untuned else ""
     maps = ", ".join(f"{found[next(reversed(found))]:.0%} of {name}’s" for name, found in left.items())
     return (
-        f"{run.title}, {learned}finds the photo of {shown(share)} of {probes} sketches first among {gallery}; "
+        f"{run.title}, {learned}finds the photo of {with_interval(share)} of {probes} sketches first among {gallery}; "
         f"at its saliency layer arrives {maps} probability."
     )

@@ -21,7 +21,7 @@ from gweebp.games.bootstrap import Array, Curve, Difference, Estimate, Options
 from gweebp.games.jackknife import Known, above, below, error_of, interval, known, share_interval
 from gweebp.methods.names import in_order, label_of
 
-__all__ = ["MEASURES", "Measure", "beats", "by_part", "curves", "differences", "estimates", "leader", "shown", "table"]
+__all__ = ["MEASURES", "Measure", "beats", "by_part", "curves", "differences", "estimates", "leader", "table", "with_interval"]
 
 
 class Drawn(NamedTuple):
@@ -202,15 +202,15 @@ def table(found: Mapping[str, Mapping[str, Estimate | Difference]], digits: int 
     names = in_order(list({name: None for row in found.values() for name in row}))
     return [
         {"method": label_of(name)}
-        | {title: shown(row[name], digits) if name in row else "" for title, row in found.items()}
+        | {title: with_interval(row[name], digits) if name in row else "" for title, row in found.items()}
         for name in names
     ]
 
 
-def shown(found: Estimate | Difference, digits: int = 3) -> str:
+def with_interval(found: Estimate | Difference, digits: int = 3) -> str:
     """Value and interval as text; a difference carries its sign.
 
-    >>> shown(Estimate(0.81, 0.75, 0.9), 2), shown(Difference(0.1, -0.02, 0.2, 0.1), 2)
+    >>> with_interval(Estimate(0.81, 0.75, 0.9), 2), with_interval(Difference(0.1, -0.02, 0.2, 0.1), 2)
     ('0.81 [0.75, 0.90]', '+0.10 [−0.02, +0.20]')
     """
     sign = "+" if isinstance(found, Difference) else ""
@@ -225,14 +225,14 @@ def leader(run: Run, measure: str, only: Iterable[str] | None = None, **options:
     if not values:
         return f"{run.title}: not played, so nothing to compare."
     first, *rest = sorted(values, key=lambda name: -values[name].value)
-    text = f"{run.title}: {label_of(first)} is highest with {shown(values[first])}"
+    text = f"{run.title}: {label_of(first)} is highest with {with_interval(values[first])}"
     if not rest:
         return f"{text}; nothing to compare it with."
     lead = m.difference(run.games, first, rest[0], **options)
     settled = (
         "which the interval separates from zero" if lead.low > 0 else "which the interval does not separate from zero"
     )
-    return f"{text}, ahead of {label_of(rest[0])} by {shown(lead)}, {settled}."
+    return f"{text}, ahead of {label_of(rest[0])} by {with_interval(lead)}, {settled}."
 
 
 def beats(run: Run, measure: str, baseline: str = "random", **options: Unpack[Options]) -> str:

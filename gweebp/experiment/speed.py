@@ -12,7 +12,7 @@ from typing import Any
 
 from gweebp.support.files import located, read_json
 
-__all__ = ["RESULTS", "measured", "met", "missed", "shown", "tables", "where"]
+__all__ = ["RESULTS", "in_print", "measured", "met", "missed", "tables", "where"]
 
 RESULTS = "benchmarks/results.json"  #: the figures that the book shows
 
@@ -36,10 +36,10 @@ def met(row: Row) -> bool | None:
     return value >= row["target"] if row["least"] else value <= row["target"]
 
 
-def shown(row: Row) -> dict[str, str]:
+def in_print(row: Row) -> dict[str, str]:
     """A row as text.
 
-    >>> shown({"topic": "maps", "what": "ebp", "measure": "time", "value": 1.349, "target": 1.3, "least": False})
+    >>> in_print({"topic": "maps", "what": "ebp", "measure": "time", "value": 1.349, "target": 1.3, "least": False})
     {'topic': 'maps', 'what': 'ebp', 'measure': 'time', 'value': '1.35', 'target': '≤ 1.3', 'met': 'no'}
     """
     target = "" if row["target"] is None else ("≥ " if row["least"] else "≤ ") + f"{row['target']:g}"
@@ -51,7 +51,7 @@ def shown(row: Row) -> dict[str, str]:
 def tables(result: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
     """Topic → its rows as text, in the order in which they were measured."""
     topics = dict.fromkeys(row["topic"] for row in result["rows"])
-    rows = [shown(row) for row in result["rows"]]
+    rows = [in_print(row) for row in result["rows"]]
     return {t: [{k: v for k, v in r.items() if k != "topic"} for r in rows if r["topic"] == t] for t in topics}
 
 
@@ -61,7 +61,7 @@ def missed(rows: Iterable[Row]) -> list[str]:
     >>> missed([{"topic": "maps", "what": "ebp", "measure": "time", "value": 1.35, "target": 1.3, "least": False}])
     ['maps: ebp, time: 1.35 (≤ 1.3)']
     """
-    found = [shown(row) for row in rows if met(row) is False]
+    found = [in_print(row) for row in rows if met(row) is False]
     return [f"{r['topic']}: {r['what']}, {r['measure']}: {r['value']} ({r['target']})" for r in found]
 
 
