@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gweebp.excitation.gain import NoGainWarning, triplet_gain
 from gweebp.excitation.guard import settled
-from gweebp.excitation.layers import at_least_float32, eager, embed, named_layer
+from gweebp.excitation.layers import at_least_float32, eager, embeddings_of, named_layer
 from gweebp.excitation.positions import positions
 from gweebp.excitation.tensors import unusable
 from gweebp.excitation.triplet import check_network, embedded, same_images, told
@@ -155,7 +155,7 @@ def warn_of_empty(
 def _embeddings(net: nn.Module, given: Tensor, index: Tensor) -> Tensor:
     """The embeddings of images (b or 1, c, h, w), or of embeddings these themselves, at batch indices."""
     rows = given[index] if given.shape[0] > 1 else given.expand(len(index), *given.shape[1:])
-    return rows if rows.ndim == 2 else embed(net, rows)
+    return rows if rows.ndim == 2 else embeddings_of(net, rows)
 
 
 def find_method(name: str) -> Method:

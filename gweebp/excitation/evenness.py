@@ -11,7 +11,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from gweebp.excitation.layers import embed
+from gweebp.excitation.layers import embeddings_of
 from gweebp.excitation.propagation import mwp
 
 __all__ = ["UNEVEN", "every_other"]
@@ -39,7 +39,7 @@ def every_other(net: nn.Module, image: Tensor, layer: str) -> float:
         (0.5, 0.0)
     """
     grey = image[:1].mean((2, 3), keepdim=True).expand(1, *image.shape[1:]).contiguous()
-    embedding = embed(net, grey)
+    embedding = embeddings_of(net, grey)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of mass that is lost on the way, which is not the question
         p = mwp(net, grey, embedding, -embedding, layer=layer, weighted=False)[0].sum(0)

@@ -89,7 +89,7 @@ def forward_of(name: str, images: Tensor) -> Iterator[None]:
         ) from error
 
 
-def embed(net: nn.Module, images: Tensor, name: str = "images") -> Tensor:
+def embeddings_of(net: nn.Module, images: Tensor, name: str = "images") -> Tensor:
     """Embeddings (b, d) of images (b, c, h, w), without a graph; a non-finite one raises ValueError.
 
     Args:

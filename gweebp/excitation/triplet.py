@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gweebp.excitation.gain import ROUNDING, RoundingWarning
-from gweebp.excitation.layers import at_least_float32, embed
+from gweebp.excitation.layers import at_least_float32, embeddings_of
 from gweebp.excitation.tensors import power_of_two, unit, unusable
 from gweebp.support.warned import warn
 
@@ -117,7 +117,7 @@ def embedded(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tu
                 raise ValueError(
                     f"{name} has {given.shape[1]} channels and the probe {probe.shape[1]}; expected the same"
                 )
-            e = embed(net, given, name)
+            e = embeddings_of(net, given, name)
         if zero := (e == 0).all(1).nonzero().flatten().tolist():
             raise ValueError(f"the embedding of {name} is zero at batch indices {zero}: it has no direction")
         found.append(e.expand(b, -1))

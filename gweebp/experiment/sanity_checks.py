@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from gweebp.excitation import LostMassWarning
 from gweebp.excitation.gain import NoGainWarning, triplet_gain
-from gweebp.excitation.layers import embed
+from gweebp.excitation.layers import embeddings_of
 from gweebp.games import bootstrap
 from gweebp.games.bootstrap import Curve
 from gweebp.saliency import explain
@@ -82,7 +82,7 @@ def _blocks(net: nn.Module) -> list[tuple[str, nn.Module]]:
 
 def explain_choice(net: nn.Module, probe: Tensor, first: Tensor, second: Tensor, **options: Any) -> Tensor:
     """Maps (b, h, w) of why `net` chose whichever of two images (b, c, h, w) it finds nearer to the probe."""
-    e, one, two = (embed(net, x) for x in (probe, first, second))
+    e, one, two = (embeddings_of(net, x) for x in (probe, first, second))
     nearer = triplet_gain(e, one, two).gt(0).view(-1, 1, 1, 1)
     mate, nonmate = torch.where(nearer, first, second), torch.where(nearer, second, first)
     with warnings.catch_warnings():
@@ -96,7 +96,7 @@ def _compared(maps: Tensor, net: nn.Module, probe: Tensor, first: Tensor, second
 
     Two people drawn at random may be one, and a random network may embed two people alike, or at zero.
     """
-    one, two = (embed(net, x) for x in (first, second))
+    one, two = (embeddings_of(net, x) for x in (first, second))
     rows = (one != two).any(1) & (one != 0).any(1) & (two != 0).any(1)
     found = torch.full((len(probe),), torch.nan, dtype=torch.float64)
     if rows.any():

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gweebp.excitation.layers import embed
+from gweebp.excitation.layers import embeddings_of
 from gweebp.excitation.tensors import unit
 from gweebp.support.ranges import whole
 
@@ -61,7 +61,7 @@ def masked_embeddings(net: nn.Module, images: Tensor, masks: Tensor, fill: Tenso
                 [1.0000, 0.0000]], dtype=torch.float64)
     """
     weights = masks.to(images)[:, None]
-    found = [embed(net, torch.lerp(fill, image, weights), "masked images") for image in images]
+    found = [embeddings_of(net, torch.lerp(fill, image, weights), "masked images") for image in images]
     return unit(torch.stack(found).double())
 
 
