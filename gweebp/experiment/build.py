@@ -106,7 +106,7 @@ class Run:
         >>> Run(Path("_build/book"), "synthetic-drawn", "vgg16-seed1").title
         'VGG16 (seed 1), synthetic-drawn'
         """
-        network, _, seed = self.network.partition("-seed")  # as replicates.name_of makes them
+        network, _, seed = self.network.partition("-seed")  # as training_seeds.name_of makes them
         label = NAMES.get(network, network) + (f" (seed {seed})" if seed else "")
         return f"{label}, {NAMES.get(self.dataset, self.dataset)}"
 

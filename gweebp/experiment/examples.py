@@ -104,7 +104,7 @@ def quadruplet(run: Run, sample: int) -> tuple[Quadruplets, str]:
     all, as photographs of real people have not, a quadruplet drawn for the purpose, at the dataset's size.
 
     Args:
-        run: of `results.open_runs`. sample: which one, from 0.
+        run: of `build.open_runs`. sample: which one, from 0.
 
     Raises:
         ValueError: `sample` is out of range; the message says the range.

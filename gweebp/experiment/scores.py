@@ -1,7 +1,7 @@
 """The figures that the games are summed up by, each with its bootstrap interval over identities, for whole builds.
 
 A measure is one number of one game: the area under the hiding curve, the SR of the inpainting game at a FAR, the mean
-SR up to a FAR. Functions here take the runs of a build (`results.open_runs`) and give what figures, tables and
+SR up to a FAR. Functions here take the runs of a build (`build.open_runs`) and give what figures, tables and
 sentences of the book show: `{title of the run: {method: estimate}}`. Runs in which a game was not played are left out.
 """
 

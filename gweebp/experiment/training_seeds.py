@@ -55,7 +55,7 @@ def pooled(found: Sequence[Drawn], seed: int = 0) -> Drawn:
 
 
 def pooled_draws(runs: Sequence[Run], measure: str, method: str, *, resamples: int = 2000, seed: int = 0) -> Drawn:
-    """A measure of one method, pooled over trainings that all played it; see `measures.MEASURES`."""
+    """A measure of one method, pooled over trainings that all played it; see `scores.MEASURES`."""
     m = find(measure)
     people = [r.games.hiding_subject if m.game == "hiding" else r.games.inpainting_subject for r in runs]
     among = np.unique(np.concatenate(people))

@@ -27,7 +27,7 @@ class Recipe:
         margin: of the triplet loss, in L2 distance, 0..2.
         negatives: "all" images of other identities, or only those of the "other" modality than the anchor's.
         active: average over the triplets that violate the margin; else over all (it vanishes as training goes on).
-        flip, shift, brightness, contrast: variation of the inputs, as `batches.augment`; none by default.
+        flip, shift, brightness, contrast: variation of the inputs, as `faces.variation.augment`; none by default.
         shuffled: every training photo is somebody else's, at random, and the last weights are kept: there is nothing
             to learn about who is who (a sanity check of saliency methods).
         validate_every: steps between validations.
@@ -79,7 +79,7 @@ class Recipe:
 
     @property
     def variation(self) -> dict[str, Any]:
-        """The keywords of `batches.augment`."""
+        """The keywords of `faces.variation.augment`."""
         return {name: getattr(self, name) for name in ("flip", "shift", "brightness", "contrast")}
 
     def rate(self, step: int) -> float:

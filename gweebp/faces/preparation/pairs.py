@@ -1,7 +1,7 @@
 """Face parts and candidate quadruplets of pairs that are read as they are, by the landmarks of the originals.
 
 For sets whose faces lie alike already, such as CUHK's crops: nothing is aligned or written in between. The landmarks
-are those of the original images; they move with the cut and the size that `datasets.reading` gave the faces.
+are those of the original images; they move with the cut and the size that `readers.reading` gave the faces.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ Images = dict[str, dict[bool, Path]]  # person -> cropped? -> file
 
 
 def load(folder: str | Path, size: int, seed: int) -> FaceSet:
-    """The 606 pairs as a FaceSet named "cufs"; see `datasets.reading.read`.
+    """The 606 pairs as a FaceSet named "cufs"; see `readers.reading.read`.
 
     >>> load("no/such/folder", size=64, seed=0)
     Traceback (most recent call last):

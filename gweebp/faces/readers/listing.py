@@ -1,7 +1,7 @@
 """What a folder of photographs and sketches holds, person by person, before any image is opened.
 
 One reader for each layout makes a `Listing` (datasets.cuhk, cufs, uom_sgfs); what is done with it, reading the faces
-(datasets.reading) or aligning them (preparation.align), does not ask where it came from.
+(readers.reading) or aligning them (preparation.align), does not ask where it came from.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ _SIZES = ("images", "", "smaller", "thumbnails")  # folders of Color FERET, best
 
 
 def load(folder: str | Path, size: int, seed: int, *, sketches: str = "A") -> FaceSet:
-    """Sketches of Set A or B and their photos as a FaceSet named "uom-sgfs-a" or "-b"; see `datasets.reading.read`.
+    """Sketches of Set A or B and their photos as a FaceSet named "uom-sgfs-a" or "-b"; see `readers.reading.read`.
 
     Color FERET's photos are no squares: they are read after `prepare align`, from the folder that it writes.
 
