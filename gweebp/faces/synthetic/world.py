@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from gweebp.faces.synthetic import capture, draws, parameters, sketches
 from gweebp.faces.synthetic.capture import Capture
-from gweebp.faces.synthetic.landmarks import landmarks
+from gweebp.faces.synthetic.exact_landmarks import landmarks
 from gweebp.faces.synthetic.rendering import Rendering, render
 from gweebp.support.ranges import SEED, SHARE, whole
 

@@ -17,7 +17,7 @@ from gweebp.faces.preparation.landmarks import (
 )
 from gweebp.faces.synthetic import World, capture, parameters, skin
 from gweebp.faces.synthetic.canvas import blank
-from gweebp.faces.synthetic.landmarks import pixels
+from gweebp.faces.synthetic.exact_landmarks import pixels
 
 SIZE = 96
 
