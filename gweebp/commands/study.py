@@ -16,7 +16,7 @@ from gweebp.experiment.study import budget, outcomes, playing
 from gweebp.experiment.study import people as test_people
 from gweebp.experiment.study import trials as choosing
 from gweebp.faces.faceset import FaceSet
-from gweebp.faces.synthetic.faces import OTHERS
+from gweebp.faces.synthetic.dataset import OTHERS
 from gweebp.faces.synthetic.world import KINDS, World
 from gweebp.networks import as_input, verification
 from gweebp.support import files

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gweebp.__main__ import main
-from gweebp.commands.prepare.learn.faces import labelled, unpaired
+from gweebp.commands.prepare.learn.lessons import labelled, unpaired
 from gweebp.faces import PARTS, Quadruplets
 from gweebp.faces.preparation import cyclegan, inpainter, parser_training
 from gweebp.faces.readers import cuhk

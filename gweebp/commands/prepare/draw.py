@@ -19,7 +19,7 @@ from gweebp.faces.preparation import landmarks
 from gweebp.faces.preparation.manifest import Manifest
 from gweebp.faces.preparation.parse import NONE
 from gweebp.faces.readers.listing import DISTRACTORS
-from gweebp.faces.synthetic.faces import OTHERS
+from gweebp.faces.synthetic.dataset import OTHERS
 from gweebp.faces.synthetic.world import KINDS, Drawn, World
 from gweebp.support import files
 from gweebp.support.ranges import SHARE, whole

@@ -20,7 +20,7 @@ from gweebp.faces.quadruplets import PARTS, Quadruplets
 from gweebp.faces.readers import reading
 from gweebp.faces.readers.layouts import LAYOUTS, listing
 from gweebp.faces.readers.listing import Listing
-from gweebp.faces.synthetic.faces import OTHERS
+from gweebp.faces.synthetic.dataset import OTHERS
 from gweebp.support import files
 from gweebp.support.claim import claim
 from gweebp.support.ranges import SHARE, SIDE, Range, whole

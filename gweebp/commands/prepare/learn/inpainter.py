@@ -6,7 +6,7 @@ import argparse
 
 from gweebp.commands.arguments import Distinct, to_path
 from gweebp.commands.common import add_recipe, add_run, device_of, progress, recipe_of
-from gweebp.commands.prepare.learn.faces import add_faces, labelled
+from gweebp.commands.prepare.learn.lessons import add_faces, labelled
 from gweebp.commands.prepare.learn.start import add_start, made_by, start
 from gweebp.commands.prepare.tools import PARSER, parser_of
 from gweebp.faces.preparation import inpainter
