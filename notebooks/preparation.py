@@ -67,7 +67,7 @@ from gweebp.faces import PARTS
 from gweebp.faces.preparation import cyclegan, inpainter, parser_training, quality
 from gweebp.faces.preparation.parse import NONE, miou, polygons
 from gweebp.faces.preparation.parser import Parser
-from gweebp.faces.preparation.quadruplets import exchange, filler
+from gweebp.faces.preparation.exchange import exchange, filler
 from gweebp.networks.verification import embed
 from gweebp.support.files import located
 

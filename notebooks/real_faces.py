@@ -53,7 +53,7 @@ from gweebp.experiment.agreement import maps_of
 from gweebp.experiment.build import open_runs
 from gweebp.experiment.tables import frame
 from gweebp.faces.preparation import cyclegan, quality
-from gweebp.faces.preparation.quadruplets import filler
+from gweebp.faces.preparation.exchange import filler
 from gweebp.networks.verification import embed
 
 

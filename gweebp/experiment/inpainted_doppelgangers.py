@@ -21,7 +21,7 @@ from gweebp.experiment.scores import find, with_interval
 from gweebp.faces.preparation import quality
 from gweebp.faces.preparation.cyclegan import Translator
 from gweebp.faces.preparation.parse import NONE
-from gweebp.faces.preparation.quadruplets import Fill, Translate, exchange
+from gweebp.faces.preparation.exchange import Fill, Translate, exchange
 from gweebp.faces.quadruplets import Quadruplets, qualified
 from gweebp.faces.synthetic import World
 from gweebp.games import inpainting
@@ -88,7 +88,7 @@ def exact(run: Run, rows: Tensor) -> Quadruplets:
 
 
 def invented(run: Run, rows: Tensor, fill: Fill, *, translate: Translate | None = None, seed: int = 0) -> Quadruplets:
-    """Candidates of the same people and parts, made by `preparation.quadruplets.exchange`."""
+    """Candidates of the same people and parts, made by `preparation.exchange.exchange`."""
     photo, sketch = labels_of(run, rows)
     faces = run.faces
     made = exchange(faces.photos[rows], faces.sketches[rows], photo, sketch, rows, fill, translate=translate, seed=seed)

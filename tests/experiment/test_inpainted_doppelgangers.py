@@ -10,7 +10,7 @@ from gweebp import networks
 from gweebp.experiment import inpainted_doppelgangers
 from gweebp.experiment.build import Run
 from gweebp.faces import PARTS, synthetic
-from gweebp.faces.preparation.quadruplets import filler
+from gweebp.faces.preparation.exchange import filler
 from gweebp.games import inpainting
 from gweebp.networks import as_input
 from gweebp.support import files

@@ -7,7 +7,7 @@ The inpainting game needs a sketch OP and its photo OM, and both again with one 
 - IP of a drawing (Sec. 4.4.2): IN turned into a drawing by `translate`, whose part goes into the sketch without a seam.
 
 Outside its region IP is OP to the bit, and so are IN and OM. Which of these candidates qualify by Eq. (7)-(8) is the
-network's word (`datasets.quadruplets.qualified`). This file knows no network: `fill` and `translate` are functions.
+network's word (`faces.quadruplets.qualified`). This file knows no network: `fill` and `translate` are functions.
 """
 
 from __future__ import annotations
