@@ -19,7 +19,7 @@ import torch
 
 from benchmarks import blackbox, peers, scaling, start, whitebox
 from benchmarks.clock import Row
-from gweebp.experiment.speed import RESULTS, shown, where
+from gweebp.experiment.speed import RESULTS, in_print, where
 from gweebp.support.files import atomic, located, read_json, write_json
 from gweebp.support.record import environment, processor
 
@@ -38,7 +38,7 @@ COLUMNS = ("topic", "what", "measure", "value", "target", "met")
 def markdown(result: dict[str, Any]) -> str:
     """The table, under a line that says where and when."""
     lines = [f"{where(result)}\n", "| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    return "\n".join(lines + ["| " + " | ".join(shown(row).values()) + " |" for row in result["rows"]]) + "\n"
+    return "\n".join(lines + ["| " + " | ".join(in_print(row).values()) + " |" for row in result["rows"]]) + "\n"
 
 
 def main() -> int:
@@ -61,7 +61,7 @@ def main() -> int:
         for row in TOPICS[topic](options.rounds):
             row = row | {"section": topic, "value": None if math.isnan(row["value"]) else round(row["value"], 4)}
             rows.append(row)
-            print("  ".join(filter(None, shown(row).values())), flush=True)
+            print("  ".join(filter(None, in_print(row).values())), flush=True)
     others = [row for row in read_json(kept)["rows"] if row["section"] not in topics] if kept.exists() else []
     result = environment(started=started) | {"processor": processor(), "rounds": options.rounds}
     result |= {"load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(), "rows": others + rows}

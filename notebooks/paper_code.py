@@ -199,7 +199,9 @@ for title, row in by_measure.items():
             if found.high < 0
             else "no clear difference"
         )
-        lines.append(f"- {title}, {label}: {scores.with_interval(found)}; ahead: {side}.")
+        lines.append(
+            f"- {title}, {label}: {scores.with_interval(found)}; ahead: {side}."
+        )
 Markdown("\n".join(lines) or "Not played in this profile.")
 
 # %% [markdown]

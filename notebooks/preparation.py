@@ -65,9 +65,9 @@ from gweebp.experiment import inpainted_doppelgangers, scores
 from gweebp.experiment.build import open_runs
 from gweebp.faces import PARTS
 from gweebp.faces.preparation import cyclegan, inpainter, parser_training, quality
+from gweebp.faces.preparation.exchange import exchange, filler
 from gweebp.faces.preparation.parse import NONE, miou, polygons
 from gweebp.faces.preparation.parser import Parser
-from gweebp.faces.preparation.exchange import exchange, filler
 from gweebp.networks.verification import embed
 from gweebp.support.files import located
 

@@ -150,7 +150,9 @@ frame(rows, "claim")
 pairs = {"code": ("gweebp", "gweebp-paper-code"), "blob": ("gweebp", "center")}
 against = {
     f"gweEBP less {name}, {game}": {
-        title: scores.with_interval(row[name]) for title, row in found.items() if name in row
+        title: scores.with_interval(row[name])
+        for title, row in found.items()
+        if name in row
     }
     for game in ("hiding", "inpainting", "truth")
     for name, found in (

@@ -76,7 +76,9 @@ runs = open_runs(build, datasets, networks)
 count = {run.title: len(training_seeds.trainings(run, seeds)) for run in runs}
 rows = {
     f"{run.title}, training {k}": {
-        "rank-1": scores.with_interval(network_quality.identification_rates(again)[1], 2),
+        "rank-1": scores.with_interval(
+            network_quality.identification_rates(again)[1], 2
+        ),
         "τ": f"{again.trials['threshold']:.3f}",
         "triplets": str(len(again.trials["hiding"]["probe"])),
         "quadruplets": str(len(again.trials["inpainting"]["qualified"])),

@@ -188,9 +188,7 @@ lines = [
     f"- {run.title}: the inpainting game's agreement less the hiding game's is "
     f"{scores.with_interval(lead, 2)}: {agreement.settled(lead, 'the inpainting game', 'the hiding game')}."
     for run in runs
-    for lead in [
-        agreement.lead(run, "inpainting", "hiding", score, resamples)
-    ]
+    for lead in [agreement.lead(run, "inpainting", "hiding", score, resamples)]
 ]
 Markdown("\n".join(lines) or "Not played in this profile.")
 

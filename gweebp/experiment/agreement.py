@@ -1,8 +1,8 @@
 """Which game is right? The rankings that the games give the methods, against the truth of the synthetic world.
 
-A yardstick is a figure a method, with the figures of its bootstrap resamples: the area of a game, or a score against
-the known region (`games.truth`). Yardsticks of the same quadruplets share their resamples, so the agreement of two of
-them (`games.rank_correlation`, Kendall's tau-b) has an interval that accounts for it. Claim C8 of the paper is about this.
+A yardstick is a figure per method, with the figures of its bootstrap resamples: the area of a game, or a score against
+the known region (`games.truth`). Yardsticks of the same quadruplets share their resamples, so the agreement of two
+(`games.rank_correlation`, Kendall's tau-b) has an interval that accounts for it. Claim C8 of the paper is about this.
 """
 
 from __future__ import annotations

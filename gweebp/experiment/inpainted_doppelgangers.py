@@ -20,8 +20,8 @@ from gweebp.experiment.network_quality import four_distances, wilson
 from gweebp.experiment.scores import find, with_interval
 from gweebp.faces.preparation import quality
 from gweebp.faces.preparation.cyclegan import Translator
-from gweebp.faces.preparation.parse import NONE
 from gweebp.faces.preparation.exchange import Fill, Translate, exchange
+from gweebp.faces.preparation.parse import NONE
 from gweebp.faces.quadruplets import Quadruplets, qualified
 from gweebp.faces.synthetic import World
 from gweebp.games import inpainting
@@ -52,7 +52,7 @@ NEAR = ("d(OP, OM)", "d(IP, IN)")  # distances that must not exceed τ; the othe
 class Played:
     """Candidates of one kind, the four distances of each, which of them qualify, and the game on those.
 
-    distances: name -> (q,), as in `network_quality.four_distances`. kept: bool (q,). games: of the inpainting game only.
+    distances: name -> (q,), as `network_quality.four_distances` has them. kept: bool (q,). games: inpainting only.
     """
 
     candidates: Quadruplets
@@ -184,7 +184,9 @@ def _explained(run: Run, four: Quadruplets, rows: Tensor, method: str) -> Tensor
     return in_place(maps, run.net, probe, method=method)
 
 
-def rank_agreement(first: Played, second: Played, measure: str, *, resamples: int = 2000, seed: int = 0) -> Estimate | None:
+def rank_agreement(
+    first: Played, second: Played, measure: str, *, resamples: int = 2000, seed: int = 0
+) -> Estimate | None:
     """Kendall's tau-b between the figures that two kinds of game give the methods; None where one was not played.
 
     The same people are drawn on both sides; their quadruplets need not be the same.
@@ -213,4 +215,6 @@ def agreement_in_words(played: Played, true: Played, measure: str, *, kind: str 
     for side in (played, true):
         values = {name: m.estimate(side.games, name, resamples=1).value for name in in_order(side.games.inpainting)}
         highest.append(label_of(max(values, key=lambda name: values[name])))
-    return f"{text}; {highest[0]} is highest ({kind}: {highest[1]}); τ-b with the {kind} ranking {with_interval(tau, 2)}."
+    return (
+        f"{text}; {highest[0]} is highest ({kind}: {highest[1]}); τ-b with the {kind} ranking {with_interval(tau, 2)}."
+    )

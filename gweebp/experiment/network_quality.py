@@ -14,7 +14,15 @@ from gweebp.faces.quadruplets import Quadruplets
 from gweebp.games.bootstrap import Estimate
 from gweebp.networks.verification import embed
 
-__all__ = ["beside_the_paper", "checks", "conditions", "four_distances", "identification_rates", "quality_in_words", "wilson"]
+__all__ = [
+    "beside_the_paper",
+    "checks",
+    "conditions",
+    "four_distances",
+    "identification_rates",
+    "quality_in_words",
+    "wilson",
+]
 
 Z = 1.959964  # of 95 %
 

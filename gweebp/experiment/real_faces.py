@@ -23,7 +23,15 @@ from gweebp.games.bootstrap import Estimate
 from gweebp.networks import as_input
 from gweebp.networks.verification import embed, ranks
 
-__all__ = ["candidates", "finding_in_words", "identification_rate", "inventors", "matching", "probability_left", "upper_layers"]
+__all__ = [
+    "candidates",
+    "finding_in_words",
+    "identification_rate",
+    "inventors",
+    "matching",
+    "probability_left",
+    "upper_layers",
+]
 
 WALKS: dict[str, dict[str, Any]] = {
     "EBP": {"extended": False, "weighted": False},

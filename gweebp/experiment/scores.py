@@ -21,7 +21,18 @@ from gweebp.games.bootstrap import Array, Curve, Difference, Estimate, Options
 from gweebp.games.jackknife import Known, above, below, error_of, interval, known, share_interval
 from gweebp.methods.names import in_order, label_of
 
-__all__ = ["MEASURES", "Measure", "beats", "by_part", "curves", "differences", "estimates", "leader", "table", "with_interval"]
+__all__ = [
+    "MEASURES",
+    "Measure",
+    "beats",
+    "by_part",
+    "curves",
+    "differences",
+    "estimates",
+    "leader",
+    "table",
+    "with_interval",
+]
 
 
 class Drawn(NamedTuple):

@@ -76,7 +76,10 @@ def test_a_set_without_paper_and_targets_says_less():
     other = run(inpainting={"candidates": 0, "qualified": [], "qualified_by_part": {}})
     other.dataset = "mine"
     assert network_quality.checks(other) == []
-    assert network_quality.quality_in_words(other) == "LCNN9, composite: rank-1 is 0.600 [0.313, 0.832] in a gallery of 500."
+    assert (
+        network_quality.quality_in_words(other)
+        == "LCNN9, composite: rank-1 is 0.600 [0.313, 0.832] in a gallery of 500."
+    )
     found = network_quality.beside_the_paper(other)
     assert found["inpainting game, quadruplets"] == "not played"
     assert "paper" not in " ".join(found.values())

@@ -31,7 +31,10 @@ def run(faces):
 def test_everybody_tests_an_untuned_network_and_test_people_a_tuned_one(run, faces):
     share, probes, gallery = real_faces.identification_rate(run, 23, everybody=True)
     assert (share.value, probes, gallery) == (1.0, 20, 20 + len(faces.distractors))
-    assert real_faces.identification_rate(run, 1, everybody=False)[1:] == (len(faces.test), len(faces.test) + len(faces.distractors))
+    assert real_faces.identification_rate(run, 1, everybody=False)[1:] == (
+        len(faces.test),
+        len(faces.test) + len(faces.distractors),
+    )
     (row,) = real_faces.matching([run], untuned=["mobilefacenet"], ks=(1, 23))
     assert row["tuned on this set"] == "no" and row["rank-23"].startswith("1.000")
     (row,) = real_faces.matching([run], untuned=[])

@@ -20,9 +20,9 @@ from gweebp.commands.arguments import to_label, to_path
 from gweebp.commands.common import add_optional, add_run, device_of
 from gweebp.commands.prepare import tools
 from gweebp.faces.faceset import FaceSet
+from gweebp.faces.preparation.exchange import exchange
 from gweebp.faces.preparation.manifest import Manifest
 from gweebp.faces.preparation.parse import read_labels
-from gweebp.faces.preparation.exchange import exchange
 from gweebp.faces.quadruplets import Quadruplets
 from gweebp.faces.readers import cuhk
 from gweebp.support import files

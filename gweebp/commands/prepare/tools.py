@@ -15,9 +15,9 @@ from gweebp.commands.arguments import Distinct, to_path
 from gweebp.commands.common import add_numbers
 from gweebp.faces.faceset import FACES, RECORD, FaceSet
 from gweebp.faces.preparation import cyclegan, inpaint, inpainter
+from gweebp.faces.preparation.exchange import MARGIN, Fill, Translate, filler
 from gweebp.faces.preparation.inpaint import Completion
 from gweebp.faces.preparation.parser import Parser
-from gweebp.faces.preparation.exchange import MARGIN, Fill, Translate, filler
 from gweebp.faces.quadruplets import PARTS, Quadruplets
 from gweebp.support import files
 from gweebp.support.ranges import SHARE

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from gweebp.faces.faceset import FaceSet
+from gweebp.faces.preparation.exchange import Fill, Made, Translate, exchange
 from gweebp.faces.preparation.parse import combined, polygons
 from gweebp.faces.preparation.parser import Parser
-from gweebp.faces.preparation.exchange import Fill, Made, Translate, exchange
 from gweebp.faces.readers.listing import Listing
 from gweebp.faces.readers.reading import Box, box_of
 from gweebp.support import images

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from gweebp.faces import PARTS
-from gweebp.faces.preparation.parse import NONE, dilate
 from gweebp.faces.preparation.exchange import exchange
+from gweebp.faces.preparation.parse import NONE, dilate
 from gweebp.faces.preparation.seams import blend
 
 SIZE, PEOPLE = 40, 3
