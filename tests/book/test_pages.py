@@ -86,6 +86,19 @@ def test_every_page_with_python_is_tested():
     assert sorted(PAGES) == sorted(p.relative_to(ROOT).as_posix() for p in written if "```python" in p.read_text())
 
 
+def test_paths_on_the_pages_for_contributors_exist():
+    """Every path in backticks that starts with a folder of the repository, `_build` and data of the user's apart."""
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir()} - {"_build"}
+    found = set()
+    for page in (ROOT / "CONTRIBUTING.md", ROOT / "README.md", ROOT / "data/README.md"):
+        for words in re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")):
+            for path in re.findall(r"(?:^|(?<= ))([a-z]+/[\w./*-]+)", words):
+                if path.partition("/")[0] in folders and not path.startswith("data/raw"):
+                    found.add(path)
+                    assert list(ROOT.glob(path.rstrip("/"))), f"{page.name}: {path}"
+    assert {"gweebp/excitation/equations.py", "tests/golden/*.ipynb"} <= found
+
+
 def test_commands_on_the_pages_exist():
     """Every `make X` that a page names is a target, every profile is there, every chapter in NAME= has a notebook."""
     makefile = (ROOT / "Makefile").read_text()
