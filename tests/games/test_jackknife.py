@@ -216,3 +216,9 @@ def test_trainings_that_happen_to_agree_are_not_surer_than_their_people_make_the
 def test_the_same_training_many_times_is_as_sure_as_once(k):
     one = Known(0.5, np.arange(6), np.array([0.3, -0.3, 0.1, -0.1, 0.2, -0.2]))
     assert error_of([one] * k).error == pytest.approx(error_of([one]).error)
+
+
+def test_no_difference_at_all_is_not_evidence_of_one():
+    nothing = Error(0.0, 0.0, 4.0, 5)
+    assert above(nothing) == below(nothing) == 1
+    assert above(Error(0.1, 0.0, 4.0, 5)) == 0.5**5
