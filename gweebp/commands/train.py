@@ -8,6 +8,7 @@ from gweebp import networks
 from gweebp.commands.arguments import to_path
 from gweebp.commands.common import add_inputs, add_numbers, add_recipe, add_run, device_of, progress, recipe_of
 from gweebp.experiment.training.fit import RECORD, WEIGHTS, fit
+from gweebp.experiment.training.precision import drawn
 from gweebp.experiment.training.recipe import Recipe
 from gweebp.faces.faceset import FaceSet
 from gweebp.support.claim import claim
@@ -42,7 +43,7 @@ def _train(options: argparse.Namespace, rests_on: dict[str, str]) -> None:
     device = device_of(options)
     faces = FaceSet.load(options.faces)
     shape = {"width": options.width, "size": options.size, "embedding": options.embedding}
-    net = networks.build(options.network, seed=options.seed, **shape)
+    net = drawn(options.network, options.precision, seed=options.seed, **shape)
     recipe = recipe_of(options, Recipe)
     made = {"stage": "train", "rests_on": rests_on}
     fit(net, faces, out=options.out, init=options.init, device=device, progress=progress(), record=made, **recipe)

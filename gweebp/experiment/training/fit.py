@@ -109,6 +109,9 @@ def _optimise(
     """Losses by step, the validation curve, and its best point, whose weights `net` then holds."""
     pool = Pool.training(net, faces, doppelgangers=plan.doppelgangers > 0)
     held_out = inputs(net, faces.sketches[faces.validation]), inputs(net, faces.photos[faces.validation])
+    kept = next(net.parameters()).dtype  # of the weights, whatever they are trained in
+    if plan.precision == "float64":
+        net.double()
     optimiser = torch.optim.Adam(net.parameters(), lr=plan.lr)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, plan.rate)
     generator = torch.Generator().manual_seed(plan.seed)
@@ -130,7 +133,7 @@ def _optimise(
             bar.set_postfix(loss=f"{losses[-1]:.3f}", rank1=f"{curve[-1]['rank1']:.2f}", refresh=False)
             bar.update()
     net.load_state_dict(weights)
-    net.eval()
+    net.to(kept).eval()
     return losses, curve, best
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from gweebp.experiment.training.precision import PRECISIONS
 from gweebp.support.ranges import COUNT, POSITIVE, SEED, SHARE, Allowed, Range, check_all, whole
 
 __all__ = ["Recipe"]
@@ -31,6 +32,8 @@ class Recipe:
         shuffled: every training photo is somebody else's, at random, and the last weights are kept: there is nothing
             to learn about who is who (a sanity check of saliency methods).
         validate_every: steps between validations.
+        precision: "float32", or "float64": about twice the time, and the same weights on every processor, see
+            `training.precision`.
         seed: of batches and variation.
 
     Errors: ValueError for a number out of its range, `Recipe.RANGES`.
@@ -52,6 +55,7 @@ class Recipe:
         "brightness": Range(0),
         "contrast": SHARE,
         "validate_every": whole(1),
+        "precision": PRECISIONS,
         "seed": SEED,
     }
 
@@ -71,6 +75,7 @@ class Recipe:
     contrast: float = 0.0
     shuffled: bool = False
     validate_every: int = 50
+    precision: str = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:

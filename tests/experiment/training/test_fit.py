@@ -1,4 +1,7 @@
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -8,6 +11,7 @@ from torch import nn
 
 from gweebp import networks
 from gweebp.experiment.training import fit
+from gweebp.experiment.training.precision import drawn
 from gweebp.experiment.training.recipe import Recipe
 from gweebp.faces import FaceSet
 from gweebp.networks import verification
@@ -247,3 +251,45 @@ def test_shuffled_pairs_teach_nothing_about_who_is_who(memory, tmp_path):
     assert record["recipe"]["shuffled"]
     assert record["best"] == record["validation"][-1]
     assert record["best"]["rank1"] <= 0.25
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_the_weights_keep_their_type_whatever_they_are_trained_in(faces, tmp_path, precision):
+    net = network()
+    record = fit.fit(net, faces, out=tmp_path, precision=precision, **TINY)
+    assert {p.dtype for p in net.parameters()} == {torch.float32}
+    assert record["recipe"]["precision"] == precision
+    saved = networks.load(tmp_path / fit.WEIGHTS)
+    assert torch.equal(weights_of(saved), weights_of(net))
+
+
+OLDER = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"}
+TRAINED = """
+import sys, torch
+from gweebp.experiment.training.fit import fit
+from gweebp.experiment.training.precision import drawn
+from gweebp.faces import FaceSet
+
+torch.set_num_threads(1)
+faces, out = FaceSet.load(sys.argv[1]), sys.argv[2]
+for precision in ("float32", "float64"):
+    net = drawn("lcnn9", precision, seed=0, width=0.125, size=32)
+    fit(net, faces, out=f"{out}/{precision}", steps=40, identities=6, progress=False, precision=precision)
+"""
+
+
+def test_in_float64_a_processor_without_wide_vectors_gives_the_same_network(faces, tmp_path):
+    faces.save(tmp_path / "faces")
+    for out, other in (("here", {}), ("older", OLDER)):
+        command = [sys.executable, "-c", TRAINED, str(tmp_path / "faces"), str(tmp_path / out)]
+        subprocess.run(command, env=os.environ | other, check=True)
+
+    def apart(precision):
+        nets = (networks.load(tmp_path / out / precision / fit.WEIGHTS) for out in ("here", "older"))
+        return (weights_of(next(nets)) - weights_of(next(nets))).abs().max().item()
+
+    learned = weights_of(networks.load(tmp_path / "here/float64" / fit.WEIGHTS))
+    assert (learned - weights_of(drawn("lcnn9", "float64", seed=0, width=0.125, size=32))).abs().max() > 1e-3
+    assert apart("float64") < 1e-6
+    if torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+        assert apart("float32") > 1e-5  # what float64 is for
