@@ -106,10 +106,10 @@ lint: setup
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-# the executed chapters that nbval replays: the smoke profile's, without their images
+# tests/golden: executed chapters without results, which nbval replays, and the numbers of the others
 golden: setup
 	@$(PYTHON) book/workflow/build.py --profile smoke
-	PYTHONPATH=tests $(PYTHON) -m helpers.make_golden
+	PYTHONPATH=tests:book/workflow $(PYTHON) -m helpers.make_golden
 
 # newest versions that suit one another, on every Python from 3.11 on Linux and macOS, with hashes; read the diff before committing it
 lock: setup

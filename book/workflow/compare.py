@@ -1,24 +1,32 @@
-"""Compare the results of two builds, figure by figure: what `make compare A=book B=_build/mine` calls.
+"""Compare the results of two builds, number by number: what `make compare A=book B=_build/mine` calls.
 
-Every number that the chapters rest on is compared: thresholds, trials, and each measure of both games for each method.
-Two of them agree when |a - b| <= tolerance * max(1, |a|, |b|). The same commit, profile and kind of machine must agree
-at tolerance 0; another processor changes last digits, which training carries further.
+Compared are the results (thresholds, trials, each measure of both games for each method) and every number that the
+chapters print of them. Two numbers agree when |a - b| <= tolerance * max(1, |a|, |b|). The same commit, profile and
+kind of machine must agree at tolerance 0; another processor changes last digits, which training carries further.
+
+Instead of a build, A or B may be a file of numbers that `write_figures` wrote, such as tests/golden/figures.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import nbformat
+from printed import printed, shows_results
 from profiles import FOLDER
 
 from gweebp.experiment.build import Run
 from gweebp.experiment.scores import MEASURES
+from gweebp.methods.names import in_order
+from gweebp.support.files import atomic, read_json
 
 ROOT = Path(__file__).resolve().parents[2]
 Figures = dict[str, float]
+TIMES = "provenance"  # a chapter of seconds and dates, which are of one run
 
 
 class CompareError(Exception):
@@ -26,7 +34,9 @@ class CompareError(Exception):
 
 
 def located(name: str) -> Path:
-    """A build by its profile's name, or by its folder."""
+    """A build by its profile's name, or by its folder; or a file of numbers."""
+    if name.endswith(".json") and Path(name).is_file():
+        return Path(name)
     for folder in (ROOT / "_build" / name, Path(name), ROOT / name):
         if name and (folder / "trials").is_dir():
             return folder
@@ -34,26 +44,61 @@ def located(name: str) -> Path:
     there = f"builds here: {', '.join(known) or 'none'}"
     if (FOLDER / f"{name}.yaml").is_file():
         raise CompareError(f"{name} is not built yet: make book PROFILE={name} ({there})")
-    raise CompareError(f"{name!r} is no build: expected a profile's name or a folder with `trials` in it ({there})")
+    raise CompareError(
+        f"{name!r} is not a build: expected a profile's name, a folder with `trials` in it, or a .json file that "
+        f"`make golden` wrote ({there})"
+    )
 
 
 def figures(build: Path) -> Figures:
-    """Name -> number, of everything in a build that a chapter rests on."""
-    found: Figures = {}
+    """Name -> number: the results of a build, and what its executed chapters print of them; or those of a file."""
+    return read_figures(build) if build.is_file() else dict(_of_build(build))
+
+
+def _of_build(build: Path) -> Iterator[tuple[str, float]]:
     for path in sorted(build.glob("trials/*/*.json")):
-        run = Run(build, path.parent.name, path.stem)
-        found |= {f"{run.title}: {name}": value for name, value in _of_run(run)}
-    return found
+        yield from _of_run(Run(build, path.parent.name, path.stem))
+    for path in sorted(build.glob("chapters/*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        if path.stem != TIMES and shows_results(notebook):
+            for place, rows in printed(notebook).items():
+                for row, values in rows.items():
+                    yield from ((f"{path.stem}, {place}, {row}: {k}", x) for k, x in enumerate(values, 1))
 
 
 def _of_run(run: Run) -> Iterator[tuple[str, float]]:
     for name in ("threshold", "fpr_at_threshold", "tpr_at_threshold"):
-        yield name, float(run.trials[name])
-    yield "qualified quadruplets", len(run.trials["inpainting"]["qualified"])
-    yield "hiding triplets", len(run.trials["hiding"]["probe"])
-    for name, measure in MEASURES.items():
-        for method in measure.methods(run.games):
-            yield f"{name}, {method}", measure.value(run.games, method)
+        yield f"{run.title}: {name}", float(run.trials[name])
+    yield f"{run.title}: qualified quadruplets", len(run.trials["inpainting"]["qualified"])
+    yield f"{run.title}: hiding triplets", len(run.trials["hiding"]["probe"])
+    for method in in_order({m: None for measure in MEASURES.values() for m in measure.methods(run.games)}):
+        for name, measure in MEASURES.items():
+            if method in measure.methods(run.games):
+                yield f"{run.title}, {method}: {name}", measure.value(run.games, method)
+
+
+def write_figures(path: Path, found: Figures) -> None:
+    """Write numbers as JSON, one line for each method of a run and each row of a table: diffs are for reading."""
+    groups: dict[str, dict[str, float]] = {}
+    for name, value in found.items():
+        row, _, which = name.rpartition(": ")
+        groups.setdefault(row, {})[which] = float(f"{value:.6g}")
+    lines = []
+    for row, values in groups.items():
+        counted = list(values) == [str(k) for k in range(1, len(values) + 1)]
+        shown = list(values.values()) if counted else values
+        lines.append(f"{json.dumps(row, ensure_ascii=False)}: {json.dumps(shown, ensure_ascii=False)}")
+    with atomic(path) as temporary:
+        temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def read_figures(path: Path) -> Figures:
+    """The numbers that `write_figures` wrote."""
+    found: Figures = {}
+    for row, values in read_json(path).items():
+        named = values if isinstance(values, dict) else {str(k): x for k, x in enumerate(values, 1)}
+        found |= {f"{row}: {which}": float(x) for which, x in named.items()}
+    return found
 
 
 def beyond(first: Figures, second: Figures, tolerance: float) -> dict[str, tuple[float | None, float | None]]:

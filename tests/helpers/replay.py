@@ -1,22 +1,16 @@
-"""What the golden notebooks share: where they are, what in them is a figure, and which machine made them."""
+"""What the golden files share: where they are, of which chapters they are, and what in a notebook is a picture."""
 
 from pathlib import Path
 
-import torch
-
-from gweebp.support.record import processor
+from chapters import executed, shows_results
+from profiles import read
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
+FIGURES = GOLDEN / "figures.json"  # the numbers of the chapters that show results, as `make compare` reads them
 SMOKE = ROOT / "_build/smoke"
-CHANGING = {"provenance", "study"}  # seconds and commits differ in each run; the study's outcomes grow
-FIGURES = {f"{prefix}image/{kind}" for prefix in ("", "application/papermill.record/") for kind in ("png", "svg+xml")}
+PICTURES = {f"{prefix}image/{kind}" for prefix in ("", "application/papermill.record/") for kind in ("png", "svg+xml")}
 
-
-def machine() -> dict[str, str]:
-    """What decides the last digits of a training besides its seed: numbers are compared between equal machines only."""
-    return {
-        "cpu": processor(),
-        "vectors": torch.backends.cpu.get_cpu_capability(),
-        "torch": torch.__version__.partition("+")[0],
-    }
+GROWING = "study"  # its outcomes are kept as they are computed, training after training
+CHAPTERS = executed(read("smoke")["extra_chapters"])
+KEPT = [chapter for chapter in CHAPTERS if not shows_results(chapter) and chapter != GROWING]
