@@ -84,6 +84,21 @@ def test_clear_evidence_gives_clear_verdicts(trainings):
     assert verdict(sentence(("gweebp", "ebp"), ("ebp", "cebp")), found) == "contradicted"
 
 
+@pytest.mark.parametrize(("pair", "side"), [(("gweebp", "ebp"), "for"), (("ebp", "gweebp"), "against")])
+def test_a_comparison_is_decided_at_half_of_the_level(pair, side):
+    """Where the interval of level 1 − α just leaves the bar on one side."""
+    found = run({HIDING: {"ebp": 0.5, "gweebp": 0.52}})
+
+    def finding(alpha):
+        (judged,) = judge([found], [Claim("C0", "", (sentence(pair),))], alpha=alpha)
+        return judged.findings[0]
+
+    p = getattr(finding(0.05), f"p_{side}")
+    assert 1e-4 < p < 0.4
+    assert [finding(2 * p * near).side for near in (1.01, 0.99)] == [side, "open"]
+    assert finding(2 * p).difference[1 if side == "for" else 2] == pytest.approx(0, abs=1e-6)
+
+
 def test_noise_is_not_resolved_and_one_open_comparison_is_enough():
     found = run({HIDING: {"ebp": 0.5, "cebp": 0.5, "gweebp": 0.9}})
     assert verdict(sentence(("cebp", "ebp")), found) == "not resolved"
