@@ -95,9 +95,14 @@ def write_figures(path: Path, found: Figures) -> None:
 def read_figures(path: Path) -> Figures:
     """The numbers that `write_figures` wrote."""
     found: Figures = {}
-    for row, values in read_json(path).items():
-        named = values if isinstance(values, dict) else {str(k): x for k, x in enumerate(values, 1)}
-        found |= {f"{row}: {which}": float(x) for which, x in named.items()}
+    try:
+        for row, values in read_json(path).items():
+            named = values if isinstance(values, dict) else {str(k): x for k, x in enumerate(values, 1)}
+            found |= {f"{row}: {which}": float(x) for which, x in named.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CompareError(
+            f"{path} is not a file of numbers: expected one that `make golden` wrote ({error})"
+        ) from None
     return found
 
 

@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from compare import beyond, figures, main, report
+from compare import beyond, figures, main, read_figures, report, write_figures
+from hypothesis import given
+from hypothesis import strategies as st
 
 BUILD = Path(__file__).parents[2] / "_build/smoke"
 
@@ -30,6 +32,39 @@ def test_the_report_names_the_worst_first():
     assert lines[-1].startswith("3 figures in both, largest difference 0.8; 2 beyond")
 
 
+ROWS = st.text(st.characters(codec="utf-8"), max_size=8)
+SOME = st.dictionaries(st.tuples(ROWS, st.sampled_from(["1", "2", "hiding", "threshold"])), st.floats(-1e6, 1e6))
+
+
+@given(SOME)
+def test_numbers_are_read_as_they_were_written(tmp_path_factory, some):
+    found = {f"{row}: {which}": float(f"{value:.6g}") for (row, which), value in some.items()}
+    path = tmp_path_factory.mktemp("numbers") / "figures.json"
+    write_figures(path, found)
+    assert read_figures(path) == found == figures(path)
+
+
+def test_a_row_is_a_line_of_the_file(tmp_path):
+    write_figures(
+        tmp_path / "a.json", {"LCNN9, gweebp: hiding": 0.5, "masks, table 1, a: 1": 1, "masks, table 1, a: 2": 2}
+    )
+    assert (tmp_path / "a.json").read_text().splitlines()[1:-1] == [
+        '"LCNN9, gweebp": {"hiding": 0.5},',
+        '"masks, table 1, a": [1.0, 2.0]',
+    ]
+
+
+def test_a_file_is_compared_as_a_build_is(tmp_path, capsys):
+    for name, value in (("a", 0.5), ("b", 0.6)):
+        write_figures(tmp_path / f"{name}.json", {"masks, table 1, VGG16: 1": value})
+    assert main([str(tmp_path / "a.json"), str(tmp_path / "a.json"), "--tolerance", "0"]) == 0
+    assert main([str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 1
+    assert "masks, table 1, VGG16: 1" in capsys.readouterr().out
+    (tmp_path / "a.json").write_text("[]")
+    assert main([str(tmp_path / "a.json"), str(tmp_path / "b.json")]) == 2
+    assert "a.json is not a file of numbers" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("smoke_book")
 def test_a_build_agrees_with_its_copy_and_not_with_another(tmp_path, capsys):
     for folder in ("trials", "games"):
@@ -48,4 +83,4 @@ def test_a_build_agrees_with_its_copy_and_not_with_another(tmp_path, capsys):
 @pytest.mark.parametrize("name", ["", "nowhere"])
 def test_what_is_no_build_is_one_clear_line(name, capsys):
     assert main([name, name]) == 2
-    assert "is no build: expected a profile's name" in capsys.readouterr().err
+    assert "is not a build: expected a profile's name" in capsys.readouterr().err
