@@ -41,6 +41,9 @@ BASE_PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.
 INSTALL = $(PYTHON) -m pip --disable-pip-version-check install --no-deps
 LOCKED = $(INSTALL) --require-hashes --no-build-isolation --use-pep517
 
+# The recipes take these from the environment, as "$$NAME": whatever stands in a value, the shell reads it as one text.
+export PROFILE DATA WEIGHTS CORES CLUSTER NAME METHOD FILE ONLY ROUNDS PARAMS PIECES TOLERANCE A B CHROMIUM
+
 .PHONY: help setup bench study book chapter pdf compare compare-method test lint golden lock clean
 .DEFAULT_GOAL := help
 
@@ -72,31 +75,32 @@ $(PYTHON):
 	"$(BASE_PYTHON)" -m venv $(VENV)
 
 book: setup
-	@$(PYTHON) book/workflow/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)" \
-		--cluster "$(CLUSTER)"
+	@$(PYTHON) book/workflow/build.py --profile="$$PROFILE" --data="$$DATA" --weights="$$WEIGHTS" --cores="$$CORES" \
+		--cluster="$$CLUSTER"
 
 chapter: setup
-	@$(PYTHON) book/workflow/build.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --cores "$(CORES)" \
-		--chapter "$(NAME)" --parameters "$(PARAMS)"
+	@$(PYTHON) book/workflow/build.py --profile="$$PROFILE" --data="$$DATA" --weights="$$WEIGHTS" --cores="$$CORES" \
+		--chapter="$$NAME" --parameters="$$PARAMS"
 
 pdf: book
-	@CHROMIUM="$(CHROMIUM)" $(PYTHON) book/workflow/pdf.py --build "_build/$(basename $(notdir $(PROFILE)))"
+	@name="$${PROFILE##*/}"; $(PYTHON) book/workflow/pdf.py --build="_build/$${name%.*}"
 
 # one piece after the other, most valuable first; what data/study holds already is not computed again
 study: setup
-	@$(PYTHON) book/workflow/study.py --cores "$(or $(CORES),1)" --cluster "$(CLUSTER)" --only "$(PIECES)" $(LIST)
+	@$(PYTHON) book/workflow/study.py --cores="$${CORES:-1}" --cluster="$$CLUSTER" --only="$$PIECES" $(if $(LIST),--list)
 
 compare: setup
-	@$(PYTHON) book/workflow/compare.py "$(A)" "$(B)" --tolerance "$(TOLERANCE)"
+	@$(PYTHON) book/workflow/compare.py --tolerance="$$TOLERANCE" -- "$$A" "$$B"
 
 compare-method: setup
-	@$(PYTHON) book/workflow/compare_method.py --profile "$(PROFILE)" --data "$(DATA)" --weights "$(WEIGHTS)" --method "$(METHOD)" --file "$(FILE)"
+	@$(PYTHON) book/workflow/compare_method.py --profile="$$PROFILE" --data="$$DATA" --weights="$$WEIGHTS" \
+		--method="$$METHOD" --file="$$FILE"
 
 # large buffers are kept, as in the book's own build; peers that don't install are left out, and the table says so
 bench: setup
 	-@$(LOCKED) --quiet --upgrade --target _build/bench/peers --requirement benchmarks/requirements.txt
 	@PYTHONPATH=_build/bench/peers MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296 \
-		$(PYTHON) -m benchmarks --only "$(ONLY)" --rounds $(ROUNDS) --out _build/bench
+		$(PYTHON) -m benchmarks --only="$$ONLY" --rounds="$$ROUNDS" --out _build/bench
 
 test: lint
 	$(PYTHON) -m pytest

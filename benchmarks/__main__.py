@@ -19,8 +19,10 @@ import torch
 
 from benchmarks import blackbox, peers, scaling, start, whitebox
 from benchmarks.clock import Row
+from gweebp.commands.arguments import Number
 from gweebp.experiment.speed import RESULTS, in_print, where
 from gweebp.support.files import atomic, located, read_json, write_json
+from gweebp.support.ranges import THREADS, whole
 from gweebp.support.record import environment, processor
 
 TOPICS = {
@@ -45,8 +47,10 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(TOPICS), help=f"of {', '.join(TOPICS)}")
-    parser.add_argument("--rounds", type=int, default=5, help="times that each call is measured (default: 5)")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--rounds", type=Number(whole(1, 1000)), default=5, help="times that each call is measured (default: 5)"
+    )
+    parser.add_argument("--threads", type=Number(THREADS), default=2)
     parser.add_argument("--out", type=Path, default=Path("_build/bench"))
     parser.add_argument("--keep", action="store_true", help="write benchmarks/results.json, too")
     options = parser.parse_args()

@@ -7,6 +7,7 @@ killed leaves no lock behind: the kernel drops it with the process, and the next
 from __future__ import annotations
 
 import argparse
+import difflib
 import fcntl
 import json
 import os
@@ -16,9 +17,13 @@ import sys
 from pathlib import Path
 
 from chapters import shows_results
+from parameters import ChapterError, pairs
 from profiles import ProfileError, load, offered, trainings
 
+from gweebp.support.ranges import whole
+
 ROOT = Path(__file__).resolve().parents[2]
+CORES = whole(1, 4096)
 
 
 # glibc gives every large buffer of a network back to the system, and each forward pass pays for its pages anew: a third
@@ -31,7 +36,7 @@ KEEP_MEMORY = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 def cluster_folder(name: str) -> Path:
     """The Snakemake profile of a cluster: one of book/cluster, or a folder of one's own."""
     for folder in (ROOT / "book/cluster" / name, Path(name)):
-        if (folder / "config.yaml").is_file():
+        if os.path.isfile(folder / "config.yaml"):
             return folder
     known = ", ".join(sorted(path.name for path in (ROOT / "book/cluster").iterdir()))
     raise ProfileError(f"CLUSTER={name}: no such cluster; known: {known}, or a folder with a config.yaml of Snakemake")
@@ -77,8 +82,12 @@ def tidy(profile: dict) -> None:
 def chapter(profile: dict, name: str, given: list[str]) -> int:
     """Execute one chapter with parameters of one's own; the book's own copy of it stays as it is."""
     build = f"_build/{profile['profile']}"
-    source = ROOT / "notebooks" / f"{name}.py"
-    if source.is_file() and shows_results(name) and not (ROOT / build / "games").is_dir():
+    there = sorted(path.stem for path in (ROOT / "notebooks").glob("*.py"))
+    if name not in there:
+        near = difflib.get_close_matches(name, there, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise ProfileError(f"NAME={name}: no such chapter{hint} There are: {', '.join(there)}")
+    if shows_results(name) and not (ROOT / build / "games").is_dir():
         raise ProfileError(f"{build} holds no results yet: run `make book PROFILE={profile['profile']}` first")
     out = f"{build}/reruns/{name}.ipynb"
     values = offered(profile, build) | profile["chapters"].get(name, {})
@@ -89,6 +98,28 @@ def chapter(profile: dict, name: str, given: list[str]) -> int:
     if not failed:
         print(f"executed: {out} (open it in Jupyter)")
     return failed
+
+
+def words(parameters: str) -> list[str]:
+    """PARAMS as NAME=VALUE words, as a shell would part them; ProfileError for what are none.
+
+    >>> words("steps=11 name='a b'")
+    ['steps=11', 'name=a b']
+    """
+    try:
+        found = shlex.split(parameters)
+        pairs(found)
+    except (ValueError, ChapterError) as error:
+        raise ProfileError(f"PARAMS={parameters}: {error}; write PARAMS=\"steps=11 name='two words'\"") from None
+    return found
+
+
+def jobs(cores: str, default: int) -> int:
+    """CORES as a number of jobs; ProfileError for what is none."""
+    try:
+        return int(CORES.read(cores)) if cores else default
+    except ValueError as error:
+        raise ProfileError(f"CORES={cores}: {error}") from None
 
 
 def main() -> int:
@@ -107,19 +138,18 @@ def main() -> int:
         profile = load(options.profile, options.data, options.weights)
         for network, path in profile["absent"].items():
             print(f"note: {network} is left out: its weights are not at {path} (WEIGHTS=file says where they are)")
-        if options.cores and not (options.cores.isdigit() and int(options.cores)):
-            raise ProfileError(f"CORES={options.cores} is no number of jobs; use 1 or more")
+        cores = jobs(options.cores, profile["cores"]) * profile["threads"]
         cluster = cluster_folder(options.cluster) if options.cluster else None
         if options.chapter == "":
             raise ProfileError("say which chapter: make chapter NAME=hiding_game [PARAMS='steps=11']")
         if options.chapter:
-            return chapter(profile, options.chapter, shlex.split(options.parameters))
+            return chapter(profile, options.chapter, words(options.parameters))
         locked(ROOT / "_build" / profile["profile"])
         tidy(profile)
     except ProfileError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    command = snakemake(profile, int(options.cores or profile["cores"]) * profile["threads"], ["html"], cluster)
+    command = snakemake(profile, cores, ["html"], cluster)
     if not sys.stderr.isatty():
         os.environ["TQDM_DISABLE"] = "1"
     os.environ.update(KEEP_MEMORY | os.environ)

@@ -30,6 +30,15 @@ def contents(extra: Mapping[str, str] | None = None) -> dict[str, Any]:
     return toc
 
 
+def captions() -> list[str]:
+    """Names of the book's parts.
+
+    >>> "Theory" in captions()
+    True
+    """
+    return [part["caption"] for part in contents()["parts"]]
+
+
 def pages(extra: Mapping[str, str] | None = None) -> list[str]:
     """Every page of the table of contents, in order, without suffix."""
     toc = contents(extra)

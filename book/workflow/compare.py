@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,10 +20,12 @@ import nbformat
 from printed import printed, shows_results
 from profiles import FOLDER
 
+from gweebp.commands.arguments import Number
 from gweebp.experiment.build import Run
 from gweebp.experiment.scores import MEASURES
 from gweebp.methods.names import in_order
 from gweebp.support.files import atomic, read_json
+from gweebp.support.ranges import Range
 
 ROOT = Path(__file__).resolve().parents[2]
 Figures = dict[str, float]
@@ -38,11 +41,11 @@ def located(name: str) -> Path:
     if name.endswith(".json") and Path(name).is_file():
         return Path(name)
     for folder in (ROOT / "_build" / name, Path(name), ROOT / name):
-        if name and (folder / "trials").is_dir():
+        if name and os.path.isdir(folder / "trials"):
             return folder
     known = sorted(path.parent.name for path in (ROOT / "_build").glob("*/trials"))
     there = f"builds here: {', '.join(known) or 'none'}"
-    if (FOLDER / f"{name}.yaml").is_file():
+    if os.path.isfile(FOLDER / f"{name}.yaml"):
         raise CompareError(f"{name} is not built yet: make book PROFILE={name} ({there})")
     raise CompareError(
         f"{name!r} is not a build: expected a profile's name, a folder with `trials` in it, or a .json file that "
@@ -150,12 +153,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("a", help="a profile that was built, or the folder of a build")
     parser.add_argument("b", help="the other one")
-    parser.add_argument("--tolerance", type=float, default=0.02, help="(default: 0.02)")
+    parser.add_argument("--tolerance", type=Number(Range(0)), default=0.02, help="(default: 0.02)")
     options = parser.parse_args(arguments)
     try:
         builds = [located(name) for name in (options.a, options.b)]
         text, agree = report(*(checked(figures(build), build) for build in builds), options.tolerance)
-    except (CompareError, FileNotFoundError) as error:
+    except (CompareError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(text)

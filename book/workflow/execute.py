@@ -26,9 +26,11 @@ import nbformat
 import papermill
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
-from parameters import ChapterError, defaults, parameters
+from parameters import ChapterError, defaults, pairs, parameters
 
+from gweebp.commands.arguments import Number
 from gweebp.support.files import atomic, write_json
+from gweebp.support.ranges import THREADS as THREADS_PER_JOB
 from gweebp.support.record import environment
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -148,13 +150,6 @@ def _peak_memory_mib() -> float:
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)  # bytes on macOS, KiB on Linux
 
 
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
-    for text in texts:
-        if "=" not in text:
-            raise ChapterError(f"expected NAME=VALUE, got {text!r}")
-    return dict(text.split("=", 1) for text in texts)
-
-
 def _plain(error: PapermillExecutionError) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback or [f"{error.ename}: {error.evalue}"]))
 
@@ -166,10 +161,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--parameter", nargs="*", default=[], metavar="NAME=VALUE", help="the chapter must have it")
     parser.add_argument("--offer", nargs="*", default=[], metavar="NAME=VALUE", help="passed if the chapter has it")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=Number(THREADS_PER_JOB), default=1)
     options = parser.parse_args(arguments)
     try:
-        execute(options.source, options.out, _pairs(options.parameter), _pairs(options.offer), options.threads)
+        execute(options.source, options.out, pairs(options.parameter), pairs(options.offer), options.threads)
     except ChapterError as error:
         print(f"error: {options.source}: {error}", file=sys.stderr)
         return 1

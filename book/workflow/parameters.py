@@ -11,9 +11,11 @@ import io
 import re
 import shlex
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
+
+from gweebp.support.ranges import Range
 
 Value = int | float | str | bool
 
@@ -56,10 +58,29 @@ def convert(name: str, text: str, default: Value) -> Value:
     try:
         if isinstance(default, bool):
             return BOOLEANS[text.lower()]
-        return type(default)(text)
+        if isinstance(default, str):
+            return text
+        return Range(whole=isinstance(default, int)).read(text)
     except (KeyError, ValueError):
         kind = type(default).__name__
         raise ChapterError(f"parameter {name} is a {kind} (default {default!r}); {text!r} is not one") from None
+
+
+def pairs(texts: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE texts as a mapping; ChapterError for anything else, such as an option, and for a name given twice.
+
+    >>> pairs(["steps=11", "name=a=b"])
+    {'steps': '11', 'name': 'a=b'}
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise ChapterError(f"expected NAME=VALUE, such as steps=11; got {text!r}")
+        if name in found:
+            raise ChapterError(f"parameter {name} is given twice")
+        found[name] = value
+    return found
 
 
 def parameters(notebook: Any, given: Mapping[str, str]) -> dict[str, Value]:

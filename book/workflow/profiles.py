@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from gweebp.commands.arguments import to_name
 from gweebp.experiment.training_seeds import name_of
 
 FOLDER = Path(__file__).parents[1] / "profiles"
@@ -31,18 +34,20 @@ def load(name: str, data: str = "", weights: str = "") -> dict[str, Any]:
     data: folder of pairs. weights: published weights of the network that the profile takes as given; without them that
     network is left out, and named in `absent` with the file that is missing.
     """
+    import values  # here: it reads all commands, and every job of the workflow imports this file
+
     profile = read(name)
-    reference = read(REFERENCE)
-    wrong = list(differences(profile, reference))
-    if wrong:
-        raise ProfileError(f"profile {name}: " + "; ".join(wrong))
-    _check_names(profile, name)
+    _check_place(name)
+    for check in (lambda found: differences(found, read(REFERENCE)), values.wrong_names, _unknown, values.wrong_values):
+        wrong = list(check(profile))
+        if wrong:
+            raise ProfileError(f"profile {name}: " + "; ".join(wrong))
     readers = [dataset for dataset in profile["datasets"].values() if dataset["kind"] not in DRAWN]
     if data and not readers:
         raise ProfileError(f"profile {name} reads no data of yours: leave out DATA={data}, or use PROFILE=cuhk")
     for dataset in readers:
         dataset["folder"] = data or dataset["folder"]
-        if not Path(dataset["folder"]).is_dir():
+        if not os.path.isdir(dataset["folder"]):
             raise ProfileError(
                 f"profile {name} reads photos and sketches, and {dataset['folder']} is not a folder: "
                 "put them there, or say where they are with DATA=folder"
@@ -52,22 +57,81 @@ def load(name: str, data: str = "", weights: str = "") -> dict[str, Any]:
         raise ProfileError(f"profile {name} takes no weights of yours: leave out WEIGHTS={weights}")
     for shape in given.values():
         shape["weights"] = weights or shape["weights"]
-        if weights and not Path(weights).is_file():
+        if weights and not os.path.isfile(weights):
             raise ProfileError(f"WEIGHTS={weights} is no file")
-    absent = {net: shape["weights"] for net, shape in given.items() if not Path(shape["weights"]).is_file()}
+    absent = {net: shape["weights"] for net, shape in given.items() if not os.path.isfile(shape["weights"])}
     profile["networks"] = {net: shape for net, shape in profile["networks"].items() if net not in absent}
     return profile | {"profile": Path(name).stem, "absent": absent}
 
 
 def read(name: str) -> dict[str, Any]:
     """The YAML of a profile as it stands."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
-    if not path.is_file():
+    path = _path(name)
+    if not os.path.isfile(path):
         known = sorted(file.stem for file in FOLDER.glob("*.yaml"))
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         raise ProfileError(f"no profile {name!r}{hint} There are: {', '.join(known)}; or name a YAML file of your own")
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        found = yaml.load(path.read_text(encoding="utf-8"), Loader=_Once)
+        _check_size(found)
+        return found
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError, OSError) as error:
+        place = getattr(error, "problem_mark", None)
+        line = f" in line {place.line + 1}" if place else ""
+        why = getattr(error, "problem", None) or (
+            str(error) if isinstance(error, ValueError | OSError) else type(error).__name__
+        )
+        raise ProfileError(f"profile {name} can't be read{line}: {why}") from None
+
+
+def _path(name: str) -> Path:
+    return Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+
+
+def _check_place(name: str) -> None:
+    """The folder of the build has the name of the file: it must do for a folder, and not be another profile's."""
+    stem = _path(name).stem
+    try:
+        to_name(stem)
+    except argparse.ArgumentTypeError as error:
+        raise ProfileError(
+            f"profile {name}: {error}; rename the file, its name is that of the folder in _build"
+        ) from None
+    own = FOLDER / f"{stem}.yaml"
+    if own.is_file() and not own.samefile(_path(name)):
+        raise ProfileError(
+            f"profile {name} would build into _build/{stem}, where the book's own {stem} goes: rename it"
+        )
+
+
+class _Once(yaml.SafeLoader):
+    """YAML without a key that is given twice, of which the last would win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                problem = f"the key {key.value!r} is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _check_size(found: Any, most: int = 100_000) -> None:
+    """ValueError for values that aliases make too many of, or hold themselves, and for keys that are not text."""
+    waiting = [found]
+    while waiting:
+        value = waiting.pop()
+        most -= 1
+        if most < 0:
+            raise ValueError("it holds more than 100,000 values; an alias may hold itself")
+        if isinstance(value, dict):
+            for key in value:
+                if not isinstance(key, str):
+                    raise ValueError(f"the key {key!r} is a {type(key).__name__}: write it in quotes")
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 def trainings(profile: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
@@ -106,7 +170,7 @@ def differences(profile: Any, reference: Any, place: str = "") -> Iterator[str]:
             elif named and reference:
                 yield from differences(value, next(iter(reference.values())), _join(place, key))
     elif type(profile) is not type(reference) and not (isinstance(reference, float) and type(profile) is int):
-        yield f"{place}: expected {type(reference).__name__}, got {type(profile).__name__} {profile!r}"
+        yield f"{place or 'the file'}: expected {type(reference).__name__}, got {type(profile).__name__} {profile!r}"
 
 
 def _join(place: str, key: object) -> str:
@@ -118,8 +182,8 @@ def _pattern(place: str) -> str:
     return f"{head}/*" if rest and "/" not in rest else place
 
 
-def _check_names(profile: dict[str, Any], name: str) -> None:
-    """Each name used somewhere must be one of the profile's own."""
+def _unknown(profile: dict[str, Any]) -> Iterator[str]:
+    """Names that are used somewhere and are none of the profile's own."""
     datasets, networks = profile["datasets"], profile["networks"]
     used = [("report", dataset, datasets) for dataset in profile["report"]]
     used += [(f"datasets/{k}/pretrain", v["pretrain"], datasets) for k, v in datasets.items() if v["pretrain"]]
@@ -132,6 +196,4 @@ def _check_names(profile: dict[str, Any], name: str) -> None:
     used += [(f"replicates/{key}", one, among) for key, among in again.items() for one in profile["replicates"][key]]
     for place, wanted, among in used:
         if wanted not in among:
-            raise ProfileError(
-                f"profile {name}: {place} lacks or names an unknown {wanted!r}; known: {', '.join(among)}"
-            )
+            yield f"{place} lacks or names an unknown {wanted!r}; known: {', '.join(among)}"

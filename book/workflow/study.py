@@ -20,8 +20,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from build import KEEP_MEMORY, cluster_folder, locked
+from build import CORES, KEEP_MEMORY, cluster_folder, locked
 from profiles import ProfileError
+
+from gweebp.commands.arguments import Number
+from gweebp.commands.common import DEVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER, BUILD, KEPT = Path("data/study"), Path("_build/study"), Path("data/checkpoints/study")
@@ -110,9 +113,9 @@ def command(targets: list[Piece], config: Path, cores: int, cluster: Path | None
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cores", default="1", help="jobs at once, on this machine (default: 1)")
+    parser.add_argument("--cores", type=Number(CORES), default=1, help="jobs at once, on this machine (default: 1)")
     parser.add_argument("--cluster", default="", help="submit all pieces as jobs: a name in book/cluster, or a folder")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto (default: cpu)")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="auto is the best there is (default: cpu)")
     parser.add_argument("--only", default="", help="pieces whose path holds this text, such as lcnn9-0/black")
     parser.add_argument("--list", action="store_true", help="say what is done and what is left, and compute nothing")
     options = parser.parse_args()
@@ -137,10 +140,10 @@ def main() -> int:
     )
     restore()
     environment = KEEP_MEMORY | dict(os.environ) | ({} if sys.stderr.isatty() else {"TQDM_DISABLE": "1"})
-    batches = [todo] if cluster or int(options.cores) > 1 else [[p] for p in todo]
+    batches = [todo] if cluster or options.cores > 1 else [[p] for p in todo]
     for count, batch in enumerate(batches):
         began = time.perf_counter()
-        failed = subprocess.run(command(batch, config, int(options.cores), cluster), env=environment).returncode
+        failed = subprocess.run(command(batch, config, options.cores, cluster), env=environment).returncode
         keep(plan)
         if failed:
             print("the study stopped; what is written is whole, and `make study` goes on from there", file=sys.stderr)

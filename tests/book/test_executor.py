@@ -174,7 +174,7 @@ def test_the_command_line_reports_and_fails(chapter, tmp_path):
     command = [sys.executable, ROOT / "book/workflow/execute.py", chapter, "--out", tmp_path / "x.ipynb"]
     done = subprocess.run([*command, "--parameter", "steps"], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "expected NAME=VALUE, got 'steps'" in done.stderr
+    assert "expected NAME=VALUE, such as steps=11; got 'steps'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
