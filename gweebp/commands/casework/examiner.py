@@ -129,12 +129,13 @@ class Examiner:
         Raises FileNotFoundError, OSError, ValueError: a picture that can't be read, no gallery where one is needed.
         """
         named = {"probe": [case.probe], "mates": case.mates, "nonmate": [case.nonmate] if case.nonmate else []}
-        gallery = None
-        if case.nonmate is None:
-            listed = [[path.name, sha256] for path, sha256 in self.listed.items()]
-            gallery = hashlib.sha256(json.dumps(listed).encode()).hexdigest()
         return {"files": {name: [self._described(p) for p in paths] for name, paths in named.items()},
-                "gallery": gallery}  # fmt: skip
+                "gallery": None if case.nonmate else self._gallery_sha256}  # fmt: skip
+
+    @cached_property
+    def _gallery_sha256(self) -> str:
+        listed = [[path.name, sha256] for path, sha256 in self.listed.items()]
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
     def _described(self, path: Path) -> dict[str, Any]:
         about: dict[str, Any] = {"name": pictures.printable(path.name), "sha256": files.sha256(path)}
