@@ -46,6 +46,8 @@ from gweebp.figures import style_of
 # | tcEBP | {cite:t}`castanon2018` | white | responses, weights | yes | {doc}`excitation_backprop` |
 # | eEBP, ecEBP, etcEBP | {cite:t}`wang2025gweebp` | white | responses, weights | no, yes, yes | {doc}`extended_ebp` |
 # | gweEBP | {cite:t}`wang2025gweebp` | white | responses, weights, gradients | by the gain | {doc}`gradient_weighting` |
+# | gradient × input | {cite:t}`shrikumar2016` | white | pixels, their gradients | by the gain | here |
+# | integrated gradients | {cite:t}`sundararajan2017` | white | pixels, gradients on the way from a plain image | by the gain | here |
 # | Grad-CAM | {cite:t}`selvaraju2017`, {cite:t}`chen2020gradcam` | white | last map, its gradient | by the gain | {doc}`hiding_game` |
 # | PairwiseSIM | {cite:t}`stylianou2019` | white | last map of both images | no (an option) | {doc}`hiding_game` |
 # | XFace | {cite:t}`knoche2023xface` | black | embeddings of occluded pairs | by a difference | {doc}`hiding_game` |

@@ -129,8 +129,15 @@ METHODS = [
     "corrrise",
     "random",
     "center",
+    "gradient-input",
+    "integrated-gradients",
 ]
-QUICK: dict[str, dict[str, Any]] = {"corrrise": {"masks": 4, "cells": 2}, "xface": {"patches": (28,), "stride": 40}}
+QUICK: dict[str, dict[str, Any]] = {
+    "corrrise": {"masks": 4, "cells": 2},
+    "xface": {"patches": (28,), "stride": 40},
+    "gradient-input": {},
+    "integrated-gradients": {"steps": 2},
+}
 
 
 def of(method: str) -> dict[str, Any]:
@@ -201,11 +208,11 @@ def test_explain_any_options(data, method):
     options = of(method)
     name = data.draw(st.sampled_from([*gweebp.METHODS[method].options, "layer", "axes", "method"]))
     value = data.draw(anything)
-    if name in ("masks", "batch") and isinstance(value, int) and value > 1000:
+    if name in ("masks", "batch", "steps") and isinstance(value, int) and value > 1000:
         value = 1000  # so many masks are meant, and take as long as they take
     options[name] = value
     triplet = torch.rand(3, 2, 2, 6, 6, generator=torch.Generator().manual_seed(1))
-    maps = answer(lambda: gweebp.explain(NET, *triplet, **options), name, "fill")
+    maps = answer(lambda: gweebp.explain(NET, *triplet, **options), name, "fill", "baseline")
     if maps is not None:
         right(maps, 2)
 

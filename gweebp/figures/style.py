@@ -49,6 +49,8 @@ class MethodStyle(NamedTuple):
 _DRAWN: dict[str, tuple[Any, ...]] = {
     "random": ("#8a8a8a", ":", "."),
     "center": ("#555555", (0, (4, 1, 1, 1, 1, 1)), "+"),
+    "gradient-input": ("#117733", (0, (3, 1, 1, 1)), "^"),
+    "integrated-gradients": ("#117733", (0, (8, 2, 2, 2)), "^"),
     "gradcam": ("#E69F00", "-", "s"),
     "ebp": ("#56B4E9", "--", "v"),
     "cebp": ("#009E73", "--", "<"),

@@ -17,11 +17,12 @@ from gweebp.excitation.tensors import unit
 from gweebp.support.ranges import whole
 
 
-def fill_value(net: nn.Module, images: Tensor, fill: float | str) -> Tensor:
+def fill_value(net: nn.Module, images: Tensor, fill: float | str, name: str = "fill") -> Tensor:
     """What stands in place of a masked pixel, in the network's own input range: (1, 1 or c, 1, 1).
 
     Args:
         images: (b, c, h, w). fill: a number, or "black": (0 − net.mean) / net.std, 0 for a network without these two.
+        name: of the option, for errors.
 
     Example:
         >>> net = nn.Flatten()
@@ -31,9 +32,9 @@ def fill_value(net: nn.Module, images: Tensor, fill: float | str) -> Tensor:
     """
     if fill != "black":
         if isinstance(fill, str):
-            raise ValueError(f"fill={fill!r}: expected a number in the network's input range, or 'black'")
+            raise ValueError(f"{name}={fill!r}: expected a number in the network's input range, or 'black'")
         if not abs(fill) <= torch.finfo(images.dtype).max:
-            raise ValueError(f"fill={fill!r}: expected a number that {images.dtype} can hold")
+            raise ValueError(f"{name}={fill!r}: expected a number that {images.dtype} can hold")
         return images.new_full((1, 1, 1, 1), float(fill))
     if not (hasattr(net, "mean") and hasattr(net, "std")):
         return images.new_zeros(1, 1, 1, 1)

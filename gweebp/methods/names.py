@@ -7,6 +7,8 @@ from collections.abc import Iterable
 LABELS = {
     "random": "random",
     "center": "centre",
+    "gradient-input": "Grad × input",
+    "integrated-gradients": "Int. gradients",
     "gradcam": "Grad-CAM",
     "ebp": "EBP",
     "cebp": "cEBP",

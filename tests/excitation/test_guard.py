@@ -79,7 +79,7 @@ def state(net):
     }
 
 
-METHODS = ["gweebp", "ecebp", "gradcam", "pairwisesim", "corrrise", "xface"]
+METHODS = ["gweebp", "ecebp", "gradcam", "pairwisesim", "gradient-input", "corrrise", "xface"]
 FEW = {"corrrise": dict(masks=12), "xface": dict()}
 
 

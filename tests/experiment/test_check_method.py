@@ -10,7 +10,11 @@ from gweebp.excitation.layers import run_from
 from gweebp.experiment.check_method import PROMISES, Broken, check_method
 from gweebp.methods import method
 
-QUICK = {"corrrise": {"masks": 20}, "xface": {"patches": (56,), "stride": 56}}
+QUICK = {
+    "corrrise": {"masks": 20},
+    "xface": {"patches": (56,), "stride": 56},
+    "integrated-gradients": {"steps": 3},
+}
 
 
 @pytest.mark.parametrize("name", gweebp.METHODS)

@@ -1,0 +1,65 @@
+"""Gradients of what an embedding says by the pixels of the probe: what the gradient methods read.
+
+The network runs from its input on, with plain gradients; no rule of the excitation family is at work. Assumes:
+embeddings of one sample do not depend on the other samples of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from gweebp.excitation.gain import gain_function, warn_without_gain
+from gweebp.excitation.layers import eager, embeddings_of, run_from
+from gweebp.excitation.taps import INPUT
+from gweebp.methods.maps import non_negative
+
+
+def pixel_gradients(net: nn.Module, images: Tensor, score: Callable[[Tensor], tuple[Tensor, ...]]) -> list[Tensor]:
+    """∂(Σ over the batch of a score)/∂image for each score of one forward pass.
+
+    Args:
+        net: of a compiled one the module inside is used. images: (b, c, h, w), in the network's own range.
+        score: from embeddings (b, d) to scores (b,), each sample's of its own embedding alone.
+
+    Returns:
+        A gradient (b, c, h, w) per score, float32 at least; zero where a score does not depend on the image.
+
+    Example:
+        >>> pixel_gradients(nn.Flatten(), torch.ones(1, 1, 1, 2), lambda e: (e[:, 0] ** 2, 3 * e[:, 1]))
+        [tensor([[[[2., 0.]]]]), tensor([[[[0., 3.]]]])]
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf, embedding = run_from(eager(net), images, INPUT)
+        scores = score(embedding)
+        found = []
+        for k, one in enumerate(scores):
+            more = k + 1 < len(scores)
+            (gradient,) = torch.autograd.grad(one.sum(), leaf, retain_graph=more, materialize_grads=True)
+            found.append(gradient)
+    return found
+
+
+def gain_gradient(net: nn.Module, images: Tensor, mate: Tensor, nonmate: Tensor, gain: str) -> Tensor:
+    """∂G/∂image of the gain called `gain`: (b, c, h, w). mate, nonmate: embeddings (b, d)."""
+    of, m, n = gain_function(gain), mate.clone(), nonmate.clone()
+    return pixel_gradients(net, images, lambda e: (of(e, m, n),))[0]
+
+
+def with_gain(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, gain: str) -> Tensor:
+    """1 for each probe that has a gain to explain and 0 for others, with the warnings of one: (b, 1, 1).
+
+    The cosine gain has no hinge: every probe counts.
+    """
+    if gain != "triplet":
+        return probe.new_ones(len(probe), 1, 1)
+    gains = gain_function(gain)(embeddings_of(net, probe, "probe"), mate, nonmate)
+    warn_without_gain(gains)
+    return (gains > 0).to(gains.dtype)[:, None, None]
+
+
+def evidence(shares: Tensor, there: Tensor, negative: str) -> Tensor:
+    """Shares (b, c, h, w) of the pixels summed over channels, non-negative, 0 where `there` (b, 1, 1) is: (b, h, w)."""
+    return non_negative(shares.sum(1), negative) * there
