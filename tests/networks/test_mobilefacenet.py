@@ -72,7 +72,7 @@ def test_every_white_box_method(triplet, method):
     net, *images = triplet
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LostMassWarning)
-        options = {"steps": 2} if method == "integrated-gradients" else {}
+        options = {"steps": 4, "gain": "cosine"} if method == "integrated-gradients" else {}
         maps = gweebp.explain(net, *images, method=method, **options)
         single = gweebp.explain(net, *(x[1:] for x in images), method=method, **options)
     # gradients by pixels; and smoothed at the image's size, as released
