@@ -240,7 +240,7 @@ def positions_of(how: Reading, p: Places | None, size: tuple[int, int], lost: st
         why = f"it is not known where the output of {lost} looks" if lost else UNSEEN
         return Positions.plain(how.size, size, why)
     channels = [a for a in range(len(p.shape)) if a != how.batch and how.split_axis(a) not in how.sites]
-    p = fields.mean(p, channels, keepdim=True)
+    p = fields.mean(p, channels, keepdim=True).map(lambda x: x.cpu().double())
     known, row, column = (how.split(x)[0][0].mean(0) for x in (p.known, p.known * p.row, p.known * p.column))
     if (known == 0).any():
         return Positions.plain(how.size, size, "some of the layer's cells look at no place of the image")

@@ -14,6 +14,7 @@ from torch import nn
 
 import gweebp
 from gweebp import networks
+from gweebp.excitation.places import fields
 from gweebp.excitation.positions import positions
 from gweebp.saliency import in_place
 from gweebp.support.positions import Positions, PositionWarning, placed
@@ -316,6 +317,21 @@ def test_a_network_is_left_as_it_was_and_a_layer_may_be_a_module():
     assert torch.equal(by_module, gweebp.resize(maps, 64, net=net, layer="features.11"))
     with pytest.raises(ValueError, match="no layer 'a ReLU' in the network"):
         gweebp.resize(maps, 64, net=net, layer=nn.ReLU())
+
+
+@pytest.mark.parametrize("name", ["mobilefacenet", "iresnet18", "vit", "lcnn9"])
+def test_places_in_float32_are_those_in_float64(monkeypatch, name):
+    """As on devices that have no float64."""
+    net = networks.build(name, seed=0, width=0.05, size=64).eval()
+    image = torch.rand(1, net.channels, 64, 64)
+    exact = positions(net, image)
+    monkeypatch.setattr(fields, "real", lambda like: torch.float32)
+    seen = []
+    monkeypatch.setattr(fields, "of_images", lambda x, made=fields.of_images: seen.append(made(x)) or seen[-1])
+    rounded = positions(net, image)
+    assert seen[0].row.dtype == torch.float32
+    assert rounded.grid == exact.grid and rounded.note == exact.note
+    assert (*rounded.first, *rounded.step) == pytest.approx((*exact.first, *exact.step), abs=1e-3)
 
 
 def test_what_has_no_map_has_no_positions():

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +22,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where the entries of one tensor look; each field is float64, in the tensor's shape (a size of 1 repeats).
+    """Where the entries of one tensor look; each field is `real`, in the tensor's shape (a size of 1 repeats).
 
     Attributes:
         known: 1 where an entry has a centre, 0 where it is a constant; between, the part of it that has one.
@@ -57,6 +56,11 @@ class Places:
         return self.known.shape
 
 
+def real(like: Tensor) -> torch.dtype:
+    """float64, or float32 on devices without it."""
+    return torch.float32 if like.device.type == "mps" else torch.float64
+
+
 def of_images(images: Tensor) -> Places:
     """Places of images (b, c, h, w): each pixel looks at itself.
 
@@ -65,15 +69,15 @@ def of_images(images: Tensor) -> Places:
         [[0.0, 1.0, 2.0]]
     """
     b, _, h, w = images.shape
-    n, y, x = (torch.arange(k, dtype=torch.float64, device=images.device) for k in (b, h, w))
+    n, y, x = (torch.arange(k, dtype=real(images), device=images.device) for k in (b, h, w))
     one, zero = torch.ones_like(y[:1]), torch.zeros_like(y[:1])
     parts = (one, y.view(1, 1, h, 1), x, zero, n.view(b, 1, 1, 1), one)
     return Places(*(part.expand(images.shape) for part in parts))
 
 
-def nowhere(shape: Sequence[int], device: Any = None) -> Places:
+def nowhere(like: Tensor) -> Places:
     """Places of a constant: of no entry."""
-    zero = torch.zeros((), dtype=torch.float64, device=device).expand(tuple(shape))
+    zero = torch.zeros((), dtype=real(like), device=like.device).expand(like.shape)
     return Places(*[zero] * 6)
 
 
@@ -132,7 +136,7 @@ def continued(p: Places, axis: int, before: int, after: int) -> Places:
     n = p.shape[axis]
     index = torch.arange(-before, n + after, device=p.row.device)
     base = index.clamp(0, n - 1)
-    over = (index - base).double()
+    over = (index - base).to(p.row.dtype)
     form = [1] * len(p.shape)
     form[axis] = -1
 
@@ -145,7 +149,7 @@ def continued(p: Places, axis: int, before: int, after: int) -> Places:
         return found + over.clamp(max=0).view(form) * first + over.clamp(min=0).view(form) * last
 
     kept = p.map(lambda x: x.index_select(axis, base))
-    inside = (over == 0).double().view(form)
+    inside = (over == 0).to(over).view(form)
     return Places(kept.known, steps(p.row), steps(p.column), kept.spread, kept.image, kept.share * inside)
 
 
@@ -176,7 +180,7 @@ def windows(
         needed = (size[i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1
         p = continued(p, i - dims, before[i], needed - int(length) - before[i])
     groups = 1 if taps is None else len(taps)
-    weight = torch.ones(1, *kernel, dtype=torch.float64, device=p.row.device) if taps is None else taps.double()
+    weight = p.row.new_ones(1, *kernel) if taps is None else taps.to(p.row)
     sums = weight.flatten(1).sum(1).view(-1, *[1] * dims)
     convolve = (F.conv1d, F.conv2d, F.conv3d)[dims - 1]
     b, g = p.shape[:2]
@@ -190,7 +194,7 @@ def windows(
         return (convolve(x, weight[:, None], stride=stride, dilation=dilation) / sums).view(-1, b, g, *size)
 
     found = averaged(p, run)
-    inside = run((p.share > 0).double().expand(p.known.shape)[None])[0]  # what is padded takes no part
+    inside = run((p.share > 0).to(p.share).expand(p.known.shape)[None])[0]  # what is padded takes no part
     return replace(found, share=found.share / torch.where(inside > 0, inside, 1))
 
 
@@ -203,7 +207,7 @@ def read_at(p: Places, axis: int, at: Tensor) -> Places:
     """
     n, form = p.shape[axis], [1] * len(p.shape)
     form[axis] = -1
-    at = at.double().to(p.row.device)
+    at = at.to(p.row)
     low = at.floor().clamp(0, max(n - 2, 0)).long()
     part = (at - low).view(form)
 
@@ -233,7 +237,7 @@ def sharpest(terms: Sequence[Places], shape: Sequence[int], adds: bool = False, 
         here, there = result.known * (result.share > 0), term.known * (term.share > 0)  # what is padded is a constant
         low, high = torch.minimum(result.spread, term.spread), torch.maximum(result.spread, term.spread)
         alike = high <= 1e-6 + low * (COMPARABLE if adds else 1 + 1e-9)
-        keep = torch.where(alike, 1.0 if first_of_ties else 1 - 1 / k, (result.spread < term.spread).double())
+        keep = torch.where(alike, 1.0 if first_of_ties else 1 - 1 / k, (result.spread < term.spread).to(result.row))
         keep = torch.where(there == 0, 1.0, torch.where(here == 0, 0.0, keep))
         found = of_moments(keep * moments(result) + (1 - keep) * moments(term))
         shares = ((k - 1) * result.share + term.share) / k if adds else found.share

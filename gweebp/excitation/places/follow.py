@@ -94,7 +94,7 @@ class Following(Mode):
         old, new = self.places(x), self.places(value)
         if old is None and new is None:
             return
-        before = (old or fields.nowhere(x.shape, x.device)).tensors()
+        before = (old or fields.nowhere(x)).tensors()
         after: list[Any] = [0.0] * len(before) if new is None else new.tensors()
         parts = [field.contiguous().clone() for field in before]
         for part, field in zip(parts, after):

@@ -24,7 +24,7 @@ def copied(call: Call) -> Found:
             p = call.places(x)
             if p is not None:
                 return p.tensors()[k]
-            return fields.nowhere(x.shape, x.device).known if x.is_floating_point() else x
+            return fields.nowhere(x).known if x.is_floating_point() else x
 
         args, kwargs = mapped(field, call.args), mapped(field, call.kwargs)
         try:
@@ -115,7 +115,7 @@ def _times(p: Places, fixed: Tensor | None, axis: int) -> Places:
     """The mean over an axis, of size 1 then; or the one weighted by |fixed| (..., k, n), of size n."""
     if fixed is None or fixed.ndim > 2:
         return fields.mean(p, [axis], keepdim=True)
-    w = fixed.detach().abs().double()
+    w = fixed.detach().abs().to(p.row)
     w = w / w.sum(0, keepdim=True).clamp(min=torch.finfo(w.dtype).tiny)
 
     def run(m: Tensor) -> Tensor:

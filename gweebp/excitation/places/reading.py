@@ -116,7 +116,7 @@ def found(p: Places) -> Reading:
     NoGrid: the images are mixed, or the entries do not look at the cells of a grid.
     """
     shape = tuple(p.shape)
-    p = fields.thin(p)
+    p = fields.thin(p).map(lambda x: x.cpu().double())
     depends = (p.known > 0) & (p.share > 0)
     if not depends.any():
         raise NoGrid("its output does not depend on the image")
@@ -126,7 +126,7 @@ def found(p: Places) -> Reading:
     views = _views(p, depends, axes[0])
     p = p.map(lambda x: x.unflatten(axes[0], (views[0], 2, views[1])).narrow(axes[0] + 1, 0, 1))
     for placed in (p.known > 0, (p.known > 0) & (p.share > 0)):  # with what is padded, or without
-        varying = [a for a in range(len(p.shape)) if max(_range(x, placed, [a]) for x in (p.row, p.column)) > 1e-6]
+        varying = [a for a in range(len(p.shape)) if max(_range(x, placed, [a]) for x in (p.row, p.column)) > 1e-3]
         must = _must(p, placed, varying, len(shape))
         for count in range(max(1, len(must)), len(varying) + 1):
             for sites in combinations(varying, count):
@@ -146,7 +146,7 @@ def _must(p: Places, placed: Tensor, varying: list[int], ndim: int) -> set[int]:
     Of an output of 4 axes, rows and columns are enough: what looks elsewhere within a cell is a channel then, as behind
     a pixel_unshuffle.
     """
-    moves = {a: [_range(x, placed, [a]) > 1e-6 for x in (p.row, p.column)] for a in varying}
+    moves = {a: [_range(x, placed, [a]) > 1e-3 for x in (p.row, p.column)] for a in varying}
     if ndim == 4 and [True, False] in moves.values() and [False, True] in moves.values():
         return set()
     found = set()

@@ -78,10 +78,10 @@ def _taps(call: Call, w: Tensor, groups: int) -> tuple[Tensor | None, int]:
 
     Places of the channels are kept apart by groups only where the groups' kernels differ.
     """
-    size = w.detach().abs().double()
+    size = w.detach().abs().to(fields.real(w))
     size = size.unflatten(0, (groups, -1)).sum((1, 2))  # (groups, *kernel)
     if call.trained(w):
-        size = (size > 0).double()
+        size = (size > 0).to(size)
     size = torch.where(size.flatten(1).sum(1).view(-1, *[1] * (size.ndim - 1)) > 0, size, 1.0)
     x = fields.thin(call.of(0, "input"))
     together = x.shape[-(w.ndim - 1)] == 1  # all channels look alike
@@ -99,7 +99,7 @@ def transposed_convolution(call: Call) -> Found:
                                 ((3, "stride", 1), (4, "padding", 0), (7, "dilation", 1)))  # fmt: skip
     p = _grouped(_batched(call.of(0, "input"), dims), groups)
     for i in range(dims):
-        o = torch.arange(shape[i - dims], dtype=torch.float64)
+        o = torch.arange(shape[i - dims], dtype=p.row.dtype)
         p = fields.read_at(p, i - dims, (o + before[i] - dilation[i] * (w.shape[2 + i] - 1) / 2) / stride[i])
     return _channels(p, shape, groups)
 
@@ -146,7 +146,7 @@ def resampled(call: Call) -> Found:
     p = p.expand([*p.shape[:2], *given.shape[2:]])
     for i, factor in enumerate(factors):
         n, m = given.shape[2 + i], shape[2 + i]
-        o = torch.arange(m, dtype=torch.float64)
+        o = torch.arange(m, dtype=p.row.dtype)
         at = o * (n - 1) / max(m - 1, 1) if corners else (o + 0.5) / (factor or m / n) - 0.5
         p = fields.read_at(p, 2 + i - len(shape), at)
     return p.expand(shape)
@@ -158,7 +158,7 @@ def shuffled(call: Call) -> Found:
     r = int(call.get(1, "upscale_factor"))
     p = fields.mean(given, [-3], keepdim=True)
     for axis in (-2, -1):
-        p = fields.read_at(p, axis, (torch.arange(shape[axis], dtype=torch.float64) + 0.5) / r - 0.5)
+        p = fields.read_at(p, axis, (torch.arange(shape[axis], dtype=p.row.dtype) + 0.5) / r - 0.5)
     return p.expand(shape)
 
 
@@ -195,7 +195,7 @@ def folded(call: Call) -> Found:
 def sampled(call: Call) -> Found:
     """grid_sample: the means by which it interpolates."""
     p = call.of(0, "input")
-    grid = call.get(1, "grid").detach().double()
+    grid = call.get(1, "grid").detach().to(p.row)
     corners = call.get(4, "align_corners", False)
     m = fields.moments(fields.mean(p, [1 - len(p.shape)], keepdim=True)).transpose(0, 2)[0]  # (b, 6, h, w)
     found = F.grid_sample(m.contiguous(), grid, "bilinear", "zeros", bool(corners)).transpose(0, 1)[:, :, None]
