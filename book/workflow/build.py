@@ -48,12 +48,17 @@ def snakemake(profile: dict, cores: int, targets: list[str], cluster: Path | Non
     config = ROOT / build / "profile.json"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(json.dumps(profile | {"build": build}, indent=2), encoding="utf-8")
-    (ROOT / "_build/.snakemake").mkdir(exist_ok=True)  # the repository's link .snakemake leads here
+    make_state(ROOT)
     command = [sys.executable, "-m", "snakemake", "--snakefile", "book/workflow/Snakefile", "--configfile", str(config)]
     command += ["--profile", str(cluster)] if cluster else ["--cores", str(cores)]
     command += ["--rerun-incomplete", "--nolock", "--quiet", "host"]
     # results rest on what is listed as input; another Snakemake or virtual environment changes nothing
     return [*command, "--rerun-triggers", "mtime", "params", "input", "code", "--", *targets]
+
+
+def make_state(root: Path) -> None:
+    """Make the folder that the repository's link .snakemake leads to: Snakemake fails where it lacks."""
+    (root / "_build/.snakemake").mkdir(parents=True, exist_ok=True)
 
 
 def locked(build: Path) -> None:

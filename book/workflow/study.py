@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from build import CORES, KEEP_MEMORY, cluster_folder, locked
+from build import CORES, KEEP_MEMORY, cluster_folder, locked, make_state
 from profiles import ProfileError
 
 from gweebp.commands.arguments import Number
@@ -104,6 +104,7 @@ def rules() -> str:
 
 def command(targets: list[Piece], config: Path, cores: int, cluster: Path | None) -> list[str]:
     """Snakemake's, for some pieces."""
+    make_state(ROOT)
     call = [sys.executable, "-m", "snakemake", "--snakefile", "book/workflow/study.smk", "--configfile", str(config)]
     call += ["--profile", str(cluster)] if cluster else ["--cores", str(cores)]
     call += ["--rerun-incomplete", "--nolock", "--quiet", "host", "--rerun-triggers", "mtime"]

@@ -122,7 +122,7 @@ def _play(options: argparse.Namespace, started: float, device: torch.device) -> 
 
 
 def _budget(options: argparse.Namespace, started: float, device: torch.device) -> None:
-    net = networks.load(options.weights).to(device)
+    net = networks.load(options.weights).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     faces = test_people.people(_world(options), 4 * options.trials, 0, first=test_people.ASIDE)
     probe, gallery = (verification.embed(net, x) for x in (faces.sketches, faces.photos))
     distance = verification.distances(probe, gallery)

@@ -12,7 +12,6 @@ less the same with the non-mate. The sums stream in float64; the masked probes a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -80,12 +79,59 @@ def random_masks(
             yield upsample(g.to(device), s.to(device), size)
 
 
+class Correlation:
+    """Per-pixel Pearson correlation of masks and similarities, added chunk by chunk; it can be read at any time.
+
+    Example:
+        >>> found = Correlation()
+        >>> found.add(torch.tensor([[[1., 1.]], [[1., 0.]]]), torch.tensor([[[1.0, 0.7071]]]))
+        >>> found.maps().round(decimals=4)
+        tensor([[[[0., 1.]]]], dtype=torch.float64)
+    """
+
+    def __init__(self) -> None:
+        self.n = 0  #: masks so far
+        self._first: tuple[Tensor, Tensor] | None = None
+        self._sums: tuple[Tensor, ...] = ()
+
+    def add(self, masks: Tensor, similarities: Tensor) -> None:
+        """Masks (k, h, w) and the similarities (b, t, k) under them."""
+        m, s = masks.double(), similarities.double()
+        # moments about the first mask: no digits are lost where little varies
+        first = self._first = self._first or (m[:1], s[..., :1])
+        m, s = m - first[0], s - first[1]
+        moments = m.sum(0), m.square().sum(0), s.sum(2), s.square().sum(2), torch.einsum("btk,khw->bthw", s, m)
+        self._sums = tuple(map(torch.add, self._sums, moments)) if self._sums else moments
+        self.n += len(m)
+
+    def maps(self) -> Tensor:
+        """(b, t, h, w), float64, in [−1, 1]; 0 where the mask or the similarity never changes."""
+        if not self.n:
+            raise ValueError("no masks: expected at least one chunk (k, h, w)")
+        m, mm, s, ss, sm = (x / self.n for x in self._sums)
+        s, ss = s[..., None, None], ss[..., None, None]
+        spread = ((mm - m.square()).clamp(min=0) * (ss - s.square()).clamp(min=0)).sqrt()
+        varies = spread > 1e-15
+        return torch.where(varies, (sm - s * m) / torch.where(varies, spread, 1), 0).clamp(-1, 1)
+
+
+def similarities(net: nn.Module, probe: Tensor, others: Tensor, masks: Tensor, fill: Tensor) -> Tensor:
+    """Cosine of each masked probe to each other embedding: (b, t, k), float64.
+
+    Args:
+        probe: (b, c, h, w). others: embeddings (b, t, d), normalised here. masks: (k, h, w) in [0, 1].
+        fill: as `gweebp.methods.masking.fill_value` gives it.
+    """
+    found = masked_embeddings(net, probe, masks, fill)
+    same_length(found, others)
+    return torch.einsum("bkd,btd->btk", found, unit(others.double()))
+
+
 def correlations(net: nn.Module, probe: Tensor, others: Tensor, masks: Iterable[Tensor], fill: Tensor) -> Tensor:
     """Per-pixel Pearson correlation, over masks, of the mask and the masked probe's cosine to each other embedding.
 
     Args:
-        probe: (b, c, h, w). others: embeddings (b, t, d), normalised here. masks: chunks (k, h, w) in [0, 1].
-        fill: as `gweebp.methods.masking.fill_value` gives it.
+        probe, others, fill: see `similarities`. masks: chunks (k, h, w) in [0, 1].
 
     Returns:
         (b, t, h, w), float64, in [−1, 1]; 0 where the mask or the similarity never changes.
@@ -95,23 +141,10 @@ def correlations(net: nn.Module, probe: Tensor, others: Tensor, masks: Iterable[
         >>> correlations(nn.Flatten(), torch.ones(1, 1, 1, 2), torch.tensor([[[0., 1.]]]), [masks], torch.zeros(1))
         tensor([[[[0., 1.]]]], dtype=torch.float64)
     """
-    others, n, first = unit(others.double()), 0, None
-    sums: tuple[Any, ...] = (0, 0, 0, 0, 0)
+    found = Correlation()
     for chunk in masks:
-        found = masked_embeddings(net, probe, chunk, fill)
-        same_length(found, others)
-        m, s = chunk.double(), torch.einsum("bkd,btd->btk", found, others)
-        first = first or (m[:1], s[..., :1])  # moments about the first mask: no digits are lost where little varies
-        m, s = m - first[0], s - first[1]
-        moments = m.sum(0), m.square().sum(0), s.sum(2), s.square().sum(2), torch.einsum("btk,khw->bthw", s, m)
-        sums, n = tuple(total + x for total, x in zip(sums, moments)), n + len(m)
-    if first is None:
-        raise ValueError("no masks: expected at least one chunk (k, h, w)")
-    m, mm, s, ss, sm = (x / n for x in sums)
-    s, ss = s[..., None, None], ss[..., None, None]
-    spread = ((mm - m.square()).clamp(min=0) * (ss - s.square()).clamp(min=0)).sqrt()
-    varies = spread > 1e-15
-    return torch.where(varies, (sm - s * m) / torch.where(varies, spread, 1), 0).clamp(-1, 1)
+        found.add(chunk, similarities(net, probe, others, chunk, fill))
+    return found.maps()
 
 
 @method("corrrise", layer=None)

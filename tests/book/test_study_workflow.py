@@ -126,5 +126,11 @@ def test_a_piece_from_nothing_and_from_what_is_kept(tmp_path):
     assert "play" not in dry_run(tmp_path, str(piece.path))
 
 
+def test_it_runs_in_a_fresh_clone_whose_link_leads_nowhere_yet(folder):
+    (folder / ".snakemake").symlink_to("_build/.snakemake")
+    study.command([Piece("white", "d", "lcnn9", 0)], folder / "study.json", 1, None)
+    assert (folder / ".snakemake").is_dir()
+
+
 def test_the_rules_are_files_of_the_repository():
     assert all((ROOT / path).is_file() for path in study.RULES)

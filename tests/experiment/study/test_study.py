@@ -205,6 +205,11 @@ def test_a_climb_ends_where_maps_agree(net, faces, monkeypatch):
     found = list(budget.climb(net, "corrrise", triplet))
     assert found[0][0] == {"masks": 4} and found[0][1] < 0.9 <= found[-1][1]
     assert budget.chosen([[o, c] for o, c in found]) == found[-1][0]
+    nested = budget.nested(net, triplet, [4, 60, 130])  # 60 and 130 lie within a chunk of masks
+    for masks, maps in nested.items():
+        alone = explain(net, *triplet, method="corrrise", masks=masks, negative="minimum")
+        whole = maps - maps.amin((1, 2), keepdim=True)
+        torch.testing.assert_close(whole / whole.sum((1, 2), keepdim=True), alone, atol=1e-6, rtol=1e-3)
 
 
 def test_the_pieces_run_from_the_command_line(net, tmp_path, capsys):
