@@ -13,6 +13,56 @@
 # %% [markdown]
 # # Excitation backprop
 #
+# ```{admonition} What you will learn
+# - how excitation backprop (EBP) turns a decision into a {term}`saliency map`, by two short equations;
+# - how its contrastive forms, cEBP and tcEBP, ask for the mate *rather than* the non-mate;
+# - why a library needs no surgery on the network: EBP is backpropagation with another backward rule.
+#
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
+
+# %% tags=["parameters"]
+seed = 0  # of the random weights and images
+size = 64  # side of the images that the real architecture reads, in pixels
+
+# %% tags=["hide-input"]
+import numpy as np
+import torch
+import torch.nn.functional as F
+from IPython.display import Markdown
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from myst_nb import glue
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+import gweebp
+from gweebp import figures, networks
+from gweebp.experiment.typical_face import typical_face
+from gweebp.figures import neurons
+
+set_matplotlib_formats("svg")
+np.set_printoptions(precision=4, suppress=True)
+torch.set_printoptions(precision=4, sci_mode=False)
+
+# %% tags=["hide-input", "remove-output"]
+case = typical_face()
+maps = case.maps("ebp", "cebp", "tcebp")
+notes = case.notes(maps)
+glue("face", figures.quadruplet(*case.images, case.region, maps, notes=notes))
+
+# %% [markdown]
+# ```{glue:figure} face
+# :name: fig-ebp-face
+# :alt: A sketch, its photo, and both again with other eyes, outlined; then the sketch under the maps of EBP, cEBP and tcEBP. EBP covers most of the face, the other two one spot below the nose.
+#
+# Why is the sketch OP matched to OM, and not to IN, which differs in the outlined part alone? Three answers of this
+# chapter, from a trained LCNN9, each with its {term}`average precision` against that part.
+# ```
+
+# %% tags=["hide-input"]
+Markdown(case.in_words(maps))
+
+# %% [markdown]
 # A network has turned a probe into an embedding, and the embedding is nearer to the mate's than to the non-mate's.
 # How much of that is due to each response on the way, and in the end to each place of the probe?
 #
@@ -25,28 +75,7 @@
 # This chapter works the method through on a network of three pixels, gets the same numbers from the library, and
 # shows the idea that the library is built on: excitation backprop is ordinary backpropagation with another backward
 # rule.
-
-# %% tags=["parameters"]
-seed = 0  # of the random weights and images
-size = 64  # side of the images that the real architecture reads, in pixels
-# %% tags=["hide-input"]
-import numpy as np
-import torch
-import torch.nn.functional as F
-from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
-from torch import nn
-from torch.overrides import TorchFunctionMode
-
-import gweebp
-from gweebp import networks
-from gweebp.figures import neurons
-
-set_matplotlib_formats("svg")
-np.set_printoptions(precision=4, suppress=True)
-torch.set_printoptions(precision=4, sci_mode=False)
-
-# %% [markdown]
+#
 # ## The equations
 #
 # Let $a_i$ be a neuron and $\mathcal C_i$ its children, the neurons of the layer below that it is computed from. With
@@ -82,8 +111,7 @@ torch.set_printoptions(precision=4, sci_mode=False)
 # On the probe's unit embedding its two outputs are the cosine similarities to mate and non-mate. The walk starts from
 # $(1, 0)$ to ask for the mate and from $(0, 1)$ to ask for the non-mate. A positive scale of a row or of the
 # embedding cancels in {eq}`eq-1`, so neither needs to be normalised for that.
-
-# %% [markdown]
+#
 # ## By hand: three pixels
 #
 # The probe has three pixels, $(1, 2, 1)$. Two hidden neurons with a ReLU look at all of them, and the embedding has
@@ -173,8 +201,7 @@ glue("left", f"{mwp['mate'][-1][0]:.4g}", display=False)
 # Towards the mate the three pixels hold {glue:text}`mate`: the middle one wins. It also wins half of the walk towards
 # the *non-mate* ({glue:text}`non-mate`). EBP says what excited the mate's row of the head, not
 # what tells the mate from somebody else.
-
-# %% [markdown]
+#
 # ## Contrastive and truncated
 #
 # The contrastive map (cEBP) {cite:p}`zhang2018ebp` subtracts the two walks. With $M$ and $N$ the MWPs towards mate
@@ -209,8 +236,7 @@ print(
 # with {glue:text}`left` it falls just under the 20 % that are cut. With so few pixels the cut decides
 # everything; on a real map it removes the many small entries. Nothing in the equations says which of the three is
 # *right*. That is what the [hiding game](hiding_game) and the [inpainting game](inpainting_game) are for.
-
-# %% [markdown]
+#
 # ## From the library
 #
 # The same network as an ordinary `nn.Sequential`. The probe is an image of one row, and the first convolution sees
@@ -377,3 +403,45 @@ for layer in (
 #   many kinds.
 # - That the map *explains* anything does not follow from any of this. Whether it does is an empirical claim, and the
 #   two games can refute it.
+#
+# ## Summary
+#
+# - EBP sends the decision down as a probability. Each parent divides its share among the children that excited it, in proportion to response times weight.
+# - On a network without biases the probability at every layer sums to 1.
+# - EBP shows what excited the mate's row of the head. What the mate shares with the non-mate is part of that.
+# - cEBP and tcEBP subtract a second walk, towards the non-mate. The equations do not say which of the three is right.
+# - In code, only the backward rule of the operations that mix neurons changes.
+#
+# ## Exercises
+#
+# **1.** Start the three-pixel walk from $(\tfrac12, \tfrac12)$, half for the mate and half for the non-mate. What do the pixels get? Say it before you compute.
+
+# %% tags=["hide-cell"]
+# Answer: the walk is linear in where it starts, so it is the mean of the two walks.
+half = np.array([0.5, 0.5]) @ share0 @ share2 @ share1
+assert np.allclose(half, (mwp["mate"][-1] + mwp["non-mate"][-1]) / 2)
+print("pixels", half)
+
+# %% [markdown]
+# **2.** Multiply the mate's embedding by 7. Which shares change?
+
+# %% tags=["hide-cell"]
+# Answer: none. The factor stands in every product of that row and in their sum.
+row = 7 * W0[0] * embedding
+assert np.allclose(row / row.sum(), share0[0])
+print("embedding from the mate's row", row / row.sum())
+
+# %% [markdown]
+# **3.** The weight from the left pixel to the second hidden neuron is $-1$. Make it $-2$. Does the left pixel's share of that neuron change? Does anything else?
+
+# %% tags=["hide-cell"]
+# Answer: its share stays 0, for the connection inhibits. But the neuron responds less,
+# and so gets less of the probability from above.
+inhibited = W1.copy()
+inhibited[1, 0] = -2
+weaker = np.maximum(0, inhibited @ pixels)
+below = np.maximum(0, inhibited) * pixels
+above = np.maximum(0, W2) * weaker
+assert np.allclose(below / below.sum(1, keepdims=True), share1)
+assert (above[0] / above[0].sum())[1] < share2[0, 1]
+print("hidden", weaker, " hidden from the first embedding", above[0] / above[0].sum())

@@ -13,6 +13,56 @@
 # %% [markdown]
 # # Extended excitation backprop
 #
+# ```{admonition} What you will learn
+# - what a negative response is worth to a decision, and the four kinds of connection that excite;
+# - why extended EBP gives the same map when a neuron is turned over, and EBP does not;
+# - how much of the excitation EBP ignores, layer by layer, in LCNN9 and in VGG16.
+#
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
+
+# %% tags=["parameters"]
+seed = 0  # of the random weights and images
+size = 64  # side of the images that the two architectures read, in pixels
+triplets = 4  # random images to average over
+
+# %% tags=["hide-input"]
+import numpy as np
+import torch
+from IPython.display import Markdown
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from myst_nb import glue
+from torch import nn
+
+import gweebp
+from gweebp import figures, networks
+from gweebp.experiment import layerwise
+from gweebp.experiment.typical_face import typical_face
+from gweebp.figures import by_depth, neurons
+
+set_matplotlib_formats("svg")
+np.set_printoptions(precision=4, suppress=True)
+torch.set_printoptions(precision=4, sci_mode=False)
+
+# %% tags=["hide-input", "remove-output"]
+case = typical_face()
+maps = case.maps("ebp", "eebp", "cebp", "ecebp")
+notes = case.notes(maps)
+glue("face", figures.quadruplet(*case.images, case.region, maps, notes=notes))
+
+# %% [markdown]
+# ```{glue:figure} face
+# :name: fig-eebp-face
+# :alt: A sketch, its photo, and both again with other eyes, outlined; then the sketch under the maps of EBP, eEBP, cEBP and ecEBP.
+#
+# The same face as in [the last chapter](excitation_backprop). Each method of the family, then its extended form, with
+# the average precision against the outlined part.
+# ```
+
+# %% tags=["hide-input"]
+Markdown(case.in_words(maps))
+
+# %% [markdown]
 # [Excitation backprop](excitation_backprop) knows positive responses and positive weights. Behind a ReLU nothing is
 # lost by that, but not every response is behind one:
 #
@@ -22,29 +72,7 @@
 #   where both are negative as much as where both are positive.
 #
 # What is a negative response worth to the decision, and how much of the excitation does EBP not see?
-
-# %% tags=["parameters"]
-seed = 0  # of the random weights and images
-size = 64  # side of the images that the two architectures read, in pixels
-triplets = 4  # random images to average over
-# %% tags=["hide-input"]
-import numpy as np
-import torch
-from matplotlib_inline.backend_inline import set_matplotlib_formats
-from myst_nb import glue
-from torch import nn
-
-import gweebp
-from gweebp import networks
-from gweebp.excitation import closed_form
-from gweebp.experiment import layerwise
-from gweebp.figures import by_depth, neurons
-
-set_matplotlib_formats("svg")
-np.set_printoptions(precision=4, suppress=True)
-torch.set_printoptions(precision=4, sci_mode=False)
-
-# %% [markdown]
+#
 # ## The equations
 #
 # A child excites a positive parent when response and weight have the same sign: their product pushes the parent up.
@@ -78,8 +106,7 @@ torch.set_printoptions(precision=4, sci_mode=False)
 # $$
 #
 # The sign $\sigma_i$ is that of the response with its bias; the bias is no child and gets nothing.
-
-# %% [markdown]
+#
 # ## By hand: one sign turned
 #
 # The three-pixel network of the last chapter, with the second hidden neuron and the second dimension of the embedding
@@ -161,8 +188,7 @@ for name, p in {"ebp": ebp[-1], "eebp": eebp[-1], "negative": eebp[1][1:]}.items
 # child its response and its weight, as a parent its weights and its sign, so extended EBP does not notice. Seen the
 # other way round, *extended EBP is EBP on the network in which every neuron has been turned so that it responds
 # positively*.
-
-# %% [markdown]
+#
 # ## From the library
 
 # %%
@@ -186,56 +212,11 @@ for extended, walk in {False: ebp, True: eebp}.items():
         assert np.allclose(found.flatten(), by_hand, rtol=0, atol=1e-12)
 
 # %% [markdown]
-# ## A closed form
+# ## What it costs
 #
-# {eq}`eq-3` and {eq}`eq-4` as they stand are four streams, each with its own forward and transposed product. But
-# $\max(0, t) = \tfrac12 (t + |t|)$, so
-#
-# $$
-# x_{ji} = \tfrac12 \left( \sigma_i\, w_{ji} \hat a_j + |w_{ji}|\, |\hat a_j| \right),
-# $$
-#
-# and with $y = W \hat a$ (no bias) the sum over the children of a parent is $X_i = \tfrac12 (\sigma_i\, y_i +
-# (|W|\,|\hat a|)_i)$. Put $s_i = \sigma_i P(a_i) / X_i$, and {eq}`eq-3` plus {eq}`eq-4` become
-#
-# $$
-# P(a_j) = \tfrac12 \left( \hat a_j\, (W^\top s)_j + |\hat a_j|\, (|W|^\top |s|)_j \right).
-# $$
-#
-# Two products each way instead of four. On a random layer with a bias, between the probability that the library finds
-# above it and the one that it finds below:
-
-# %%
-torch.manual_seed(seed)
-net = nn.Sequential(nn.Conv2d(1, 8, (1, 6)), nn.Conv2d(8, 4, 1), nn.Flatten()).double()
-probe, m, n = (
-    torch.randn(1, 1, 1, 6).double(),
-    torch.randn(1, 4).double(),
-    torch.randn(1, 4).double(),
-)
-above, below = (
-    gweebp.mwp(net, probe, m, n, layer=at, weighted=False).flatten()
-    for at in ("0", "input")
-)
-a, W, bias = probe.flatten(), net[0].weight.detach().view(8, 6), net[0].bias.detach()
-sigma = torch.sign(W @ a + bias)
-s = sigma * above / ((sigma * (W @ a) + W.abs() @ a.abs()) / 2)
-closed = (a * (W.T @ s) + a.abs() * (W.abs().T @ s.abs())) / 2
-print("closed form", closed, "\nlibrary    ", below)
-assert torch.allclose(closed, below, rtol=0, atol=1e-12)
-
-# %% tags=["remove-cell"]
-glue("condition", f"1/{1 / closed_form.CONDITION:.0f}", display=False)
-
-# %% [markdown]
-# ### Where it cancels
-#
-# $X_i$ is a sum of two terms that may have opposite signs. Where $\sigma_i y_i$ is negative and nearly as large as
-# $(|W|\,|\hat a|)_i$, it is the small difference of two large numbers, and single precision loses its digits. As long as
-# $y_i$ has the parent's sign this can't happen: then $X_i \ge \tfrac12 (|W|\,|\hat a|)_i$. It can where a *bias* decides
-# the sign against the children, and where responses are [weighted](gradient_weighting). So {func}`gweebp.mwp` takes the
-# closed form for a layer whose smallest $X_i$ is at least {glue:text}`condition` of what it is the difference of, and
-# walks the four streams, each of which adds terms of one sign only, everywhere else.
+# As they stand, {eq}`eq-3` and {eq}`eq-4` are four streams, each with a forward and a transposed product of its own. They
+# have a [closed form](speed) of two. The library uses it for each layer where it loses no digits, and the four streams
+# elsewhere.
 #
 # ## What EBP does not see
 #
@@ -314,3 +295,47 @@ assert torch.allclose(*walks, rtol=0, atol=1e-14)
 # - That the ignored part *matters* is the paper's claim, not a consequence: ecEBP better than cEBP and etcEBP better
 #   than tcEBP on LCNN9, and no noticeable difference on VGG16. The second half does not follow from the equations, as
 #   the embedding shows. The [ablation](ablation) plays both games with all six.
+#
+# ## Summary
+#
+# - A connection excites a parent where it pushes the parent further in the direction of its sign: four kinds of connection, one expression, $\max(0, \sigma_i\, w_{ji}\, \hat a_j)$.
+# - Turning a linear neuron over changes no decision. Extended EBP gives the same map; EBP does not.
+# - On LCNN9, EBP ignores a part of the excitation at every convolution. On VGG16 it ignores some at the embedding alone.
+# - That the ignored part *matters* is an empirical question, and the [ablation](ablation) asks it.
+#
+# ## Exercises
+#
+# **1.** The middle pixel excites the first hidden neuron and inhibits the second one, which is negative. Which of the two connections does extended EBP follow?
+
+# %% tags=["hide-cell"]
+# Answer: both. The second pushes a negative neuron further down, and so excites it.
+sigma = np.sign(hidden)
+assert (sigma * W1[:, 1] * pixels[1] > 0).all()
+print("σ w â of the middle pixel", sigma * W1[:, 1] * pixels[1])
+
+# %% [markdown]
+# **2.** Turn the *first* hidden neuron over as well: the signs of its weights from below and to above. What does extended EBP give the pixels now?
+
+# %% tags=["hide-cell"]
+# Answer: the same. At each step two of the three signs change at once.
+down, up = W1 * [[-1], [1]], W2 * [-1, 1]
+a, p = down @ pixels, np.array([1.0, 0.0])
+for W, child, parent in [
+    (W0, embedding, W0 @ embedding),
+    (up, a, up @ a),
+    (down, pixels, a),
+]:
+    x = np.maximum(0, np.sign(parent)[:, None] * W * child)
+    p = p @ (x / x.sum(1, keepdims=True))
+assert np.allclose(p, eebp[-1])
+print("pixels", p)
+
+# %% [markdown]
+# **3.** Behind a ReLU, and with an embedding that is not negative, what is left of {eq}`eq-4`?
+
+# %% tags=["hide-cell"]
+# Answer: nothing. There is no negative parent that holds probability.
+first = np.maximum(0, np.array([[2.0, 1.0, -1.0], [-1.0, 1.0, 2.0]]) @ pixels)
+second = np.maximum(0, np.array([[3.0, 1.0], [-1.0, 3.0]]) @ first)
+assert not (first < 0).any() and not (second < 0).any()
+print("negative parents:", int((first < 0).sum() + (second < 0).sum()))

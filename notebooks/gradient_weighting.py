@@ -13,37 +13,66 @@
 # %% [markdown]
 # # Gradient weighting
 #
-# [Extended excitation backprop](extended_ebp) follows what excited the decision. But excitation is not evidence: a
-# neuron that responds to any face excites the row of the mate and the row of the non-mate alike. Which responses made
-# the *difference*?
+# ```{admonition} What you will learn
+# - how the gradient of the {term}`triplet gain` says which responses work for the mate *rather than* the non-mate;
+# - gweEBP: extended EBP on responses that are weighted by that gradient, in one line;
+# - what it costs: some of the probability is lost, and without a gain there is no map.
 #
-# The gradient of the decision tells us. gweEBP {cite:p}`wang2025gweebp` weights every response by it before the
-# probability is shared out, and so needs one walk where the contrastive methods subtract two.
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
 
 # %% tags=["parameters"]
 seed = 0  # of the random weights and images
 size = 64  # side of the images that the architecture reads, in pixels
 triplets = 8  # random triplets to average over
+
 # %% tags=["hide-input"]
 import warnings
 
 import numpy as np
 import torch
+from IPython.display import Markdown
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from myst_nb import glue
 from torch import nn
 
 import gweebp
-from gweebp import networks
+from gweebp import figures, networks
 from gweebp.excitation.gain import triplet_gain
 from gweebp.experiment import layerwise
+from gweebp.experiment.typical_face import typical_face
 from gweebp.figures import by_depth, neurons
 
 set_matplotlib_formats("svg")
 np.set_printoptions(precision=3, suppress=True)
 torch.set_printoptions(precision=3, sci_mode=False)
 
+# %% tags=["hide-input", "remove-output"]
+case = typical_face()
+maps = case.maps("eebp", "ecebp", "gweebp")
+notes = case.notes(maps)
+glue("face", figures.quadruplet(*case.images, case.region, maps, notes=notes))
+
 # %% [markdown]
+# ```{glue:figure} face
+# :name: fig-gw-face
+# :alt: A sketch, its photo, and both again with other eyes, outlined; then the sketch under the maps of eEBP, ecEBP and gweEBP.
+#
+# The same face as in [the last chapter](extended_ebp), before gradient weighting (eEBP), with the non-mate's walk
+# subtracted (ecEBP), and with gradient weighting (gweEBP); the average precision stands beside each name.
+# ```
+
+# %% tags=["hide-input"]
+Markdown(case.in_words(maps))
+
+# %% [markdown]
+# [Extended excitation backprop](extended_ebp) follows what excited the decision. But excitation is not evidence: a
+# neuron that responds to any face excites the row of the mate and the row of the non-mate alike. Which responses made
+# the *difference*?
+#
+# The gradient of the decision tells us. gweEBP {cite:p}`wang2025gweebp` weights every response by it before the
+# probability is shared out, and so needs one walk where the contrastive methods subtract two.
+#
 # ## The equations
 #
 # The {term}`triplet gain` says by how much the probe is nearer to its mate than to the non-mate. With $p$, $m$ and $n$ the
@@ -81,8 +110,7 @@ torch.set_printoptions(precision=3, sci_mode=False)
 #
 # To first order, $\hat a\, \partial G / \partial a$ is the gain that is lost if the response is removed. What would
 # be missed is kept, in proportion to how much; what stands in the way is set to zero.
-
-# %% [markdown]
+#
 # ## By hand: what three faces share
 #
 # Three pixels again, three linear hidden neurons, and an embedding of four dimensions, each of which has a part to
@@ -219,8 +247,7 @@ for name, p in {
 # {glue:text}`gain`, setting the left pixel to zero leaves {glue:text}`without_left`, which is *more*; without the
 # middle one {glue:text}`without_middle` is left, without the right one {glue:text}`without_right`. gweEBP has that
 # order; extended EBP puts the pixel that matters most last.
-
-# %% [markdown]
+#
 # ## From the library
 
 # %%
@@ -341,7 +368,7 @@ glue("wide", f"{min(most.values()):.1%}", display=False)
 #
 # - There is a gain: the network has decided for the mate.
 # - The gradient at the probe says something about the decision. It is local: a response whose removal would change
-#   the decision by way of a max-feature-map that then lets another neuron win is not seen.
+#   the decision, because another neuron then wins a max-feature-map, is not seen.
 # - A negative gradient is a reason to drop a response, not to count it against its place. A map therefore shows what
 #   spoke for the mate, and is silent on what spoke for the non-mate.
 #
@@ -353,3 +380,42 @@ glue("wide", f"{min(most.values()):.1%}", display=False)
 # - The order of the three pixels is right here, but a toy is made to be. That gweEBP ranks the parts of a face better
 #   than the other methods is the paper's claim; the [hiding game](hiding_game) and the [inpainting
 #   game](inpainting_game) test it, the second with a known answer.
+#
+# ## Summary
+#
+# - gweEBP keeps a response where it has the sign of its gradient, scaled by the gradient's size, and sets it to zero elsewhere.
+# - The gain depends on the direction of the embedding alone. So at every layer of a network without biases, as much works for the triplet as against it.
+# - What all three faces share works against the triplet, and is dropped.
+# - Without a gain there is no map. With weighting, a parent may have no child left, and its probability is lost and reported.
+#
+# ## Exercises
+#
+# **1.** $e_4$ is positive for the probe and for the non-mate. Does gweEBP keep it? Say it from {eq}`eq-6` first.
+
+# %% tags=["hide-cell"]
+# Answer: no. More of e4 brings the non-mate nearer: its gradient is negative, its response positive.
+assert embedding[3] > 0 > gradient[0][3] and weighted[0][3] == 0
+print("response", embedding[3], " gradient", round(gradient[0][3], 3))
+
+# %% [markdown]
+# **2.** Make the mate equal to the probe. What is the gain then, and does $e_4$ still count?
+
+# %% tags=["hide-cell"]
+# Answer: the gain is the whole distance to the non-mate. Probe and non-mate agree in e4,
+# so it works against the triplet, as e3 does.
+p = embedding / 15
+same = np.linalg.norm(p - n)
+by_p = (p - n) / same
+g = by_p - p * (p @ by_p)
+assert p[3] * g[3] < 0 and p[2] * g[2] < 0
+print(f"gain {same:.3f}", " â ∂G/∂a", p * g)
+
+# %% [markdown]
+# **3.** Double all pixels. By how much does the gain change?
+
+# %% tags=["hide-cell"]
+# Answer: not at all: without biases the embedding gets longer, and its direction stays.
+longer = W2 @ W1 @ (2 * pixels)
+q = longer / np.linalg.norm(longer)
+assert np.isclose(np.linalg.norm(q - n) - np.linalg.norm(q - m), gain)
+print(f"gain {np.linalg.norm(q - n) - np.linalg.norm(q - m):.3f}")

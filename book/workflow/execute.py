@@ -49,6 +49,7 @@ QUIET = {
 }
 HIDDEN = {"parameters", "injected-parameters"}  # the page ends with a table of them: see pages.py
 FOLDS = ("hide-input", "hide-cell")
+ANSWER = "# Answer: "  # how the folded cell below an exercise starts
 CLIENT = {"extra_arguments": ["--IPKernelApp.log_level=50"]}  # its remarks on transport are not the reader's concern
 
 
@@ -77,7 +78,11 @@ def fold(source: str) -> str:
 
     >>> fold("import numpy as np"), fold('glue("fig-a", figures.forest(x))'), fold("Markdown(said)"), fold("frame(x)")
     ('the imports', 'the code of this figure', 'the code of this text', 'the code of this table')
+    >>> fold("# Answer: none of them.")
+    'the answer'
     """
+    if source.startswith(ANSWER):
+        return "the answer"
     lines = [line for line in source.splitlines() if line and not line.startswith("#")]
     if lines and lines[0].startswith(("import ", "from ")):
         return "the imports"
