@@ -18,7 +18,7 @@ PEOPLE = f"{BUILD}/people/{{dataset}}/faces.safetensors"
 FACES = f"{BUILD}/data/{{dataset}}/faces.safetensors"
 WEIGHTS = f"{BUILD}/networks/{{dataset}}/{{network}}-{{training}}/weights.safetensors"
 TRIALS = f"{BUILD}/trials/{{dataset}}/{{network}}-{{training}}.safetensors"
-BUDGET = "data/study/budgets/{dataset}-{network}.json"
+BUDGET = "data/study/budgets/{network}.json"
 STAGE = f"{shlex.quote(sys.executable)} -m gweebp"
 RUN = {"threads": PLAN["threads"], "device": config["device"]}
 
@@ -42,7 +42,9 @@ def flags(values, *without):
 
 
 def world(w):
-    return {key: PLAN["datasets"][w.dataset][key] for key in ("kind", "error")} | {"size": PLAN["size"]}
+    """Of a dataset; of that on which budgets are chosen, where a rule has none."""
+    dataset = PLAN["datasets"][getattr(w, "dataset", PLAN["budget"])]
+    return {key: dataset[key] for key in ("kind", "error")} | {"size": PLAN["size"]}
 
 
 def seed(w):
@@ -146,13 +148,13 @@ rule trials:
 
 rule budget:
     input:
-        WEIGHTS.format(dataset="{dataset}", network="{network}", training=0),
+        WEIGHTS.format(dataset=PLAN["budget"], network="{network}", training=0),
     output:
         BUDGET,
     params:
         flags=lambda w: flags(world(w) | RUN | seed(w)),
     message:
-        "budgets of black-box methods for {wildcards.network} on {wildcards.dataset}"
+        "budgets of black-box methods for {wildcards.network}"
     resources:
         **needs(8, 12),
     shell:
@@ -163,7 +165,7 @@ rule play:
     input:
         trials=TRIALS,
         weights=WEIGHTS,
-        budget=lambda w: [BUDGET.format(**w)] if w.group == "black" else [],
+        budget=lambda w: [BUDGET.format(network=w.network)] if w.group == "black" else [],
     output:
         f"{OUT}/{{group}}.npz",
     params:

@@ -6,7 +6,7 @@ of the network make it so. Gradient weighting keeps a response only where it wor
     ã = sign(a) · max(0, a · ∂G/∂a)                                                                  Eq. (6)
 
 which is the paper's two brackets in one line: â[∂G/∂a]⁺ for a positive response, â[−∂G/∂a]⁺ for a negative one
-(in print the second bracket lacks its ⁺; the text and the authors' code have it).
+(in print the second bracket lacks its ⁺; the text and the authors' code have it. `clamp=False` is the print).
 
 Assumes: embeddings of one sample do not depend on the other samples of the batch.
 """
@@ -121,17 +121,21 @@ def warn_without_gain(gains: Tensor) -> None:
         )
 
 
-def weight_by_gradient(response: Tensor, gradient: Tensor) -> Tensor:
+def weight_by_gradient(response: Tensor, gradient: Tensor, clamp: bool = True) -> Tensor:
     """Responses that work for the triplet, Eq. (6): ã = sign(a) · max(0, a · ∂G/∂a).
 
     Args:
         response: â, any shape. gradient: ∂G/∂a, the same shape.
+        clamp: False for Eq. (6) as printed, where a negative response with a positive gradient counts as positive.
 
     Returns:
-        ã, the same shape and, where not zero, the same sign as the response.
+        ã, the same shape and, where not zero, the same sign as the response, the print's exception aside.
 
     Example:
         >>> weight_by_gradient(torch.tensor([2., 2., -2.]), torch.tensor([3., -3., -3.]))
         tensor([ 6.,  0., -6.])
+        >>> weight_by_gradient(torch.tensor([-2.]), torch.tensor([3.]), clamp=False)
+        tensor([6.])
     """
-    return response * (response.sign() * gradient).clamp(min=0)
+    towards = response.sign() * gradient
+    return response * (towards.clamp(min=0) if clamp else torch.where(response < 0, towards, towards.clamp(min=0)))

@@ -40,6 +40,7 @@ class How(NamedTuple):
     gain: str
     rule: str
     dead_ends: str
+    clamp: bool
 
 
 class Walked(NamedTuple):
@@ -80,6 +81,7 @@ def mwp(
     gain: str = "triplet",
     rule: str = "equations",
     dead_ends: str = "lost",
+    clamp: bool = True,
 ) -> Tensor:
     """Marginal winning probability of each response of a layer, Eq. (1)-(6) of Wang et al. (2025).
 
@@ -96,6 +98,8 @@ def mwp(
             code's, whose MWP does not sum to 1 (gweebp.excitation.released_code).
         dead_ends: what becomes of the probability of a parent without an excitatory child among the weighted responses:
             "lost", as the equations have it, or shared by the "unweighted" responses, which keeps nearly all of it.
+        clamp: both brackets of Eq. (6) keep what is positive, as the text and the released code have it; False: the
+            first alone, as printed.
 
     Returns:
         (b, c, h, w), non-negative; sums to 1 over c, h, w less the mass lost on the way (LostMassWarning where it is
@@ -109,7 +113,7 @@ def mwp(
         >>> mwp(net, p, m, n, layer="1", extended=False, weighted=False).shape
         torch.Size([1, 4, 2, 2])
     """
-    for name, flag in {"extended": extended, "weighted": weighted}.items():
+    for name, flag in {"extended": extended, "weighted": weighted, "clamp": clamp}.items():
         if not isinstance(flag, bool):
             raise TypeError(f"{name}={flag!r}: expected True or False")
     priors = tuple(towards) if isinstance(towards, (tuple, list)) else (towards,)
@@ -122,7 +126,7 @@ def mwp(
         raise ValueError(f"rule={rule!r} is unknown; expected 'equations' or 'paper-code'")
     if dead_ends not in ("lost", "unweighted"):
         raise ValueError(f"dead_ends={dead_ends!r} is unknown; expected 'lost' or 'unweighted'")
-    how = How(extended, weighted, gain, rule, dead_ends)
+    how = How(extended, weighted, gain, rule, dead_ends, clamp)
     net = eager(net)
     mate, nonmate = (at_least_float32(e.detach().clone()) for e in embedded(net, probe, mate, nonmate))
     layer = named_layer(net, layer, "saliency_layer", probe[:1], axes)
@@ -172,7 +176,7 @@ def walks(
         if how.gain == "triplet":
             warn_without_gain(gains)
             explained = (gains > 0).to(scores)
-        responses = weighted_responses(watch, nodes, gains, released)
+        responses = weighted_responses(watch, nodes, gains, released, how.clamp)
     if released:
         released.responses = responses
     otherwise = unweighted if how.weighted and how.dead_ends == "unweighted" else None
@@ -190,11 +194,13 @@ def walks(
     return Walked(maps, gains, sharing.lost, outside)
 
 
-def weighted_responses(watch: Watch, nodes: Iterable[Node], gains: Tensor, released: Released | None) -> Responses:
+def weighted_responses(
+    watch: Watch, nodes: Iterable[Node], gains: Tensor, released: Released | None, clamp: bool
+) -> Responses:
     """ã of the children of `nodes`, Eq. (6), from ∂G/∂a of each response, Eq. (5), by the ordinary rule."""
     children = [child for n in nodes for child in n.mixing.children]
     neurons = {id(a): a for child in children for a in watch.copies.originals(child)}
     derivative = released.noting(watch.derivative) if released else watch.derivative
     gradients = watch.backward(derivative, gains.sum(), list(neurons.values()))
     watch.graphs.clear()
-    return weighted_by(dict(zip(neurons, gradients)), watch.copies)
+    return weighted_by(dict(zip(neurons, gradients)), watch.copies, clamp)

@@ -19,19 +19,19 @@ def unweighted(node: Node) -> tuple[Tensor, ...]:
     return tuple(_moving(a.detach(), f) for a, f in zip(node.mixing.children, node.fixed))
 
 
-def weighted_by(gradients: Mapping[int, Tensor | None], copies: Copies) -> Responses:
+def weighted_by(gradients: Mapping[int, Tensor | None], copies: Copies, clamp: bool = True) -> Responses:
     """A function from a mixing to ã of its children, Eq. (6), 0 where no image changes it.
 
     ã is given up to one power of two for each operation: no share changes, and none underflows.
 
     Args:
         gradients: id of a response → ∂G/∂a; None: the gain does not depend on it.
-        copies: which tensors rearrange responses.
+        copies: which tensors rearrange responses. clamp: False for Eq. (6) as printed.
     """
 
     def weighted(x: Tensor) -> Tensor:
         gradient = gradients[id(x)]
-        return torch.zeros_like(x) if gradient is None else weight_by_gradient(x.detach(), gradient)
+        return torch.zeros_like(x) if gradient is None else weight_by_gradient(x.detach(), gradient, clamp)
 
     def responses(node: Node) -> tuple[Tensor, ...]:
         found = [_moving(copies.rearranged(weighted, x), f) for x, f in zip(node.mixing.children, node.fixed)]

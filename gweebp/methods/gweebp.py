@@ -21,6 +21,7 @@ def gweebp(
     rule: str = "equations",
     extended: bool = True,
     dead_ends: str = "lost",
+    clamp: bool = True,
     smoothing: str = "none",
 ) -> Tensor:
     """Gradient-weighted extended excitation backprop, Eq. (3)-(6): the MWP towards the mate, summed over channels.
@@ -29,9 +30,11 @@ def gweebp(
     "paper-code" for the released code's way to share probability (gweebp.excitation.released_code).
     extended: False for weighting alone, Eq. (6) on Eq. (1)-(2), where negative responses count for nothing.
     dead_ends: "lost", or "unweighted", by which a parent that has no excitatory child among the weighted responses
-    shares its probability by the responses as they are. smoothing: see gweebp.methods.maps.released.
+    shares its probability by the responses as they are. clamp: False for Eq. (6) as printed, whose second bracket keeps
+    what is negative too. smoothing: see gweebp.methods.maps.released.
     """
-    m = mwp(net, probe, mate, nonmate, layer=layer, extended=extended, gain=gain, rule=rule, dead_ends=dead_ends)
+    how = {"extended": extended, "gain": gain, "rule": rule, "dead_ends": dead_ends, "clamp": clamp}
+    m = mwp(net, probe, mate, nonmate, layer=layer, **how)  # type: ignore[arg-type]
     return released(m.sum(1), smoothing, (probe.shape[2], probe.shape[3]))
 
 

@@ -24,6 +24,8 @@ MODES = {
     "eebp to non-mate": dict(extended=True, weighted=False, towards="nonmate"),
     "gweebp": dict(extended=True, weighted=True),
     "weighted ebp": dict(extended=False, weighted=True),
+    "printed": dict(extended=True, weighted=True, clamp=False),
+    "dead ends": dict(extended=True, weighted=True, dead_ends="unweighted"),
 }
 
 
@@ -88,19 +90,11 @@ def test_literal_loop_at_every_layer(kind, mode):
         probe, mate, nonmate = triplet(net, seed + 100)
         steps, names = literal.steps_of(net, (2, 4, 4))
         options = dict(MODES[mode])
-        towards = ["mate", "nonmate"].index(options.get("towards", "mate"))
-        expected = literal.mwp(
-            steps,
-            probe.flatten(),
-            mate[0],
-            nonmate[0],
-            extended=options["extended"],
-            weighted=options["weighted"],
-            towards=towards,
-        )
+        towards = ["mate", "nonmate"].index(options.pop("towards", "mate"))
+        expected = literal.mwp(steps, probe.flatten(), mate[0], nonmate[0], towards=towards, **options)
         shapes = gweebp.excitation.layers.spatial_layers(net, probe)
         for layer in ["input", *shapes]:
-            got = quietly(gweebp.mwp, net, probe, mate, nonmate, layer=layer, **options)
+            got = quietly(gweebp.mwp, net, probe, mate, nonmate, layer=layer, **MODES[mode])
             wanted = expected[0 if layer == "input" else names.index(layer) + 1]
             np.testing.assert_allclose(got.flatten().numpy(), wanted, atol=1e-10, rtol=0, err_msg=f"{kind} {layer}")
 
@@ -148,17 +142,11 @@ def test_residual_addition(written, mode):
             for m, s in ((net.stem, (2, 4, 4)), (net.conv, (3, 4, 4)), (net.fc, (48,)))
         )
         options = dict(MODES[mode])
-        expected = literal.mwp(
-            [stem, inner, ("add", 1), fc],
-            probe.flatten(),
-            mate[0],
-            nonmate[0],
-            extended=options["extended"],
-            weighted=options["weighted"],
-            towards=["mate", "nonmate"].index(options.get("towards", "mate")),
-        )
+        towards = ["mate", "nonmate"].index(options.pop("towards", "mate"))
+        steps = [stem, inner, ("add", 1), fc]
+        expected = literal.mwp(steps, probe.flatten(), mate[0], nonmate[0], towards=towards, **options)
         for layer, k in (("input", 0), ("stem", 1)):
-            got = quietly(gweebp.mwp, net, probe, mate, nonmate, layer=layer, **options)
+            got = quietly(gweebp.mwp, net, probe, mate, nonmate, layer=layer, **MODES[mode])
             np.testing.assert_allclose(got.flatten().numpy(), expected[k], atol=1e-10, rtol=0)
 
 
@@ -362,3 +350,17 @@ def test_lost_mass_is_reported():
             p = gweebp.mwp(net, torch.cat(probes), m, n, layer="input", extended=extended, weighted=False)
         assert p.sum() == 0
         assert [(one.message.share, one.message.indices) for one in caught] == [(1, [0, 1])]
+
+
+@pytest.mark.parametrize(("kind", "differs"), [("mfm", True), ("relu", False)])
+def test_equation_6_as_printed_differs_where_a_negative_response_has_a_positive_gradient(kind, differs):
+    net = small_network(kind, 0)
+    if not differs:  # no negative response is left: ReLU's, and an embedding of positive weights
+        net[-1].weight.data.abs_(), net[-1].bias.data.abs_()
+    probe = triplet(net, 100)[0]
+    with torch.no_grad():
+        mate, nonmate = net(probe), net(probe).flip(1)
+    maps = [quietly(gweebp.mwp, net, probe, mate, nonmate, layer="1", clamp=clamp) for clamp in (True, False)]
+    assert maps[0].sum() > 0 and torch.equal(*maps) != differs
+    with pytest.raises(TypeError, match="clamp=1: expected True or False"):
+        gweebp.mwp(net, probe, mate, nonmate, layer="1", clamp=1)

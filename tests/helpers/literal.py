@@ -60,8 +60,11 @@ def gradients(steps, a: Tensor, mate: Tensor, nonmate: Tensor) -> list[np.ndarra
     return [g.numpy() for g in torch.autograd.grad(gain, seen)]
 
 
-def share(W, child, parent_response, parent_probability, extended):
-    """Eq. (1)-(2), or (3)-(4), of one affine step; W (parents, children)."""
+def share(W, child, parent_response, parent_probability, extended, spare=None):
+    """Eq. (1)-(2), or (3)-(4), of one affine step; W (parents, children).
+
+    spare: responses of the children for a parent that none of `child` excites; None: its probability is lost.
+    """
     result = np.zeros(len(child))
     for i in range(len(parent_response)):
         excitation = np.zeros(len(child))
@@ -76,43 +79,59 @@ def share(W, child, parent_response, parent_probability, extended):
             if excitatory:
                 excitation[j] = w * a
         total = excitation.sum()  # 1 / Z_i
+        if total == 0 and spare is not None:
+            one = slice(i, i + 1)
+            result += share(W[one], spare, parent_response[one], parent_probability[one], extended)
         if total != 0:
             for j in range(len(child)):
                 result[j] += excitation[j] / total * parent_probability[i]
     return result
 
 
-def respond(a: float, gradient: float) -> float:
-    """Eq. (6), with the clamp on both brackets."""
-    return a * max(0.0, gradient) if a >= 0 else a * max(0.0, -gradient)
+def respond(a: float, gradient: float, clamp: bool = True) -> float:
+    """Eq. (6), with the clamp on both brackets, or on the first alone as printed."""
+    if a >= 0:
+        return a * max(0.0, gradient)
+    return a * max(0.0, -gradient) if clamp else a * -gradient
 
 
 def mwp(
-    steps, a: Tensor, mate: Tensor, nonmate: Tensor, *, extended: bool, weighted: bool, towards: int
+    steps,
+    a: Tensor,
+    mate: Tensor,
+    nonmate: Tensor,
+    *,
+    extended: bool,
+    weighted: bool,
+    towards: int,
+    clamp: bool = True,
+    dead_ends: str = "lost",
 ) -> list[np.ndarray]:
     """P of each vector of `forward`, from the one-hot prior at the head down."""
     seen = [v.detach().numpy() for v in forward(steps, a)]
     responses = seen
     if weighted:
         found = gradients(steps, a, mate, nonmate)
-        responses = [np.array([respond(*x) for x in zip(v, g)]) for v, g in zip(seen, found)]
+        responses = [np.array([respond(*x, clamp) for x in zip(v, g)]) for v, g in zip(seen, found)]
         for k, (kind, *what) in enumerate(steps):  # a copy is the same neuron: its ã too
             if kind == "copy":
                 responses[k + 1] = copied(what[0], responses[k]).numpy()
             elif kind == "cat":
                 responses[k + 1] = np.concatenate([responses[k], responses[what[0]]])
+    spare = seen if weighted and dead_ends == "unweighted" else [None] * len(seen)
     head = torch.stack([mate / mate.norm(), nonmate / nonmate.norm()]).numpy()
     probability = [np.zeros_like(v) for v in seen]
-    probability[-1] = share(head, responses[-1], head @ seen[-1], np.eye(2)[towards], extended)
+    probability[-1] = share(head, responses[-1], head @ seen[-1], np.eye(2)[towards], extended, spare[-1])
     for k in reversed(range(len(steps))):
         kind, *what = steps[k]
         p = probability[k + 1]
         if kind == "affine":
-            probability[k] += share(what[0], responses[k], seen[k + 1], p, extended)
+            probability[k] += share(what[0], responses[k], seen[k + 1], p, extended, spare[k])
         elif kind == "add":
             for i in range(len(p)):
                 pair = np.array([responses[k][i], responses[what[0]][i]])
-                both = share(np.ones((1, 2)), pair, seen[k + 1][i : i + 1], p[i : i + 1], extended)
+                own = None if spare[k] is None else np.array([seen[k][i], seen[what[0]][i]])
+                both = share(np.ones((1, 2)), pair, seen[k + 1][i : i + 1], p[i : i + 1], extended, own)
                 probability[k][i] += both[0]
                 probability[what[0]][i] += both[1]
         elif kind == "max":
