@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import blackbox, peers, scaling, start, whitebox
+from benchmarks import blackbox, peers, scaling, search, start, whitebox
 from benchmarks.clock import Row
 from gweebp.commands.arguments import Number
 from gweebp.experiment.speed import RESULTS, in_print, where
@@ -31,6 +31,7 @@ TOPICS = {
     "image": whitebox.to_the_image,
     "blackbox": blackbox.rows,
     "scaling": scaling.rows,
+    "search": search.rows,
     "start": start.rows,
     "peers": peers.rows,
 }

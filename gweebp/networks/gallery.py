@@ -5,10 +5,11 @@ Distances are L2 between unit embeddings, 0..2, as in `gweebp.networks.verificat
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from gweebp.networks.verification import distances, unit
+from gweebp.networks.blocks import Gallery
+from gweebp.networks.search import search
+from gweebp.networks.verification import unit
 
 __all__ = ["nearest_impostor", "template"]
 
@@ -26,6 +27,7 @@ def template(embeddings: Tensor) -> Tensor:
         ValueError: no embedding; one that is zero, NaN or infinite; or a mean of zero: they point in opposite
             directions.
 
+    >>> import torch
     >>> template(torch.tensor([[2.0, 0.0], [0.0, 1.0]]))
     tensor([[0.7071, 0.7071]])
     """
@@ -35,12 +37,12 @@ def template(embeddings: Tensor) -> Tensor:
     return unit(units.mean(0, keepdim=True))
 
 
-def nearest_impostor(probe: Tensor, gallery: Tensor, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def nearest_impostor(probe: Tensor, gallery: Gallery, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The gallery's face that comes nearest to each probe and shows somebody else: the hardest non-mate there is.
 
     Args:
         probe: embeddings (t, d), normalised here.
-        gallery: embeddings (g, d), normalised here.
+        gallery: embeddings (g, d), normalised here; a tensor, or a file's, see `gweebp.networks.search`.
         own: bool (g,) or (t, g), the faces of the probe's own person, which are passed over; None: there are none.
 
     Returns:
@@ -52,23 +54,10 @@ def nearest_impostor(probe: Tensor, gallery: Tensor, own: Tensor | None = None) 
 
     Source: the rank-2 match of the hiding game, Sec. 3.1 of the paper, where the mate has rank 1.
 
+    >>> import torch
     >>> gallery = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     >>> nearest_impostor(gallery[:1], gallery, own=torch.tensor([True, False, False]))
     (tensor([1]), tensor([0.7654]))
     """
-    p, g = unit(probe, "probe embeddings"), unit(gallery, "gallery embeddings")
-    if p.shape[1] != g.shape[1]:
-        raise ValueError(
-            f"probe has embeddings of length {p.shape[1]} and gallery of length {g.shape[1]}: they are of two networks"
-        )
-    common = torch.promote_types(p.dtype, g.dtype)
-    d = distances(p.to(common), g.to(p.device, common))
-    if own is not None:
-        if not isinstance(own, Tensor) or own.dtype != torch.bool or own.shape not in (d.shape, d.shape[1:]):
-            got = f"{own.dtype} {tuple(own.shape)}" if isinstance(own, Tensor) else type(own).__name__
-            raise ValueError(f"own must be bool ({d.shape[1]},) or {tuple(d.shape)}, got {got}")
-        d = d.masked_fill(own.to(d.device), torch.inf)
-    if d.shape[1] == 0 or d.isinf().all(1).any():
-        raise ValueError(f"the gallery of {d.shape[1]} faces shows nobody but the probe's own person: add other people")
-    nearest = d.min(1)
-    return nearest.indices, nearest.values
+    index, distance = search(probe, gallery, own=own)
+    return index[:, 0], distance[:, 0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,7 +16,8 @@ from tqdm import tqdm
 from gweebp.excitation import tensors
 from gweebp.excitation.guard import lent
 from gweebp.excitation.tensors import unusable
-from gweebp.networks import as_input
+from gweebp.networks import as_input, blocks
+from gweebp.networks.blocks import Gallery
 
 __all__ = ["distances", "embed", "pairs", "rank_k", "ranks", "roc", "threshold_at_fpr", "unit"]
 
@@ -161,26 +163,36 @@ def threshold_at_fpr(impostor: Tensor, fpr: float) -> float:
     return torch.nextafter(ascending[allowed], ascending.new_tensor(-math.inf)).item()
 
 
-def ranks(probe: Tensor, gallery: Tensor, mate_index: Tensor, *, block: int = 2**22) -> Tensor:
+def ranks(probe: Tensor, gallery: Gallery, mate_index: Tensor, *, block: int = 2**22) -> Tensor:
     """Rank of each probe's mate in the gallery, int64 (t,), 1 is best; a tie counts against the mate.
 
-    Args: as `pairs`. block: distances held at a time, whatever the size of the gallery.
+    Args: as `pairs`; the gallery may be an array, such as `gweebp.networks.search.open_gallery` gives. block: numbers
+        held at a time, whatever the size of the gallery.
 
     >>> gallery = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]]))
     >>> ranks(gallery[:2], gallery, torch.tensor([0, 0]))
     tensor([1, 2])
     """
     _check_mates(mate_index, len(probe), len(gallery))
+    probe = probe.to(blocks.precision(probe.dtype, gallery))
     mate_index, rows = mate_index.to(probe.device), torch.arange(len(probe), device=probe.device)
+    mates = blocks.read(gallery, mate_index.cpu().numpy() if isinstance(gallery, np.ndarray) else mate_index, probe)
     # a pair's distance has the same bits in whatever block it stands, so that ties are seen
-    to_mate = distances(probe[:, None], gallery[mate_index][:, None]).flatten()
-    rank, start = torch.ones_like(mate_index), 0
-    for part in gallery.split(max(1, block // max(1, len(probe)))):
-        d = distances(probe, part)
+    to_mate = distances(probe[:, None], mates[:, None]).flatten()
+    squares, rank = probe.square().sum(1, keepdim=True), torch.ones_like(mate_index)
+    step = max(1, block // max(*probe.shape, 1))
+    for start in range(0, len(gallery), step):
+        part = blocks.read(gallery, slice(start, start + step), probe)
+        lengths = squares + part.square().sum(1)
+        with torch.autocast(part.device.type, enabled=False):
+            farther = torch.addmm(lengths, probe, part.T, alpha=-2) - to_mate[:, None].square()
         here = rows[(mate_index >= start) & (mate_index < start + len(part))]
-        d[here, mate_index[here] - start] = torch.inf  # the mate is not nearer than itself
-        rank += (d <= to_mate[:, None]).sum(1)
-        start += len(part)
+        farther[here, mate_index[here] - start] = torch.inf  # the mate is not nearer than itself
+        unsure = lengths.mul_(blocks.margin(part))
+        rank += (farther < -unsure).sum(1)
+        row, column = (farther.abs() <= unsure).nonzero(as_tuple=True)
+        nearer = distances(probe[row][:, None], part[column][:, None]).flatten() <= to_mate[row]
+        rank += torch.bincount(row[nearer], minlength=len(rank))
     return rank
 
 

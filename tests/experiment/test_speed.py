@@ -75,6 +75,20 @@ def test_games_evaluate_no_blend_twice(benchmarks):
     assert rows["inpainting", evaluated] < 1.0  # blends that differ in no pixel are one
 
 
+def test_search_is_measured_with_an_index_and_without(benchmarks, monkeypatch):
+    """Where FAISS is not installed the table says so; the index's recall of the mate lies in 0..1."""
+    from benchmarks import search
+
+    rows = list(search.rows(1, g=600))
+    exact = {r["measure"]: r["value"] for r in rows if r["what"] == "exact"}
+    assert exact["seconds"] > 0 and exact["time ÷ all distances"] > 0
+    by_index = [r for r in rows if r["what"].startswith("FAISS")]
+    monkeypatch.setitem(__import__("sys").modules, "faiss", None)
+    (missing,) = search.by_index("", *search.people(600), [1.0], 1)
+    assert "not installed" in missing["what"] and missing["value"] != missing["value"]
+    assert by_index
+
+
 def test_the_figures_of_the_book():
     result = speed.measured()
     assert result["rows"] and result["processor"] and result["finished"]
