@@ -16,7 +16,15 @@ Embed = Callable[[Tensor], Tensor]
 
 
 def check_images(**images: Tensor) -> None:
-    """Raise unless all are float (b, c, h, w) of one shape with at least one row."""
+    """Check that all images are floating point, (b, c, h, w), of one shape with at least one row.
+
+    Args:
+        images: by the names that an error shall give them.
+
+    Raises:
+        ValueError: for another shape, different shapes, or no rows.
+        TypeError: for images that are not floating point.
+    """
     (first, example), *_ = images.items()
     for name, image in images.items():
         if image.ndim != 4:
@@ -32,7 +40,18 @@ def check_images(**images: Tensor) -> None:
 
 
 def unit_embeddings(embed: Embed, images: Tensor) -> Tensor:
-    """L2-normalised embeddings (b, d) in float64. Raises ValueError on NaN, infinite or zero embeddings."""
+    """L2-normalised embeddings.
+
+    Args:
+        embed: the network, images (b, c, h, w) → embeddings (b, d).
+        images: network inputs (b, c, h, w).
+
+    Returns:
+        (b, d) in float64, each row of L2 length 1.
+
+    Raises:
+        ValueError: for embeddings of another shape, or NaN, infinite or zero ones.
+    """
     embedding = embed(images)
     if embedding.ndim != 2 or embedding.shape[0] != images.shape[0]:
         raise ValueError(f"embed gave shape {tuple(embedding.shape)} for {images.shape[0]} images: expected (b, d)")

@@ -1,7 +1,7 @@
 """Percentile bootstrap over groups: how sure a figure of a game is.
 
-Samples of one subject are not independent (up to six quadruplets a subject), so subjects are drawn, with
-replacement, and bring all their samples. A statistic here is a function of totals over samples, such as successes /
+Samples of one subject are not independent (a subject may have six quadruplets), so subjects are drawn, with
+replacement, each with all its samples. A statistic here is a function of totals over samples, such as successes /
 samples; a resample is then one row of whole-number weights over groups, and all resamples are one matrix product.
 
 Paired differences draw the same subjects for both methods. `p` is twice the smaller share of resamples on either
@@ -57,7 +57,18 @@ class Options(TypedDict, total=False):
 
 
 def weights(groups: ArrayLike, resamples: int = 2000, seed: int = 0) -> Array:
-    """How often each sample counts in each resample: (resamples, samples), the same for samples of one group.
+    """How often each sample counts in each resample; samples of one group count alike.
+
+    Args:
+        groups: (samples,), which group each sample belongs to.
+        resamples: how many times the groups are drawn, at least 1.
+        seed: of the draws.
+
+    Returns:
+        (resamples, samples), whole numbers.
+
+    Raises:
+        ValueError: for no samples, another shape, or no resamples.
 
     >>> w = weights([5, 5, 9], resamples=50)
     >>> w.shape, bool((w[:, 0] == w[:, 1]).all()), bool((w[:, 0] + w[:, 2] == 2).all())
@@ -92,8 +103,16 @@ def estimate(
 ) -> Estimate:
     """A statistic of totals with its percentile interval.
 
-    statistic: takes totals (..., k_i), one an entry of `samples`, returns (...). samples: arrays (n, k_i), summed
-    over n. groups: (n,) (default: each sample its own). level: of the interval, 0..1.
+    Args:
+        statistic: takes totals (..., k_i), one per entry of `samples`, and returns (...).
+        samples: arrays (n, k_i), which are summed over n.
+        groups: (n,), which group each sample belongs to (default: each sample is its own group).
+        resamples: how many times the groups are drawn, at least 1.
+        seed: of the draws; the same groups and seed draw the same subjects.
+        level: of the interval, between 0 and 1.
+
+    Raises:
+        ValueError: for no samples, groups that do not fit, or a number out of its range.
 
     >>> hits = np.array([[1.0], [0.0], [1.0], [1.0]])
     >>> estimate(lambda hit, n: (hit / n)[..., 0], (hits, np.ones((4, 1))), resamples=200)
@@ -112,7 +131,22 @@ def estimate_curve(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[Array, Array, Array]:
-    """As `estimate` for a statistic that returns several numbers, (..., points): value, low, high, each (points,)."""
+    """As `estimate`, for a statistic that returns several numbers.
+
+    Args:
+        statistic: takes totals (..., k_i), one per entry of `samples`, and returns (..., points).
+        samples, groups, resamples, seed, level: as for `estimate`.
+
+    Returns:
+        value, low, high: (points,) each.
+
+    Raises:
+        ValueError: as for `estimate`.
+
+    >>> value, low, high = estimate_curve(lambda x, n: x / n, (np.array([[0.0, 1.0], [0.0, 1.0]]), np.ones((2, 1))))
+    >>> value.tolist(), low.tolist(), high.tolist()
+    ([0.0, 1.0], [0.0, 1.0], [0.0, 1.0])
+    """
     drawn = resampled(statistic, samples, groups, resamples, seed)
     low, high = _interval(drawn, level)
     return statistic(*(s.sum(0) for s in samples)), low, high
@@ -128,7 +162,14 @@ def difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> Difference:
-    """statistic(first) - statistic(second) on the same samples, both resampled together.
+    """statistic(first) − statistic(second) on the same samples, both resampled together.
+
+    Args:
+        statistic, groups, resamples, seed, level: as for `estimate`.
+        first, second: samples as for `estimate`, in the same order.
+
+    Raises:
+        ValueError: as for `estimate`, or for different numbers of samples.
 
     >>> a, b, n = np.ones((9, 1)), np.zeros((9, 1)), np.ones((9, 1))
     >>> difference(lambda hit, n: (hit / n)[..., 0], (a, n), (b, n), resamples=199)
@@ -143,6 +184,14 @@ def difference(
 
 def compared(value: float, one: Array, two: Array, level: float = 0.95) -> Difference:
     """A paired difference from both sides `resampled`: to compare many pairs, resample each side once.
+
+    Args:
+        value: the difference itself.
+        one, two: the statistic of both sides in the same resamples, (resamples,).
+        level: of the interval, between 0 and 1.
+
+    Raises:
+        ValueError: for a level out of its range.
 
     >>> compared(1.0, np.ones(199), np.zeros(199))
     Difference(value=1.0, low=1.0, high=1.0, p=0.01)
@@ -160,10 +209,18 @@ def resampled(
     seed: int = 0,
     among: ArrayLike | None = None,
 ) -> Array:
-    """The statistic of each resample, (resamples, ...); the same groups and seed draw the same subjects.
+    """The statistic in each resample; the same groups and seed draw the same subjects.
 
-    among: the subjects to draw from, (subjects,), where `groups` may lack some; sets drawn from the same are paired,
-    and a resample that has none of `groups` is NaN.
+    Args:
+        statistic, samples, groups, resamples, seed: as for `estimate`.
+        among: the subjects to draw from, (subjects,), where `groups` may lack some. Sets drawn from the same subjects
+            are paired; a resample with no subject of `groups` is NaN.
+
+    Returns:
+        (resamples, ...), where the statistic of one resample is (...).
+
+    Raises:
+        ValueError: for no samples, groups that do not fit, or subjects that `among` lacks.
 
     >>> resampled(lambda hit, n: (hit / n)[..., 0], (np.ones((3, 1)), np.ones((3, 1))), resamples=2).tolist()
     [1.0, 1.0]

@@ -33,11 +33,22 @@ def play(
 ) -> Tensor:
     """Play the hiding game: is the probe still nearer to its mate at each fraction hidden?
 
-    embed: images (b, c, h, w) -> embeddings (b, d), normalised or not. probe, mate, nonmate: network inputs
-    (t, c, h, w). maps: (t, h', w') >= 0, resized bilinearly to the images; only their order counts, ties are broken
-    at random by `seed`, a zero map is a random order. Returns bool (t, steps): column k has the fraction
-    k/(steps-1) of the pixels hidden. `batch` bounds memory and does not change the result beyond the rounding of
-    `embed` itself. Raises ValueError or TypeError on wrong shapes, empty sets, NaN or negative maps.
+    Args:
+        embed: the network, images (b, c, h, w) → embeddings (b, d), L2-normalised or not.
+        probe, mate, nonmate: network inputs (t, c, h, w).
+        maps: (t, h', w'), ≥ 0, of any size; resized bilinearly to the images. Only the order of their pixels counts.
+        steps: points of the curve, at least 2; step k hides the fraction k / (steps − 1) of the pixels.
+        seed: of the random order in which tied pixels are hidden; a map of zeros is a random order.
+        batch: images per forward pass. It bounds memory and changes the result by no more than the rounding of `embed`.
+        progress: whether to show a progress bar.
+
+    Returns:
+        matched, bool (t, steps) on the CPU: is the probe nearer to its mate, in L2 between unit embeddings?
+
+    Raises:
+        ValueError, TypeError: for wrong shapes or types, empty sets, NaN or negative maps, fewer than 2 steps.
+
+    Source: Sec. 3.1 of the paper.
 
     >>> probe, nonmate = torch.tensor([[[[1.0, 0.3]]]]), torch.tensor([[[[0.3, 0.4]]]])
     >>> good, bad = torch.tensor([[[0.9, 0.1]]]), torch.tensor([[[0.1, 0.9]]])
@@ -61,7 +72,13 @@ def play(
 
 
 def area_of(tpr: Array) -> Array:
-    """Area under TPR (..., steps) against the fraction hidden, trapezoids, 0..1.
+    """Area under TPR against the fraction hidden, by trapezoids.
+
+    Args:
+        tpr: (..., steps), in 0..1, at equal steps of the fraction hidden.
+
+    Returns:
+        (...), in 0..1.
 
     >>> float(area_of(np.array([1.0, 1.0, 0.0])))
     0.75
@@ -72,8 +89,13 @@ def area_of(tpr: Array) -> Array:
 def curve(matched: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[Options]) -> Curve:
     """TPR against the fraction hidden, with a pointwise bootstrap band over groups.
 
-    matched: bool (t, steps). groups: (t,) subject ids (default: each triplet its own).
-    options: `resamples`, `seed`, `level` of `bootstrap.estimate`.
+    Args:
+        matched: bool (t, steps), from `play`.
+        groups: (t,) whose triplet each is, such as subject ids (default: each triplet is its own group).
+        options: `resamples`, `seed` and `level`, as in `bootstrap.estimate`.
+
+    Raises:
+        ValueError: for wrong shapes, or an option out of its range.
 
     >>> curve([[True, True, False], [True, False, False]]).value.tolist()
     [1.0, 0.5, 0.0]
@@ -84,7 +106,13 @@ def curve(matched: ArrayLike, groups: ArrayLike | None = None, **options: Unpack
 
 
 def area(matched: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[Options]) -> Estimate:
-    """Area under the TPR curve with its bootstrap interval over groups. Arguments as for `curve`.
+    """Area under the TPR curve, in 0..1, with its bootstrap interval over groups.
+
+    Args:
+        matched, groups, options: as for `curve`.
+
+    Raises:
+        ValueError: as for `curve`.
 
     >>> area([[True, True, False], [True, False, False]]).value
     0.5
@@ -93,14 +121,36 @@ def area(matched: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[
 
 
 def area_draws(matched: ArrayLike, groups: ArrayLike | None = None, resamples: int = 2000, seed: int = 0) -> Array:
-    """The area in each bootstrap resample, (resamples,): for statistics of several methods at once."""
+    """The area in each bootstrap resample: for statistics of several methods at once.
+
+    Args:
+        matched, groups: as for `curve`.
+        resamples: how many times the groups are drawn.
+        seed: of the draws; the same groups and seed draw the same subjects.
+
+    Returns:
+        (resamples,), each in 0..1.
+
+    Raises:
+        ValueError: as for `curve`.
+
+    >>> area_draws([[True, True, False], [True, True, False]], resamples=2).tolist()
+    [0.75, 0.75]
+    """
     return bootstrap.resampled(area_of_totals, totals(matched), groups, resamples, seed)
 
 
 def difference(
     first: ArrayLike, second: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[Options]
 ) -> Difference:
-    """Area of `first` minus area of `second` on the same triplets, bootstrapped in pairs. Arguments as for `curve`.
+    """Area of `first` minus area of `second` on the same triplets, bootstrapped in pairs.
+
+    Args:
+        first, second: bool (t, steps), from `play` on the same triplets.
+        groups, options: as for `curve`.
+
+    Raises:
+        ValueError: as for `curve`, or where the two have different numbers of triplets.
 
     >>> good, bad = [[True, True, False]] * 4, [[True, False, False]] * 4
     >>> difference(good, bad).value
@@ -110,7 +160,20 @@ def difference(
 
 
 def totals(matched: ArrayLike) -> tuple[Array, Array]:
-    """What the statistics of this game are functions of: matches (t, steps) and ones (t, 1), to be summed over t."""
+    """The columns whose sums over triplets the statistics of this game are functions of.
+
+    Args:
+        matched: bool (t, steps), from `play`.
+
+    Returns:
+        matches (t, steps) and ones (t, 1), both float64.
+
+    Raises:
+        ValueError: for a shape without triplets, or with fewer than 2 steps.
+
+    >>> totals([[True, False]])
+    (array([[1., 0.]]), array([[1.]]))
+    """
     matched = np.asarray(matched, dtype=float)
     if matched.ndim != 2 or matched.shape[1] < 2 or len(matched) == 0:
         raise ValueError(f"matched has shape {matched.shape}: expected (triplets >= 1, steps >= 2), from hiding.play")
@@ -122,5 +185,16 @@ def _tpr(matched: Array, count: Array) -> Array:
 
 
 def area_of_totals(matched: Array, count: Array) -> Array:
-    """Area under TPR from sums of `totals`: (..., steps) and (..., 1) -> (...)."""
+    """Area under TPR from sums of `totals`.
+
+    Args:
+        matched: sums of matches, (..., steps).
+        count: sums of ones, (..., 1).
+
+    Returns:
+        (...), in 0..1.
+
+    >>> float(area_of_totals(np.array([4.0, 2.0, 0.0]), np.array([4.0])))
+    0.5
+    """
     return area_of(matched / count)

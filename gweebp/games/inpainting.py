@@ -26,10 +26,16 @@ RULES = ("nearest", "tau")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was played: success bool (q, steps), false_positives int (q, steps), outside int (q,) pixels.
+    """What was played.
 
-    `play` also gives true_positives int (q, steps), and d_in, d_om (q, steps): L2 distances of the blended probe to
-    IN and OM, 0..2. The statistics below read the first three only.
+    Attributes:
+        success: bool (q, steps), is the blended probe matched to the inpainted non-mate?
+        false_positives: int (q, steps), replaced pixels outside of the region.
+        outside: int (q,), all pixels outside of the region.
+        true_positives: int (q, steps), replaced pixels inside the region; from `play` only.
+        d_in, d_om: (q, steps), L2 distances of the blended probe to IN and to OM, in 0..2; from `play` only.
+
+    The statistics below read the first three only.
     """
 
     success: Tensor
@@ -61,13 +67,27 @@ def play(
 ) -> Outcome:
     """Play the inpainting game on quadruplets.
 
-    embed: images (b, c, h, w) -> embeddings (b, d), normalised or not. op, om, ip, in_: network inputs (q, c, h, w).
-    region: bool (q, h', w'), resized by `masks.resized_region` where it differs from the images. maps: (q, h', w')
-    >= 0, resized bilinearly. thresholds: "percent-density" or "percent-pixels" (`masks.step_counts`).
-    rule: "nearest", the blend is nearer to IN than to OM (the authors' released code); "tau", its L2 distance to IN
-    is <= `threshold` (the paper). include_zero: may masks grow over pixels of zero saliency (in random order)?
-    `batch` bounds memory and does not change the result beyond the rounding of `embed` itself.
-    Raises ValueError or TypeError on wrong shapes, empty sets, NaN or negative maps, an empty or full region.
+    Args:
+        embed: the network, images (b, c, h, w) → embeddings (b, d), L2-normalised or not.
+        op, om, ip, in_: network inputs (q, c, h, w): original probe and mate, inpainted probe and non-mate.
+        region: bool (q, h', w'), what was inpainted; resized by `masks.resized_region` where its size is not the
+            images'.
+        maps: (q, h', w'), ≥ 0, of any size; resized bilinearly to the images.
+        steps: points of the curve, at least 2.
+        thresholds: how masks grow, "percent-density" or "percent-pixels", see `masks.step_counts`.
+        rule: when a blended probe counts as matched to IN: "nearest", it is nearer to IN than to OM (the authors'
+            released code); "tau", its L2 distance to IN is at most `threshold` (the paper).
+        threshold: of the rule "tau", in 0..2; None for the rule "nearest".
+        include_zero: whether masks may grow, in random order, over pixels of zero saliency.
+        seed: of the random order in which tied pixels are taken.
+        batch: images per forward pass. It bounds memory and changes the result by no more than the rounding of `embed`.
+        progress: whether to show a progress bar.
+
+    Raises:
+        ValueError, TypeError: for wrong shapes or types, empty sets, NaN or negative maps, an empty or full region,
+            fewer than 2 steps, an unknown rule, or a rule whose threshold is missing or not asked for.
+
+    Source: Sec. 3.2 of the paper, Eq. (7)-(8) and the text that follows.
 
     >>> op, ip = torch.tensor([[[[1.0, 0.0, 0.2]]]]), torch.tensor([[[[0.0, 1.0, 0.2]]]])
     >>> region = torch.tensor([[[True, True, False]]])
@@ -97,7 +117,16 @@ def play(
 
 
 def pooled(outcome: Outcome) -> tuple[Array, Array]:
-    """FAR and SR at each step, pooled over images: two arrays (steps,) in 0..1.
+    """FAR and SR at each step, pooled over images.
+
+    Args:
+        outcome: from `play`.
+
+    Returns:
+        far, sr: (steps,) each, in 0..1.
+
+    Raises:
+        ValueError: for an outcome whose shapes do not fit.
 
     >>> far, sr = pooled(Outcome(torch.tensor([[0, 1]]), torch.tensor([[0, 3]]), torch.tensor([4])))
     >>> far.tolist(), sr.tolist()
@@ -109,8 +138,14 @@ def pooled(outcome: Outcome) -> tuple[Array, Array]:
 def at_far(outcome: Outcome, far: float = 0.1, groups: ArrayLike | None = None, **options: Unpack[Options]) -> Estimate:
     """SR at a FAR, with its bootstrap interval over groups.
 
-    groups: (q,) subject ids (default: each quadruplet its own). options: `resamples`, `seed`, `level` of
-    `bootstrap.estimate`.
+    Args:
+        outcome: from `play`.
+        far: the false alarm rate, in 0..1.
+        groups: (q,) whose quadruplet each is, such as subject ids (default: each quadruplet is its own group).
+        options: `resamples`, `seed` and `level`, as in `bootstrap.estimate`.
+
+    Raises:
+        ValueError: for wrong shapes, or a number out of its range.
 
     >>> outcome = Outcome(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 1, 4]]), torch.tensor([4]))
     >>> at_far(outcome, 0.1).value
@@ -120,7 +155,14 @@ def at_far(outcome: Outcome, far: float = 0.1, groups: ArrayLike | None = None, 
 
 
 def area(outcome: Outcome, upto: float = 1.0, groups: ArrayLike | None = None, **options: Unpack[Options]) -> Estimate:
-    """Mean SR over FAR in 0..upto (area divided by `upto`, so 0..1), with its interval. Arguments as for `at_far`.
+    """Mean SR over FAR in 0..`upto`, with its bootstrap interval: the area under the curve, divided by `upto`.
+
+    Args:
+        outcome, groups, options: as for `at_far`.
+        upto: the largest false alarm rate, above 0 and at most 1.
+
+    Raises:
+        ValueError: as for `at_far`.
 
     >>> outcome = Outcome(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, 4]]), torch.tensor([4]))
     >>> area(outcome).value, area(outcome, 0.1).value
@@ -132,14 +174,37 @@ def area(outcome: Outcome, upto: float = 1.0, groups: ArrayLike | None = None, *
 def area_draws(
     outcome: Outcome, upto: float = 1.0, groups: ArrayLike | None = None, resamples: int = 2000, seed: int = 0
 ) -> Array:
-    """The area in each bootstrap resample, (resamples,): for statistics of several methods at once."""
+    """The area in each bootstrap resample: for statistics of several methods at once.
+
+    Args:
+        outcome, upto, groups: as for `area`.
+        resamples: how many times the groups are drawn.
+        seed: of the draws; the same groups and seed draw the same subjects.
+
+    Returns:
+        (resamples,), each in 0..1.
+
+    Raises:
+        ValueError: as for `at_far`.
+
+    >>> outcome = Outcome(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, 4]]), torch.tensor([4]))
+    >>> area_draws(outcome, resamples=2).tolist()
+    [1.0, 1.0]
+    """
     return bootstrap.resampled(_area(upto), totals(outcome), groups, resamples, seed)
 
 
 def curve(
     outcome: Outcome, far: ArrayLike | None = None, groups: ArrayLike | None = None, **options: Unpack[Options]
 ) -> Curve:
-    """SR at each FAR of a grid (default: 0..1, denser below 0.1), with a pointwise band. Arguments as for `at_far`.
+    """SR at each FAR of a grid, with a pointwise bootstrap band over groups.
+
+    Args:
+        outcome, groups, options: as for `at_far`.
+        far: (points,), in 0..1 (default: 0..1, denser below 0.1).
+
+    Raises:
+        ValueError: as for `at_far`.
 
     >>> outcome = Outcome(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 1, 4]]), torch.tensor([4]))
     >>> curve(outcome, [0.0, 0.1, 1.0]).value.tolist()
@@ -162,9 +227,16 @@ def difference(
     groups: ArrayLike | None = None,
     **options: Unpack[Options],
 ) -> Difference:
-    """Paired difference of two methods on the same quadruplets: first minus second, bootstrapped together.
+    """Difference of two methods on the same quadruplets: first minus second, bootstrapped in pairs.
 
-    measure: "area", mean SR up to `far`; "at_far", SR at `far`. Other arguments as for `at_far`.
+    Args:
+        first, second: outcomes of the same quadruplets, from `play`.
+        measure: "area", mean SR up to `far`; or "at_far", SR at `far`.
+        far: a false alarm rate, in 0..1.
+        groups, options: as for `at_far`.
+
+    Raises:
+        ValueError: as for `at_far`, for an unknown measure, or for different numbers of quadruplets.
 
     >>> good = Outcome(torch.ones(3, 2), torch.tensor([[0, 4]] * 3), torch.tensor([4] * 3))
     >>> bad = Outcome(torch.zeros(3, 2), torch.tensor([[0, 4]] * 3), torch.tensor([4] * 3))
@@ -175,7 +247,17 @@ def difference(
 
 
 def per_image(outcome: Outcome, measure: str = "area", far: float = 0.1) -> Array:
-    """The measure of each quadruplet by itself, (q,): its own FAR, not the pooled one; its SR is 0 or 1 at each step.
+    """The measure of each quadruplet by itself: with its own FAR, not the pooled one, and an SR of 0 or 1 at each step.
+
+    Args:
+        outcome: from `play`.
+        measure, far: as for `difference`.
+
+    Returns:
+        (q,), each in 0..1.
+
+    Raises:
+        ValueError: for wrong shapes, an unknown measure or a FAR out of 0..1.
 
     >>> per_image(Outcome(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, 4]]), torch.tensor([4])), far=1.0).tolist()
     [1.0]
@@ -185,7 +267,18 @@ def per_image(outcome: Outcome, measure: str = "area", far: float = 0.1) -> Arra
 
 
 def statistic(measure: str, far: float) -> bootstrap.Statistic:
-    """SR as a function of sums of `totals`: "area", its mean up to `far`; "at_far", its value there."""
+    """The measure as a function of sums of `totals`.
+
+    Args:
+        measure, far: as for `difference`.
+
+    Raises:
+        ValueError: for an unknown measure.
+
+    >>> outcome = Outcome(torch.tensor([[0, 1, 1]]), torch.tensor([[0, 1, 4]]), torch.tensor([4]))
+    >>> float(statistic("at_far", 0.1)(*(column.sum(0) for column in totals(outcome))))
+    0.4
+    """
     if measure not in ("area", "at_far"):
         raise ValueError(f"unknown measure {measure!r}: expected 'area' or 'at_far'")
     return _area(far) if measure == "area" else _at_far(far)
@@ -204,7 +297,20 @@ def _rates(success: Array, false: Array, outside: Array, count: Array) -> tuple[
 
 
 def totals(outcome: Outcome) -> tuple[Array, Array, Array, Array]:
-    """What the statistics of this game are functions of, summed over q: successes, false alarms, outside, ones."""
+    """The columns whose sums over quadruplets the statistics of this game are functions of.
+
+    Args:
+        outcome: from `play`.
+
+    Returns:
+        successes (q, steps), false alarms (q, steps), pixels outside (q, 1) and ones (q, 1), all float64.
+
+    Raises:
+        ValueError: for an outcome without quadruplets, or whose shapes do not fit.
+
+    >>> [column.tolist() for column in totals(Outcome(torch.ones(1, 2), torch.tensor([[0, 4]]), torch.tensor([4])))]
+    [[[1.0, 1.0]], [[0.0, 4.0]], [[4.0]], [[1.0]]]
+    """
     success = np.asarray(outcome.success, dtype=float)
     false = np.asarray(outcome.false_positives, dtype=float)
     outside = np.asarray(outcome.outside, dtype=float)

@@ -1,7 +1,7 @@
 """Do two yardsticks rank the methods alike? Kendall's tau-b between them, with a bootstrap interval.
 
-A yardstick gives each method a figure, and a figure in each bootstrap resample. Where both rest on the same samples,
-draw them with the same groups and seed: then the interval accounts for what they share.
+A yardstick gives each method a figure, and a figure in each bootstrap resample. Where both yardsticks use the same
+samples, draw them with the same groups and seed: the interval then accounts for the samples that they share.
 
 Source: Kendall, "The treatment of ties in ranking problems", Biometrika 33 (1945).
 """
@@ -16,7 +16,13 @@ from gweebp.games.bootstrap import Array, Estimate
 
 
 def tau(first: Array, second: Array) -> Array:
-    """Kendall's tau-b of two sets of figures (..., methods): (...), in −1..1; 0 where one of them ranks nobody.
+    """Kendall's tau-b of two sets of figures.
+
+    Args:
+        first, second: figures of the same methods, (..., methods).
+
+    Returns:
+        (...), in −1..1; 0 where all figures of one set are equal.
 
     >>> float(tau(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 4.0, 3.0]))).__round__(3)
     0.667
@@ -30,13 +36,14 @@ def tau(first: Array, second: Array) -> Array:
 def kendall(
     first: Mapping[str, tuple[float, Array]], second: Mapping[str, tuple[float, Array]], level: float = 0.95
 ) -> Estimate:
-    """Tau-b between two yardsticks over the methods that both know.
+    """Tau-b between two yardsticks, over the methods that both have figures of.
 
     Args:
-        first, second: method → (figure, figures of the resamples (r,)).
-        level: of the percentile interval.
+        first, second: method → (figure, figures in the resamples (r,)).
+        level: of the percentile interval, between 0 and 1.
 
-    Errors: ValueError with fewer than 3 methods in common, or resamples that differ in number.
+    Raises:
+        ValueError: for fewer than 3 methods in common, or for different numbers of resamples.
 
     >>> yardstick = {m: (v, np.full(10, v)) for m, v in dict(a=0.1, b=0.2, c=0.3).items()}
     >>> kendall(yardstick, yardstick)

@@ -1,10 +1,10 @@
 """The ROC-like curve of the inpainting game: success rate (SR) against false alarm rate (FAR).
 
-The game gives points (FAR, SR), one a threshold, FAR non-decreasing. Between two of them the curve is the straight
-line: choosing one of the two thresholds at random, image by image, attains any point on it, and the figures then
-hardly depend on how many thresholds were played, as those of a staircase would. Where several points share a FAR,
-the last (the largest masks) is the value there. Beyond the last point the curve is flat; before the first (never the
-case for a played game, which starts at FAR 0) it has the first point's value. SR need not rise with FAR.
+The game gives one point (FAR, SR) per threshold, with FAR non-decreasing. Between two points the curve is a straight
+line: to choose one of the two thresholds at random, image by image, attains any point of it. The figures then depend
+little on how many thresholds were played; those of a staircase would depend on it. Where several points have the same
+FAR, the curve takes the last of them (the largest masks). After the last point the curve is flat; before the first it
+has the first point's value (a played game starts at FAR 0). SR need not rise with FAR.
 
 All functions work on (..., steps), so that thousands of bootstrap curves are one call.
 """
@@ -15,7 +15,17 @@ from gweebp.games.bootstrap import Array
 
 
 def sr_at(far: Array, sr: Array, at: Array) -> Array:
-    """SR at given false alarm rates. far, sr: (..., steps); at: (points,) in 0..1. Returns (..., points).
+    """SR at given false alarm rates.
+
+    Args:
+        far, sr: the curve, (..., steps) each, in 0..1; far non-decreasing.
+        at: (points,), in 0..1.
+
+    Returns:
+        (..., points), in 0..1.
+
+    Raises:
+        ValueError: for a false alarm rate out of 0..1.
 
     >>> sr_at(np.array([0.0, 0.0, 0.1, 1.0]), np.array([0.0, 0.5, 0.9, 1.0]), np.array([0.0, 0.05, 0.1, 0.55])).round(6)
     array([0.5 , 0.7 , 0.9 , 0.95])
@@ -33,7 +43,17 @@ def sr_at(far: Array, sr: Array, at: Array) -> Array:
 
 
 def area_under(far: Array, sr: Array, upto: float = 1.0) -> Array:
-    """Mean SR over FAR in 0..upto: the area under the line, divided by `upto`. far, sr: (..., steps) -> (...), 0..1.
+    """Mean SR over FAR in 0..`upto`: the area under the curve, divided by `upto`.
+
+    Args:
+        far, sr: as for `sr_at`.
+        upto: the largest false alarm rate, above 0 and at most 1.
+
+    Returns:
+        (...), in 0..1.
+
+    Raises:
+        ValueError: for an `upto` out of its range.
 
     >>> far, sr = np.array([0.0, 0.0, 0.1, 1.0]), np.array([0.0, 0.5, 0.9, 1.0])
     >>> round(float(area_under(far, sr, 0.1)), 6), round(float(area_under(far, sr)), 6)

@@ -11,12 +11,14 @@ __all__ = ["SteppedGame"]
 
 
 class SteppedGame(NamedTuple):
-    """One method's game, as a slider shows it: what happens to one probe, and to all.
+    """One method's game, as a slider shows it: what happens to one probe, and to all of them.
 
     Attributes:
-        saliency: (h', w') >= 0, any size. steps: (h, w) ints, at which step each pixel of the probe is replaced.
-        matched: (k,) bool, is the blend matched to the twin at step 0..k-1? alone: (k,) FAR of this probe.
-        far, sr: (k,) of all quadruplets, in 0..1.
+        saliency: (h', w'), ≥ 0, of any size.
+        steps: int (h, w), the step at which each pixel of the probe is replaced.
+        matched: bool (k,), is the blended probe matched to the inpainted non-mate at steps 0..k−1?
+        alone: (k,), FAR of this probe, in 0..1.
+        far, sr: (k,), of all quadruplets, in 0..1.
     """
 
     saliency: ArrayLike

@@ -1,7 +1,7 @@
 """Student's t distribution, for any number of degrees of freedom from 1 up; agrees with scipy.stats.t.
 
 With t = √f · cot φ its density is proportional to sin(φ)^(f − 1), a smooth function of an angle, and its tail is one
-short integral. Above 1000 degrees of freedom those of 1000 are taken: no digit that a reader sees depends on it.
+short integral. More than 1000 degrees of freedom are computed as 1000: no printed digit depends on it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,14 @@ _MOST = 1000.0
 
 
 def survival(t: float, freedom: float) -> float:
-    """P(T ≥ t), accurate to 1e-5 of itself, in the far tail too.
+    """P(T ≥ t), with a relative error of 1e-5, also far in the tail.
 
-    Errors: ValueError below 1 degree of freedom.
+    Args:
+        t: any number, infinite too.
+        freedom: degrees of freedom, at least 1.
+
+    Raises:
+        ValueError: for fewer than 1 degree of freedom.
 
     >>> [round(x, 6) for x in (survival(2.776445, 4), survival(0.0, 7), survival(-math.inf, 3))]
     [0.025, 0.5, 1.0]
@@ -40,7 +45,14 @@ def survival(t: float, freedom: float) -> float:
 
 
 def quantile(share: float, freedom: float) -> float:
-    """The t below which lies the share, 0..1 exclusive.
+    """The t that T falls below with the given probability.
+
+    Args:
+        share: the probability, between 0 and 1.
+        freedom: degrees of freedom, at least 1.
+
+    Raises:
+        ValueError: for a share or a number of degrees out of its range.
 
     >>> round(quantile(0.975, 4), 4), round(quantile(0.025, 4), 4)
     (2.7764, -2.7764)

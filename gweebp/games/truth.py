@@ -27,7 +27,17 @@ SCORES = ("energy", "pointing", "precision")
 
 
 def check_regions(region: Tensor, count: int) -> None:
-    """Raise unless `region` is bool (count, h, w), none empty and none the whole image."""
+    """Check that there is one region per map, none of them empty or the whole image.
+
+    Args:
+        region: to be bool (count, h, w).
+        count: how many maps there are.
+
+    Raises:
+        ValueError: for another shape or type, an empty region or a full one.
+
+    >>> check_regions(torch.tensor([[[True, False]]]), 1)
+    """
     if region.dtype != torch.bool or region.ndim != 3 or region.shape[0] != count:
         raise ValueError(
             f"region is {region.dtype} {tuple(region.shape)}: expected bool ({count}, h, w), one region a map"
@@ -39,7 +49,13 @@ def check_regions(region: Tensor, count: int) -> None:
 
 
 def chance(region: Tensor) -> Tensor:
-    """The region's share of the image: (b, h, w) bool → (b,), what every score gives a map blind to the image.
+    """The region's share of the image: what every score gives a map that does not depend on the image.
+
+    Args:
+        region: bool (b, h, w).
+
+    Returns:
+        (b,) in float64, in 0..1.
 
     Example:
         >>> chance(torch.tensor([[[True, False], [False, False]]]))
@@ -49,10 +65,18 @@ def chance(region: Tensor) -> Tensor:
 
 
 def score(maps: Tensor, region: Tensor) -> dict[str, Tensor]:
-    """Energy, pointing and average precision of maps (b, h', w') against regions (b, h, w): each (b,), in 0..1.
+    """Energy, pointing and average precision of maps, against regions.
 
-    Maps are resized bilinearly to the regions' size, as in the games. A zero map says nothing and gets chance.
-    Errors: ValueError, TypeError on shapes or types that do not fit, NaN, a negative map, an empty or full region.
+    Args:
+        maps: (b, h', w'), ≥ 0, of any size; resized bilinearly to the regions, as in the games. A map of zeros has the
+            scores of chance.
+        region: bool (b, h, w), neither empty nor full.
+
+    Returns:
+        "energy", "pointing" and "precision", each (b,) in 0..1.
+
+    Raises:
+        ValueError, TypeError: for shapes or types that do not fit, NaN, a negative map, an empty or full region.
 
     Example:
         >>> region = torch.tensor([[[True, False], [False, False]]])
@@ -75,7 +99,14 @@ def score(maps: Tensor, region: Tensor) -> dict[str, Tensor]:
 
 
 def average_precision(saliency: Tensor, inside: Tensor) -> Tensor:
-    """Σ over distinct values, from the top, of (recall gained) · (precision so far): (b, n), (b, n) bool → (b,).
+    """The sum, over distinct values from the highest, of the recall gained times the precision so far.
+
+    Args:
+        saliency: (b, n).
+        inside: bool (b, n), is the pixel in the region?
+
+    Returns:
+        (b,) in float64, in 0..1.
 
     Example:
         >>> average_precision(torch.tensor([[4.0, 3.0, 3.0, 1.0]]), torch.tensor([[False, True, False, True]]))
@@ -93,7 +124,15 @@ def average_precision(saliency: Tensor, inside: Tensor) -> Tensor:
 
 
 def mean(scores: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[bootstrap.Options]) -> Estimate:
-    """Mean score (b,) over maps with its bootstrap interval over groups (b,).
+    """Mean score over maps, with its bootstrap interval over groups.
+
+    Args:
+        scores: (b,), one of those that `score` gives.
+        groups: (b,) whose map each is, such as subject ids (default: each map is its own group).
+        options: `resamples`, `seed` and `level`, as in `bootstrap.estimate`.
+
+    Raises:
+        ValueError: for wrong shapes, or an option out of its range.
 
     Example:
         >>> mean(torch.tensor([0.0, 1.0, 1.0, 1.0]), resamples=200).value
@@ -103,7 +142,22 @@ def mean(scores: ArrayLike, groups: ArrayLike | None = None, **options: Unpack[b
 
 
 def mean_draws(scores: ArrayLike, groups: ArrayLike | None = None, resamples: int = 2000, seed: int = 0) -> Array:
-    """The mean score in each bootstrap resample, (resamples,)."""
+    """The mean score in each bootstrap resample.
+
+    Args:
+        scores, groups: as for `mean`.
+        resamples: how many times the groups are drawn.
+        seed: of the draws; the same groups and seed draw the same subjects.
+
+    Returns:
+        (resamples,), in 0..1.
+
+    Raises:
+        ValueError: for wrong shapes.
+
+    >>> mean_draws([0.5, 0.5], resamples=2).tolist()
+    [0.5, 0.5]
+    """
     return bootstrap.resampled(_mean, _totals(scores), groups, resamples, seed)
 
 
