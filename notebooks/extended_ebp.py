@@ -168,7 +168,7 @@ for name, p in {"ebp": ebp[-1], "eebp": eebp[-1], "negative": eebp[1][1:]}.items
 # :alt: Pixels 1, 2, 1; hidden 3 and minus 3; embedding 12 and minus 6; head 24 for the mate and 6 for the non-mate.
 #
 # The forward pass with one hidden neuron and one dimension of the embedding turned over. Negative responses are
-# square and orange, negative weights dashed. The head's outputs are those of the last chapter.
+# square and red, negative weights dashed. The head's outputs are those of the last chapter.
 # ```
 #
 # ```{glue:figure} walks

@@ -198,6 +198,7 @@ glue(
         scores.curves(runs, "hiding", **options),
         xlabel="share of the probe hidden",
         ylabel="TPR",
+        strong=[*figures.STRONG, "corrrise"],
     ),
 )
 areas = scores.estimates(runs, "hiding", **options)

@@ -198,9 +198,8 @@ figures.threshold_slider(
 # %% [markdown]
 # ## Which quadruplets qualify
 #
-# Each candidate of the example's dataset, at {eq}`eq-7` and {eq}`eq-8`: blue distances must not exceed $\tau$, orange
-# ones must. If the network does not notice the
-# swap, there is nothing to explain; if the swapped probe no longer matches its own photo, there is no right answer.
+# Each candidate of the example's dataset, at {eq}`eq-7` and {eq}`eq-8`: distances marked ≤ τ must not exceed $\tau$,
+# those marked > τ must. If the network does not notice the swap, there is nothing to explain; if the swapped probe no longer matches its own photo, there is no right answer.
 
 # %% tags=["remove-output", "hide-input"]
 d, kept = network_quality.conditions(run)

@@ -30,7 +30,15 @@ from gweebp.support.files import located
 
 __all__ = ["Games", "Run", "Sanity", "open_runs"]
 
-NAMES = {"vgg16": "VGG16", "lcnn9": "LCNN9", "mobilefacenet": "MobileFaceNet", "cuhk": "CUHK", "uom-sgfs": "UoM-SGFS"}
+NAMES = {
+    "vgg16": "VGG16",
+    "lcnn9": "LCNN9",
+    "mobilefacenet": "MobileFaceNet",
+    "synthetic-composite": "composites",
+    "synthetic-drawn": "drawings",
+    "cuhk": "CUHK",
+    "uom-sgfs": "UoM-SGFS",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +110,9 @@ class Run:
         """For panels and tables.
 
         >>> Run(Path("_build/book"), "synthetic-drawn", "vgg16").title
-        'VGG16, synthetic-drawn'
+        'VGG16, drawings'
         >>> Run(Path("_build/book"), "synthetic-drawn", "vgg16-seed1").title
-        'VGG16 (seed 1), synthetic-drawn'
+        'VGG16 (seed 1), drawings'
         """
         network, _, seed = self.network.partition("-seed")  # as training_seeds.name_of makes them
         label = NAMES.get(network, network) + (f" (seed {seed})" if seed else "")

@@ -6,7 +6,7 @@ with extra("figures"):
     from gweebp.figures.bars import bars
     from gweebp.figures.budget import budget
     from gweebp.figures.cascade import cascade
-    from gweebp.figures.curves import curves, distances, roc, training
+    from gweebp.figures.curves import STRONG, curves, distances, roc, training
     from gweebp.figures.depth import by_depth
     from gweebp.figures.forests import differences, forest
     from gweebp.figures.heatmaps import conditions, heatmap, note
@@ -18,6 +18,7 @@ with extra("figures"):
 
 __all__ = [
     "METHOD_STYLES",
+    "STRONG",
     "MethodStyle",
     "bars",
     "budget",

@@ -1,7 +1,6 @@
 """Figures made of lines: game curves, training, verification ROC and distances."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,18 +11,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter, PercentFormatter
 from numpy.typing import ArrayLike
 
-from gweebp.figures.style import INK, PAIR, label_edges, legend_below, panels, style_of, white
+from gweebp.figures.style import INK, PAIR, REST, RUNS, label_edges, legend_below, panels, style_of, white
 from gweebp.games.bootstrap import Curve
 from gweebp.methods.names import in_order
 
-# For things that are not methods: networks, datasets, runs.
-SERIES: tuple[tuple[str, Any], ...] = (
-    ("#0072B2", "-"),
-    ("#D55E00", "--"),
-    ("#009E73", "-."),
-    ("#CC79A7", ":"),
-    ("#E69F00", (0, (5, 1, 1, 1))),
-)
+STRONG = ("random", "center", "ebp", "gweebp")  # drawn in colour among many, with the best of the others
+FEW = 6  # up to so many methods are all drawn in colour
 
 
 @white
@@ -34,12 +27,16 @@ def curves(
     ylabel: str,
     xlim: tuple[float, float] = (0, 1),
     bands: Collection[str] | None = None,
+    strong: Collection[str] = STRONG,
     columns: int = 2,
 ) -> Figure:
     """Curves of several methods with bootstrap bands, one panel a network and dataset.
 
+    Of more than six methods, the `strong` ones and the best of the others are drawn in their colours; the rest is grey.
+    Lines that end apart carry their name at the right.
+
     by_panel: title -> method -> Curve (x, value, low, high), shares in 0..1. bands: methods whose band is drawn
-    (default all). xlim: the part of the x axis that is shown.
+    (default all that are not grey). xlim: the part of the x axis that is shown.
 
     >>> line = Curve(*np.linspace([0, 0, 0, 0], [1, 1, 1, 1]).T)
     >>> figure = curves({"VGG16": {"gweebp": line, "random": line}}, xlabel="FAR", ylabel="SR")
@@ -47,18 +44,63 @@ def curves(
     ['random', 'gweEBP']
     """
     columns = min(columns, len(by_panel)) or 1
-    figure, axes = panels(len(by_panel), columns, 2.35 if columns > 1 else 3.4, share=True)
+    height = 2.7 if columns > 1 else 3.4
+    figure, axes = panels(len(by_panel), columns, height, share=True)
     handles: dict[str, Line2D] = {}
     for ax, (title, methods) in zip(axes, by_panel.items(), strict=True):
+        chosen = _chosen(methods, strong, xlim)
         for method in in_order(methods):
-            with_band = bands is None or method in bands
-            handles[method] = _method_line(ax, method, methods[method], xlim, with_band)
+            if method in chosen:
+                with_band = bands is None or method in bands
+                handles[method] = _method_line(ax, method, methods[method], xlim, with_band)
+            else:
+                handles[""] = _grey_line(ax, methods[method])
+        label_ends(ax, {m: float(np.interp(xlim[1], methods[m].x, methods[m].value)) for m in chosen}, height)
         ax.set(title=title, xlim=xlim, ylim=(-0.02, 1.02))
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter(PercentFormatter(1, decimals=0))
     label_edges(axes, columns, xlabel, ylabel)
-    legend_below(figure, {style_of(m).label: handles[m] for m in in_order(handles)})
+    named = {style_of(m).label: handles[m] for m in in_order(handles) if m}
+    legend_below(figure, named | ({"every other method": handles[""]} if "" in handles else {}))
     return figure
+
+
+def _chosen(methods: Mapping[str, Curve], strong: Collection[str], xlim: tuple[float, float]) -> list[str]:
+    """The methods of a panel that are drawn in colour: all of a few; of many the strong ones and the best other."""
+    if len(methods) <= FEW:
+        return in_order(methods)
+    others = [m for m in methods if m not in strong]
+    at = np.linspace(*xlim, 50)
+    best = max(others, key=lambda m: float(np.interp(at, methods[m].x, methods[m].value).mean()), default="")
+    return [m for m in in_order(methods) if m in strong or m == best]
+
+
+def label_ends(ax: Axes, ends: Mapping[str, float], height: float) -> None:
+    """Write each method's name right of its line's end, shifted where two would touch; nothing if all end together.
+
+    ends: method -> y of its end, in 0..1. height: of the panel, in inches.
+    """
+    if len(ends) < 2 or max(ends.values()) - min(ends.values()) < 0.25:
+        return
+    apart = 0.16 / (0.75 * height)
+    names = sorted(ends, key=lambda m: ends[m])
+    places = [ends[m] for m in names]
+    for _ in range(200):
+        for i in range(1, len(places)):
+            if (gap := places[i] - places[i - 1]) < apart:
+                places[i] += (apart - gap) / 2
+                places[i - 1] -= (apart - gap) / 2
+    for name, y in zip(names, places, strict=True):
+        ax.annotate(
+            style_of(name).label, (1, ends[name]), xycoords=("axes fraction", "data"), xytext=(1.05, y),
+            textcoords=("axes fraction", "data"), va="center", fontsize=9.6, color=INK, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": style_of(name).color, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
+
+
+def _grey_line(ax: Axes, curve: Curve) -> Line2D:
+    (line,) = ax.plot(curve.x, curve.value, color=REST, linewidth=1.1, zorder=2)
+    return line
 
 
 def _method_line(ax: Axes, method: str, curve: Curve, xlim: tuple[float, float], band: bool) -> Line2D:
@@ -71,7 +113,7 @@ def _method_line(ax: Axes, method: str, curve: Curve, xlim: tuple[float, float],
     at = [int(np.abs(x - xlim[0] - (k + shift) / 7 * (xlim[1] - xlim[0])).argmin()) for k in range(7)]
     front = 4 if method == "gweebp" else 3
     if band:
-        ax.fill_between(x, curve.low, curve.high, color=style.color, alpha=0.14, linewidth=0, zorder=front - 2)
+        ax.fill_between(x, curve.low, curve.high, color=style.color, alpha=0.14, linewidth=0, zorder=front - 1.5)
     (line,) = ax.plot(
         x, curve.value, color=style.color, linestyle=style.line, linewidth=style.width,
         marker=style.marker, markersize=5, markevery=sorted(set(at)), zorder=front,
@@ -98,7 +140,7 @@ def training(
     figure, (top, bottom) = panels(2, 1, 2.1)
     handles = {}
     for i, run in enumerate(dict.fromkeys([*losses, *scores])):
-        color, line = SERIES[i % len(SERIES)]
+        color, line = RUNS[i % len(RUNS)]
         handles[run] = Line2D([], [], color=color, linestyle=line)
         if run in losses:
             x, y = (np.asarray(v, dtype=float) for v in losses[run])
@@ -114,7 +156,7 @@ def training(
                 at = int(np.abs(x - best[run]).argmin())
                 bottom.plot(x[at], y[at], "o", markersize=11, markerfacecolor="none", color=color)
     top.set(ylabel="training loss", ylim=(0, None))
-    bottom.set(ylabel=score_label, xlabel="step", ylim=(0, 1))
+    bottom.set(ylabel=score_label, xlabel="step", ylim=(0, 1.06))
     bottom.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     legend_below(figure, handles, columns=2)
     return figure
@@ -140,7 +182,7 @@ def roc(
     handles = {}
     positive = [v for fpr, _ in lines.values() for v in np.asarray(fpr, dtype=float) if v > 0]
     for i, (name, (fpr, tpr)) in enumerate(lines.items()):
-        color, line = SERIES[i % len(SERIES)]
+        color, line = RUNS[i % len(RUNS)]
         (handle,) = ax.plot(fpr, tpr, color=color, linestyle=line, linewidth=1.8, drawstyle="steps-post")
         label = name
         if operating is not None and name in operating:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from gweebp.figures.curves import SERIES
-from gweebp.figures.style import legend_below, panels, white
+from gweebp.figures.style import RUNS, legend_below, panels, white
 
 MARKERS = "os^Dv"
 
@@ -32,9 +31,9 @@ def by_depth(
     handles = {}
     for ax, (title, series) in zip(axes, by_panel.items(), strict=True):
         for name, shares in series.items():
-            k = list(dict.fromkeys(s for found in by_panel.values() for s in found)).index(name) % len(SERIES)
+            k = list(dict.fromkeys(s for found in by_panel.values() for s in found)).index(name) % len(RUNS)
             (handles[name],) = ax.plot(
-                list(shares.values()), range(len(shares)), color=SERIES[k][0], linestyle=SERIES[k][1], linewidth=1,
+                list(shares.values()), range(len(shares)), color=RUNS[k][0], linestyle=RUNS[k][1], linewidth=1,
                 marker=MARKERS[k], markersize=7,
             )  # fmt: skip
             ax.set_yticks(range(len(shares)), list(shares))

@@ -1,6 +1,7 @@
 """Forest plots: a value and its interval a method, absolute or as a paired difference."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,6 +11,8 @@ from matplotlib.lines import Line2D
 from gweebp.figures.style import INK, label_edges, legend_below, panels, style_of, white
 from gweebp.games.bootstrap import Difference, Estimate
 from gweebp.methods.names import in_order
+
+LETTERS = 22  # of a row's label in one line
 
 
 @white
@@ -36,7 +39,7 @@ def forest(
             if name in methods:
                 _interval(ax, y, methods[name], style_of(name).color, style_of(name).marker, filled=True)
                 single = (dots or {}).get(title, {}).get(name, [])
-                ax.plot(single, [y + 0.28] * len(single), "|", color=INK, markersize=7, markeredgewidth=1.4)
+                ax.plot(single, [y - 0.28] * len(single), "|", color=INK, markersize=7, markeredgewidth=1.4)
         ax.set_title(title)
     label_edges(axes, min(columns, len(axes)), xlabel)
     return figure
@@ -70,11 +73,13 @@ def differences(
 
 
 def _rows(by_panel: Mapping[str, Mapping[str, object]], columns: int) -> tuple[Figure, list[Axes], list[str]]:
-    # The book's order from the bottom up: baselines below, the paper's method above what it extends.
+    # The book's order from the top down, as in its tables. Long names of rows that are not methods are broken.
     names = in_order(list({name: None for methods in by_panel.values() for name in methods}))
-    figure, axes = panels(len(by_panel), columns, 1.1 + 0.24 * len(names), share=True)
-    axes[0].set_yticks(range(len(names)), [style_of(name).label for name in names])
-    axes[0].set_ylim(-0.6, len(names) - 0.4)
+    labels = [fill(style_of(name).label, LETTERS) for name in names]
+    lines = sum(label.count("\n") + 1 for label in labels)
+    figure, axes = panels(len(by_panel), columns, 0.9 + 0.215 * max(lines, 2), share=True)
+    axes[0].set_yticks(range(len(names)), labels)
+    axes[0].set_ylim(len(names) - 0.4, -0.6)
     return figure, axes, names
 
 

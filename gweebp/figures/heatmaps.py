@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from gweebp.figures.style import INK, label_edges, panels, style_of, white
+from gweebp.figures.style import INK, PAIR, label_edges, panels, style_of, white
 from gweebp.methods.names import in_order
 from gweebp.support.extras import extra
+
+# light to middling, so that dark digits can be read on all of it
+SHADES = LinearSegmentedColormap.from_list("shades", ["#ffffff", "#d9e4ea", "#8fb6c3"])
 
 
 @white
@@ -19,8 +23,9 @@ def heatmap(
     parts: Sequence[str],
     label: str,
     counts: Mapping[str, Mapping[str, int]] | None = None,
+    columns: int = 2,
 ) -> Figure:
-    """A share in 0..1 for each method and part, one panel a network and dataset; empty where nothing was played.
+    """Per cent for each method and part, one panel a network and dataset; empty where nothing was played.
 
     by_panel: title -> method -> part -> share. counts: title -> part -> number of trials, written below the part.
 
@@ -30,20 +35,24 @@ def heatmap(
     """
     with extra("book"):
         import seaborn as sns
-    names = in_order(list({name: None for methods in by_panel.values() for name in methods}))[::-1]
-    figure, axes = panels(len(by_panel), 1, 0.75 + 0.25 * len(names))
+    names = in_order(list({name: None for methods in by_panel.values() for name in methods}))
+    columns = min(columns, len(by_panel)) or 1
+    figure, axes = panels(len(by_panel), columns, 1.1 + 0.21 * len(names))
     for ax, (title, methods) in zip(axes, by_panel.items(), strict=True):
         values = np.array([[methods.get(name, {}).get(part, np.nan) for part in parts] for name in names])
         sns.heatmap(
-            values, ax=ax, vmin=0, vmax=1, cmap="cividis", annot=True, fmt=".2f", annot_kws={"size": 9.5},
-            mask=np.isnan(values), cbar=False, linewidths=1, linecolor="white",
+            100 * values, ax=ax, vmin=0, vmax=100, cmap=SHADES, annot=True, fmt=".0f",
+            annot_kws={"size": 9.6, "color": INK}, mask=np.isnan(values), cbar=False, linewidths=1, linecolor="white",
         )  # fmt: skip
-        below = [f"{part}\n{counts[title].get(part, 0)}" for part in parts] if counts else list(parts)
-        ax.set_xticks(np.arange(len(parts)) + 0.5, below, rotation=0)
-        ax.set_yticks(np.arange(len(names)) + 0.5, [style_of(name).label for name in names], rotation=0)
+        between = " " if columns > 1 else "\n"
+        below = [f"{part}{between}{counts[title].get(part, 0)}" for part in parts] if counts else list(parts)
+        ax.set_xticks(np.arange(len(parts)) + 0.5, below, rotation=90 if columns > 1 else 0)
+        left = axes.index(ax) % columns == 0
+        shown = [style_of(name).label if left else "" for name in names]
+        ax.set_yticks(np.arange(len(names)) + 0.5, shown, rotation=0)
         ax.set_title(title)
         ax.tick_params(length=0)
-    label_edges(axes, 1, label)
+    label_edges(axes, columns, label)
     return figure
 
 
@@ -62,7 +71,7 @@ def conditions(distances: Mapping[str, ArrayLike], threshold: float, kept: Array
     jitter = np.random.default_rng(0).uniform(-0.22, 0.22, len(kept))
     for y, (name, values) in enumerate(distances.items()):
         x = np.asarray(values, dtype=float)
-        color = "#0072B2" if name in below else "#D55E00"
+        color = PAIR[0] if name in below else PAIR[1]
         ax.plot(x[~kept], y + jitter[~kept], "o", color=color, markersize=3.5, markerfacecolor="none", alpha=0.45)
         ax.plot(x[kept], y + jitter[kept], "o", color=color, markersize=5)
         side = "≤ τ" if name in below else "> τ"

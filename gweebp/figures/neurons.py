@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from gweebp.figures.style import FAINT, INK, PAIR, panels, tighten, white
+from gweebp.figures.style import FAINT, INK, SIGNS, panels, tighten, white
 
 Panel = tuple[Sequence[ArrayLike], Sequence[ArrayLike]]
 
@@ -22,7 +22,7 @@ def neurons(
 
     by_panel: title -> (values, connections). values: a vector for each layer, top first; connections: between each
     layer and the next, a matrix (neurons above, neurons below), 0 where there is none. layers: their names.
-    A line is as thick as its number is large; what is negative is orange, dashed and square, what is positive blue.
+    A line is as thick as its number is large; what is negative is red, dashed and square.
     numbered: write each connection's number on it.
 
     >>> figure = neurons({"forward": ([[2.0], [1.0, -1.0]], [[[1.0, -1.0]]])}, ["output", "input"], numbered=True)
@@ -55,7 +55,7 @@ def _draw(ax: Axes, rows: list[Any], matrices: list[Any], layers: Sequence[str],
         taken: list[Any] = []
         for i, j in zip(*matrix.nonzero()):
             value, start, end = matrix[i, j], np.array(above[i]), np.array(below[j])
-            color, dash = (PAIR[1], (0, (3, 1.5))) if value < 0 else (PAIR[0], "-")
+            color, dash = (SIGNS[1], (0, (3, 1.5))) if value < 0 else (SIGNS[0], "-")
             width = 0.6 + 4 * abs(value) / largest
             ax.plot(*zip(start, end), color=color, linestyle=dash, linewidth=width, zorder=1)
             if numbered:
@@ -69,7 +69,7 @@ def _draw(ax: Axes, rows: list[Any], matrices: list[Any], layers: Sequence[str],
         ax.text(-0.12, at[0][1], name, ha="right", va="center")
         for value, (x, y) in zip(row, at):
             style = "square" if value < 0 else "round"
-            edge = PAIR[1] if value < 0 else PAIR[0] if value > 0 else FAINT
+            edge = SIGNS[1] if value < 0 else SIGNS[0] if value > 0 else FAINT
             ax.text(
                 x, y, _number(value), ha="center", va="center", zorder=3, color=INK,
                 bbox={"boxstyle": f"{style},pad=0.35", "facecolor": "white", "edgecolor": edge, "linewidth": 1.6},

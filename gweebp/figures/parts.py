@@ -11,9 +11,9 @@ from gweebp.faces.quadruplets import PARTS
 from gweebp.figures.pictures import Image, image_grid, picture
 from gweebp.figures.style import legend_below, white
 
-# of Okabe and Ito (2008), in the order of PARTS
-COLOURS = ("#882255", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#F0E442")
-_STRENGTH = 0.6  # of the colour over the picture
+# Paul Tol's light colours, in the order of PARTS: none is a method's
+COLOURS = ("#77AADD", "#EE8866", "#44BB99", "#BBCC33", "#FFAABB", "#EEDD88")
+_STRENGTH = 0.7  # of the colour over the picture
 
 
 @white

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import ArrayLike, NDArray
 
-from gweebp.figures.style import WIDTH, panels, style_of, tighten, white
+from gweebp.figures.style import FAINT, WIDTH, panels, style_of, tighten, white
 from gweebp.methods.names import in_order
 from gweebp.overlay import colours
 from gweebp.support.grey import ITU_R_601
@@ -20,6 +20,7 @@ from gweebp.support.grey import ITU_R_601
 Image = ArrayLike
 
 
+OUTSIDE = 0.015  # of the image: how far outside its region an outline runs
 TALLEST = 3.0  # height over width of a panel: a taller image is shown smaller
 HEAT = ListedColormap(colours(), name="saliency")
 KEY_HEIGHT = 0.26  # inches that the colour key takes
@@ -58,7 +59,7 @@ def image_grid(
     figure, axes = panels(count, columns, height)
     for i, ax in enumerate(axes):
         region = None if regions is None else regions[i]
-        show(ax, images[i], None if maps is None else maps[i], region, outline=1.4 * min(1, 4 / columns))
+        show(ax, images[i], None if maps is None else maps[i], region, outline=min(1.0, 4 / columns))
         if titles is not None:
             ax.set_title(titles[i], pad=3)
         if rows is not None and i % columns == 0:
@@ -151,9 +152,12 @@ def picture(image: Image) -> NDArray[Any]:
 
 
 def show(
-    ax: Axes, image: Image, saliency: ArrayLike | None = None, region: ArrayLike | None = None, outline: float = 1.4
+    ax: Axes, image: Image, saliency: ArrayLike | None = None, region: ArrayLike | None = None, outline: float = 1.0
 ) -> None:
-    """Draw an image on `ax`, greyed and lightened under its map, with a region's outline, `outline` points wide."""
+    """Draw an image on `ax`, greyed and lightened under its map, with a region's outline, `outline` points wide.
+
+    The outline runs a little outside the region, so that the part itself is seen.
+    """
     shown = picture(image)
     h, w = shown.shape[:2]
     extent = (0, w, h, 0)
@@ -170,13 +174,25 @@ def show(
         _outline(ax, np.asarray(region, dtype=float), extent, outline)
     ax.set(xlim=(0, w), ylim=(h, 0), xticks=[], yticks=[])
     ax.grid(False)
-    ax.spines[:].set_visible(False)
+    for spine in ax.spines.values():  # a white picture ends somewhere too
+        spine.set(visible=True, color=FAINT, linewidth=0.6)
 
 
 def _outline(ax: Axes, region: NDArray[Any], extent: tuple[int, int, int, int], width: float) -> None:
     h, w = region.shape
-    padded = np.pad(region, 1)  # so that a region at the border is closed
-    x = (np.arange(-1, w + 1) + 0.5) * extent[1] / w
-    y = (np.arange(-1, h + 1) + 0.5) * extent[2] / h
+    around = round(OUTSIDE * max(h, w))
+    padded = _grown(np.pad(region, 1 + around), around)  # so that a region at the border is closed
+    x = (np.arange(-1 - around, w + 1 + around) + 0.5) * extent[1] / w
+    y = (np.arange(-1 - around, h + 1 + around) + 0.5) * extent[2] / h
     line = ax.contour(x, y, padded, levels=[0.5], colors=["#00e5ff"], linewidths=width)
     line.set_path_effects([Stroke(linewidth=2 * width, foreground="black"), Normal()])
+
+
+def _grown(region: NDArray[Any], by: int) -> NDArray[Any]:
+    """The region with all that lies within `by` places of it, on a grid that is wide enough."""
+    found = region.copy()
+    for y in range(-by, by + 1):
+        for x in range(-by, by + 1):
+            if x * x + y * y <= by * by:
+                found = np.maximum(found, np.roll(region, (y, x), (0, 1)))
+    return found

@@ -4,6 +4,9 @@ Legibility: a figure `WIDTH` inches wide that a phone shows at 360 px has 5·poi
 below give 8 pixels or more. Colours are those of Okabe and Ito (2008) with three of Paul Tol's, told apart in the
 common colour blindnesses; markers and dashes tell methods apart in grey print. A method keeps its style across the
 book: extended variants share the colour of what they extend, full line against dashes.
+
+One colour has one meaning: what is not a method (a run, a sign, one of two sides, a plain amount) has colours that no
+method has.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +24,17 @@ from gweebp.methods.names import LABELS
 WIDTH = 6.0
 INK = "#222222"
 FAINT = "#d9d9d9"
-PAIR = ("#0072B2", "#D55E00")  # two things compared that are not methods
+PAIR = ("#117A8B", "#A0740B")  # two sides: the same person and another one
+SIGNS = (INK, "#B2182B")  # positive, negative
+PLAIN = "#66727F"  # amounts of one kind
+REST = "#c9c9c9"  # lines that are there to compare with, not to be told apart
+RUNS: tuple[tuple[str, Any], ...] = (
+    ("#222222", "-"),
+    ("#8C564B", "--"),
+    ("#7A8B00", "-."),
+    ("#9A9AA8", ":"),
+    ("#4F2D7F", (0, (5, 1, 1, 1))),
+)  # networks, datasets, trainings: colour, line style
 
 RC: dict[Any, Any] = {
     "figure.facecolor": "white", "savefig.facecolor": "white", "axes.facecolor": "white", "figure.dpi": 192,
@@ -109,12 +122,35 @@ def white(draw: Callable[P, Figure]) -> Callable[P, Figure]:
                 for axes in figure.axes:  # ticks are made late, outside this context: fix their colours now
                     axes.tick_params(colors=INK, which="both")
                 figure.draw_without_rendering()
+                if _wrap(figure):
+                    figure.draw_without_rendering()
         finally:
             for number in set(plt.get_fignums()) - before:
                 plt.close(number)
         return figure
 
     return drawn
+
+
+def _wrap(figure: Figure) -> bool:
+    """Break the titles and x labels that are wider than their panel, so that none runs over its neighbour's.
+
+    The figure grows by the lines that this adds.
+    """
+    added: dict[int, int] = {}  # row of panels, by its upper edge -> lines
+    for axes in figure.axes:
+        room = axes.get_window_extent().width * 1.04
+        for text in (axes.title, axes.xaxis.label):
+            words, width = text.get_text(), text.get_window_extent().width
+            if words.strip() and width > room:
+                letters = max(6, int(max(map(len, words.split("\n"))) * room / width))
+                text.set_text("\n".join(fill(line, letters) for line in words.split("\n")))
+                row = round(axes.get_window_extent().y1)
+                added[row] = max(added.get(row, 0), text.get_text().count("\n") - words.count("\n"))
+    if added:
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(width, height + 0.17 * sum(added.values()))
+    return bool(added)
 
 
 def panels(
@@ -141,7 +177,7 @@ def label_edges(axes: Sequence[Axes], columns: int, xlabel: str, ylabel: str = "
     """Axis labels at the outer panels only: below the last of each column, at the left of each row."""
     for i, ax in enumerate(axes):
         if i + columns >= len(axes):
-            ax.set_xlabel(fill(xlabel, 28 if columns > 1 else 64))
+            ax.set_xlabel(xlabel)
         if i % columns == 0:
             ax.set_ylabel(ylabel)
 

@@ -77,7 +77,7 @@ def test_a_build_agrees_with_its_copy_and_not_with_another(tmp_path, capsys):
     path.write_text(json.dumps(trials))
     capsys.readouterr()
     assert main(["smoke", str(tmp_path)]) == 1
-    assert "LCNN9, synthetic-drawn: threshold" in capsys.readouterr().out
+    assert "LCNN9, drawings: threshold" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["", "nowhere"])

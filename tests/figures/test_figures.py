@@ -16,7 +16,8 @@ from gweebp.commands.casework.examiner import Examined
 from gweebp.commands.casework.explanation import Explanation
 from gweebp.commands.casework.page import explanation
 from gweebp.commands.casework.pictures import Picture
-from gweebp.figures.style import METHOD_STYLES, WIDTH
+from gweebp.figures.curves import STRONG
+from gweebp.figures.style import METHOD_STYLES, PAIR, PLAIN, REST, RUNS, SIGNS, WIDTH
 from gweebp.games.bootstrap import Curve, Difference, Estimate
 from gweebp.methods.names import in_order
 
@@ -200,7 +201,7 @@ def test_parts_are_painted_where_they_are():
     assert np.array_equal(changed, LABELS != 255)
     (key,) = figure.legends
     legend = {text.get_text(): patch for text, patch in zip(key.get_texts(), key.get_patches(), strict=True)}
-    mix = 0.4 * plain[LABELS == 0] + 0.6 * np.array(to_rgb(legend["hair"].get_facecolor()))
+    mix = 0.3 * plain[LABELS == 0] + 0.7 * np.array(to_rgb(legend["hair"].get_facecolor()))
     np.testing.assert_allclose(painted[LABELS == 0], mix)
     assert len({patch.get_facecolor() for patch in legend.values()}) == 6
 
@@ -253,9 +254,9 @@ def test_a_heatmap_leaves_unplayed_parts_empty():
     table = {"VGG16": {"ebp": {"hair": 0.25}, "gweebp": {"hair": 0.5, "nose": 1.0}}}
     figure = figures.heatmap(table, parts=["hair", "nose"], label="part", counts={"VGG16": {"hair": 4}})
     (axes,) = figure.axes
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["gweEBP", "EBP"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["EBP", "gweEBP"]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["hair\n4", "nose\n0"]
-    assert sorted(t.get_text() for t in axes.texts) == ["0.25", "0.50", "1.00"]
+    assert sorted(t.get_text() for t in axes.texts) == ["100", "25", "50"]
 
 
 def test_conditions_fill_only_what_qualified():
@@ -263,6 +264,54 @@ def test_conditions_fill_only_what_qualified():
     (axes,) = figures.conditions(distances, 0.5, [True, False], ["near"]).axes
     filled = [line for line in axes.lines if line.get_marker() == "o" and line.get_markerfacecolor() != "none"]
     assert [list(line.get_xdata()) for line in filled] == [[0.2], [0.8]]
+
+
+def test_each_panel_of_a_heatmap_counts_its_own_trials():
+    table = {title: {"ebp": {"hair": 0.5}} for title in PANELS}
+    counts = {title: {"hair": i} for i, title in enumerate(PANELS)}
+    axes = figures.heatmap(table, parts=["hair"], label="part", counts=counts).axes
+    assert [ax.get_xticklabels()[0].get_text() for ax in axes] == ["hair 0", "hair 1", "hair 2", "hair 3"]
+
+
+def test_of_many_curves_the_rest_is_grey_and_ends_are_named():
+    curves = {m: Curve(LINE.x, LINE.value * (i + 1) / 20, LINE.low, LINE.high) for i, m in enumerate(METHODS)}
+    (axes,) = figures.curves({"VGG16": curves}, xlabel="FAR", ylabel="SR").axes
+    coloured = [line for line in axes.lines if line.get_color() != REST]
+    best = METHODS[-1]  # as drawn here
+    assert {line.get_color() for line in coloured} == {METHOD_STYLES[m].color for m in (*STRONG, best)}
+    assert len(axes.lines) == len(METHODS)
+    assert {t.get_text() for t in axes.texts} == {METHOD_STYLES[m].label for m in (*STRONG, best)}
+    boxes = [t.get_window_extent() for t in axes.texts]
+    assert not any(a.padded(-2).overlaps(b.padded(-2)) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_one_colour_has_one_meaning():
+    """What is not a method has a colour that no method has, and that is told from every method's."""
+    others = {*PAIR, SIGNS[1], PLAIN, *(color for color, _ in RUNS)}
+    for other in others:
+        for style in METHOD_STYLES.values():
+            apart = np.linalg.norm(seen(other, SIGHT["common"]) - seen(style.color, SIGHT["common"]))
+            assert apart > 8, (other, style)
+
+
+@pytest.mark.parametrize("long", ["a name of a data set that somebody has chosen without a thought of figures"])
+def test_long_titles_are_broken_and_do_not_overlap(long):
+    found = {f"{p}, {long}": {"a measure with a long name of its own": Estimate(0.5, 0.4, 0.6)} for p in PANELS}
+    figure = figures.forest(found, xlabel=f"the measure, {long}")
+    titles = [ax.title.get_window_extent() for ax in figure.axes]
+    labels = [ax.xaxis.label.get_window_extent() for ax in figure.axes if ax.xaxis.label.get_text()]
+    for boxes in (titles, labels):
+        assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_an_outline_leaves_its_part_free():
+    """Each of its points lies outside the region."""
+    region = np.zeros((100, 100), dtype=bool)
+    region[40:60, 30:70] = True
+    (axes,) = figures.image_grid([np.zeros((100, 100))], regions=[region]).axes
+    points = np.concatenate([p.vertices for c in axes.collections for p in c.get_paths()])
+    inside = (points[:, 0] > 30) & (points[:, 0] < 70) & (points[:, 1] > 40) & (points[:, 1] < 60)
+    assert len(points) > 20 and not inside.any()
 
 
 def test_a_tall_image_does_not_make_a_tall_page():

@@ -2,14 +2,14 @@ import pytest
 from matplotlib.colors import to_hex
 
 from gweebp.figures import by_depth, neurons
-from gweebp.figures.style import PAIR
+from gweebp.figures.style import SIGNS
 
 
 def test_a_connection_is_as_thick_as_its_number_and_dashed_where_negative():
     figure = neurons({"toy": ([[1.0], [0.75, -0.25, 0.0]], [[[0.9, -0.3, 0.0]]])}, ["top", "bottom"])
     thick, thin = figure.axes[0].lines  # none is drawn for the zero
     assert thick.get_linewidth() > 2 * thin.get_linewidth()
-    assert (to_hex(thick.get_color()), to_hex(thin.get_color())) == (PAIR[0].lower(), PAIR[1].lower())
+    assert (to_hex(thick.get_color()), to_hex(thin.get_color())) == (SIGNS[0].lower(), SIGNS[1].lower())
     assert (thick.get_linestyle(), thin.get_linestyle()) == ("-", "--")
     assert [text.get_text() for text in figure.axes[0].texts] == ["top", "1", "bottom", ".75", "−.25", "0"]
 

@@ -158,7 +158,7 @@ def test_files_are_read_as_written_and_others_refused(folder):
 
 def test_methods_are_compared_on_the_trials_that_both_played(folder, played):
     (one, two) = outcomes.trainings(folder, "synthetic-drawn", "lcnn9")
-    assert (one.title, one.count("hiding", "ebp"), one.count("hiding", "gweebp")) == ("LCNN9, synthetic-drawn", 4, 3)
+    assert (one.title, one.count("hiding", "ebp"), one.count("hiding", "gweebp")) == ("LCNN9, drawings", 4, 3)
     assert len(one.games(["ebp"]).hiding["ebp"]) == 4
     both = one.games(["ebp", "gweebp"])
     assert {len(x) for x in both.hiding.values()} == {3}
