@@ -118,9 +118,10 @@ def test_a_piece_from_nothing_and_from_what_is_kept(tmp_path):
     piece = Piece("black", "synthetic-drawn", "vgg16", 0)
     everything = {"people", "faces", "train", "trials", "budget", "play"}
     assert set(dry_run(tmp_path, str(piece.path))) == everything
-    place = tmp_path / "_build/study/networks/synthetic-drawn/vgg16-0/weights.safetensors"
-    place.parent.mkdir(parents=True)
-    shutil.copy(next((ROOT / study.KEPT).glob("*/vgg16-0.safetensors")), place)
+    for kept in (ROOT / study.KEPT).glob("*/vgg16-0.safetensors"):
+        place = tmp_path / "_build/study/networks" / kept.parent.name / "vgg16-0/weights.safetensors"
+        place.parent.mkdir(parents=True)
+        shutil.copy(kept, place)
     assert set(dry_run(tmp_path, str(piece.path))) == everything - {"faces", "train"}
     outcomes.write(tmp_path / piece.path, {"x": np.zeros(1)}, {})
     assert "play" not in dry_run(tmp_path, str(piece.path))
