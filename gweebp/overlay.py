@@ -30,7 +30,14 @@ Array = NDArray[Any]
 
 
 def colours(levels: int = 256, opacity: float = OPACITY) -> NDArray[np.float64]:
-    """The scale of colours: RGBA (levels, 4) in 0..1, from clear and light (level 0) to opaque and dark.
+    """The scale of colours, from transparent and light (level 0) to opaque and dark.
+
+    Args:
+        levels: how many.
+        opacity: of the last level, in 0..1.
+
+    Returns:
+        RGBA (levels, 4), in 0..1.
 
     >>> colours(3, opacity=1.0).round(2).tolist()
     [[1.0, 0.93, 0.63, 0.0], [0.94, 0.46, 0.18, 1.0], [0.47, 0.0, 0.16, 1.0]]

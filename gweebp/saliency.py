@@ -92,7 +92,17 @@ def prepared(
     options: dict[str, object],
     axes: str | None = None,
 ) -> tuple[nn.Module, Tensor, Tensor, Tensor, dict[str, object]]:
-    """What `chosen.run` gets, checked: the module inside a compiled one, the triplet as it reads it, its layer."""
+    """The arguments of `chosen.run`, checked: the module inside a compiled one, the triplet that it reads, its layer.
+
+    Args:
+        chosen: the method.
+        net, layer, axes: as of `explain`.
+        triplet: probe, mate and non-mate, as of `explain`.
+        options: of the method.
+
+    Raises:
+        ValueError, TypeError, UnsupportedOperation: as `explain`.
+    """
     check_network(net)
     probe, mate, nonmate = triplet
     net = net if chosen.layer is None else eager(net)
@@ -111,7 +121,15 @@ def prepared(
 
 
 def check_maps(maps: Any, method: str, b: int) -> Tensor:
-    """What a method returned, without its graph; ValueError that names it unless that is (b, h, w), finite and >= 0.
+    """What a method returned, without its graph.
+
+    Args:
+        maps: what it returned, to be (b, h, w), floating point, finite and non-negative.
+        method: its name.
+        b: how many probes there were.
+
+    Raises:
+        ValueError: for anything else; it names the method.
 
     Example:
         >>> check_maps(torch.ones(2, 4), "mine", 2)
@@ -130,7 +148,15 @@ def check_maps(maps: Any, method: str, b: int) -> Tensor:
 def warn_of_empty(
     maps: Tensor, method: Method, options: Mapping[str, object], net: nn.Module, triplet: tuple[Tensor, ...]
 ) -> None:
-    """EmptyMapWarning for maps (b, h, w) that are zero though there is a gain; NoGainWarning where there is none."""
+    """Warn of maps that are zero: EmptyMapWarning where there is a gain, NoGainWarning where there is none.
+
+    Args:
+        maps: (b, h, w).
+        method: which method made them.
+        options: that it was given.
+        net: the network.
+        triplet: probe, mate and non-mate, images or embeddings.
+    """
     empty = (maps.flatten(1).amax(1) == 0).nonzero().flatten()
     if not len(empty):
         return

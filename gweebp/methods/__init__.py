@@ -1,14 +1,19 @@
-"""Saliency methods, one file a method or family; each registers itself, and a new file is found by itself.
+"""Saliency methods, one file per method or family; each registers itself, and a new file is found by itself.
 
     @method("mine", layer="saliency_layer")
     def mine(net, probe, mate, nonmate, *, layer, option=1.0):
         ...
         return maps  # (b, h, w), non-negative; explain() normalises each to sum 1
 
-A method gets images (b, c, h, w) as the probe, embeddings (b, d) as mate and non-mate, and the checked name of a layer:
-the network's `saliency_layer` or `feature_layer` unless the user names another. Its keyword arguments are its options.
-One that reads the mate's pixels or features asks for images, (b or 1, c, h, w): `@method("mine", reads="images")`. One
-whose map has the image's own resolution needs no layer: `@method("mine", layer=None)`, and gets none.
+Every method has the same arguments, which `explain` has checked:
+
+    net             the user's network, images (b, c, h, w) → embeddings (b, d); a method leaves it as it was
+    probe           images (b, c, h, w), as the network takes them
+    mate, nonmate   embeddings (b, d); for a method registered with reads="images", images (b or 1, c, h, w)
+    layer           the name of a layer: the network's `saliency_layer` or `feature_layer`, or the one that the user
+                    names. A method registered with layer=None has no such argument: its map has the image's resolution
+
+Further keyword arguments are the method's own options. A method returns maps (b, h, w), finite and non-negative.
 """
 
 from __future__ import annotations
@@ -32,7 +37,8 @@ class Method:
     """A registered method.
 
     Attributes:
-        name: as `explain(method=...)` takes it. run: the function.
+        name: as `explain(method=...)` takes it.
+        run: the function.
         layer: "saliency_layer", "feature_layer", or None for a map of the image's own resolution.
         options: name → default of its keyword options.
         reads: what it gets as mate and non-mate, "embeddings" or "images".
@@ -56,9 +62,22 @@ METHODS: dict[str, Method] = {}  #: name → method, in the order of registratio
 
 
 def method(name: str, *, layer: str | None = "saliency_layer", reads: str = "embeddings") -> Callable[[Run], Run]:
-    """Register a function as the method `name`; its keyword-only arguments but `layer` become its options.
+    """Register a function as a method; its keyword-only arguments, except `layer`, become the method's options.
 
-    Errors: ValueError where the name is taken by another function, or `layer` or `reads` is none of the known kinds.
+    Args:
+        name: as `explain(method=...)` takes it.
+        layer: "saliency_layer" or "feature_layer", the network's own layer that the map is of by default; None for a
+            map of the image's own resolution.
+        reads: what the method gets as mate and non-mate, "embeddings" or "images".
+
+    Raises:
+        ValueError: where another function has the name already, or for an unknown `layer` or `reads`.
+
+    >>> @method("uniform", layer=None)
+    ... def uniform(net, probe, mate, nonmate, *, level: float = 1.0):
+    ...     return probe.new_full((len(probe), *probe.shape[2:]), level)
+    >>> METHODS.pop("uniform").options
+    {'level': 1.0}
     """
     if layer not in ("saliency_layer", "feature_layer", None):
         raise ValueError(f"layer={layer!r}: expected 'saliency_layer', 'feature_layer' or None")

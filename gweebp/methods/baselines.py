@@ -1,4 +1,4 @@
-"""Baselines that every table carries, blind to the network: a method must beat them."""
+"""Baselines that every table contains: they ignore the network, and a method must be better than they are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,17 @@ def _grid(net: nn.Module, probe: Tensor, layer: str) -> tuple[int, int]:
 
 @method("random")
 def random(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, layer: str, seed: int = 0) -> Tensor:
-    """Independent uniform noise on the saliency layer's grid, seeded by `seed` and the probe's own bytes."""
+    """Independent uniform noise on the saliency layer's grid.
+
+    Args:
+        seed: of the noise, with the bytes of the probe: a batch has the maps of single calls.
+
+    Returns:
+        (b, h, w), in 0..1.
+
+    Raises:
+        ValueError: for a seed out of its range.
+    """
     SEED.check("seed", seed)
     grid = _grid(net, probe, layer)
     maps = []
@@ -33,7 +43,17 @@ def random(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, laye
 
 @method("center")
 def center(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, layer: str, sigma: float = 0.25) -> Tensor:
-    """A fixed central Gaussian of standard deviation `sigma` image sides, on the saliency layer's grid."""
+    """A Gaussian in the middle of the image, on the saliency layer's grid.
+
+    Args:
+        sigma: standard deviation in image sides, from 0.001 to 1000.
+
+    Returns:
+        (b, h, w), in 0..1, the same for every probe.
+
+    Raises:
+        ValueError: for a sigma out of its range.
+    """
     SPREAD.check("sigma", sigma)
     h, w = _grid(net, probe, layer)
     y, x = ((torch.arange(n, device=probe.device) + 0.5) / n - 0.5 for n in (h, w))

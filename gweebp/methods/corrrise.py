@@ -63,7 +63,19 @@ def random_masks(
     batch: int,
     device: torch.device | str = "cpu",
 ) -> Iterator[Tensor]:
-    """Chunks (k, h, w), k ≤ batch, of `masks` random masks in [0, 1]; `batch` changes the chunks, not the masks.
+    """Random masks, in chunks.
+
+    Args:
+        masks: how many.
+        cells: cells per side of the coarse grid.
+        keep: probability with which a cell is kept, between 0 and 1.
+        size: (h, w) in pixels.
+        seed: of the masks.
+        batch: the largest chunk; it changes the chunks, not the masks.
+        device: where the masks are made.
+
+    Returns:
+        Chunks (k, h, w), k ≤ batch, in [0, 1].
 
     Example:
         >>> [tuple(m.shape) for m in random_masks(5, 4, 0.9, (8, 8), seed=0, batch=2)]
@@ -116,11 +128,17 @@ class Correlation:
 
 
 def similarities(net: nn.Module, probe: Tensor, others: Tensor, masks: Tensor, fill: Tensor) -> Tensor:
-    """Cosine of each masked probe to each other embedding: (b, t, k), float64.
+    """Cosine of each masked probe to each other embedding.
 
     Args:
-        probe: (b, c, h, w). others: embeddings (b, t, d), normalised here. masks: (k, h, w) in [0, 1].
+        net: the network.
+        probe: (b, c, h, w).
+        others: embeddings (b, t, d), of any length.
+        masks: (k, h, w), in [0, 1].
         fill: as `gweebp.methods.masking.fill_value` gives it.
+
+    Returns:
+        (b, t, k), float64, in [−1, 1].
     """
     found = masked_embeddings(net, probe, masks, fill)
     same_length(found, others)
@@ -131,10 +149,15 @@ def correlations(net: nn.Module, probe: Tensor, others: Tensor, masks: Iterable[
     """Per-pixel Pearson correlation, over masks, of the mask and the masked probe's cosine to each other embedding.
 
     Args:
-        probe, others, fill: see `similarities`. masks: chunks (k, h, w) in [0, 1].
+        net: the network.
+        probe, others, fill: as of `similarities`.
+        masks: chunks (k, h, w), in [0, 1].
 
     Returns:
         (b, t, h, w), float64, in [−1, 1]; 0 where the mask or the similarity never changes.
+
+    Raises:
+        ValueError: where there are no masks.
 
     Example:
         >>> masks = torch.tensor([[[1., 1.]], [[1., 0.]]])
@@ -163,10 +186,23 @@ def corrrise(
     fill: float | str = 0.0,
     batch: int = 64,
 ) -> Tensor:
-    """CorrRISE: correlation of random masks with the similarity to the mate, less that to the non-mate.
+    """CorrRISE: correlation of random masks with the similarity to the mate, less that with the non-mate.
 
-    contrastive: False for the mate's alone. negative: see gweebp.methods.maps; the authors' code: "minimum". fill: what
-    masks fade to, in the network's input range (the authors' 0), or "black". batch: masks a forward pass.
+    Args:
+        masks: how many.
+        cells: cells per side of the coarse grid, 1 to 256.
+        keep: probability with which a cell is kept, between 0 and 1.
+        seed: of the masks.
+        contrastive: False for the mate's map alone.
+        negative: how negative values are removed, see gweebp.methods.maps.non_negative; the authors' code: "minimum".
+        fill: what masks fade to: a number in the network's input range (the authors' is 0), or "black".
+        batch: masks per forward pass.
+
+    Returns:
+        (b, h, w) at the probe's resolution, non-negative.
+
+    Raises:
+        ValueError: for an option out of its range.
     """
     check_positive(masks=masks, cells=cells, batch=batch)
     SEED.check("seed", seed)

@@ -23,12 +23,31 @@ BOTH = ("mate", "nonmate")
 
 
 def contrast(m: Tensor, n: Tensor) -> Tensor:
-    """Σ_c max(0, M − N) of two MWPs (b, c, h, w), each divided by its sum: (b, h, w)."""
+    """Σ_c max(0, M − N), with M and N each divided by its sum.
+
+    Args:
+        m, n: MWPs towards mate and non-mate, (b, c, h, w), non-negative.
+
+    Returns:
+        (b, h, w), non-negative.
+
+    >>> contrast(torch.tensor([[[[3.0, 1.0]]]]), torch.tensor([[[[1.0, 1.0]]]]))
+    tensor([[[0.2500, 0.0000]]])
+    """
     return (divided_by_sum(m) - divided_by_sum(n)).clamp(min=0).sum(1)
 
 
 def truncation_mask(m: Tensor, truncation: float) -> Tensor:
-    """True where an entry of M (b, ...), sorted ascending, lies at or above `truncation` of the cumulated sum.
+    """Which entries of an MWP hold its upper part: with entries sorted ascending, those at or above a share of the sum.
+
+    Args:
+        m: MWP (b, ...), non-negative.
+        truncation: the share of the sum, in 0..1, that is cut away.
+
+    Returns:
+        bool (b, ...).
+
+    Source: Castañón and Byrne, "Visualizing and quantifying discriminative features for face recognition", FG 2018.
 
     Example:
         >>> truncation_mask(torch.tensor([[1., 1., 3., 5.]]), 0.2)
@@ -41,9 +60,22 @@ def truncation_mask(m: Tensor, truncation: float) -> Tensor:
 
 
 def truncated(m: Tensor, n: Tensor, truncation: float, renormalise: bool) -> Tensor:
-    """`contrast` of M and N without the entries that hold the lowest `truncation` of M's mass: (b, h, w).
+    """`contrast` of M and N without the entries that hold the lowest `truncation` of M's sum.
 
-    renormalise: divide both by what is left of them (the authors; the older code does not).
+    Args:
+        m, n: MWPs towards mate and non-mate, (b, c, h, w), non-negative.
+        truncation: the share that is cut away, in [0, 1).
+        renormalise: divide both by what is left of them (as the authors do; older code does not).
+
+    Returns:
+        (b, h, w), non-negative.
+
+    Raises:
+        ValueError: for a truncation outside of [0, 1).
+
+    >>> m, n = torch.tensor([[[[6.0, 3.0, 1.0]]]]), torch.tensor([[[[1.0, 1.0, 8.0]]]])
+    >>> truncated(m, n, 0.2, renormalise=False)
+    tensor([[[0.5000, 0.2000, 0.0000]]])
     """
     if not 0 <= truncation < 1:
         raise ValueError(f"truncation={truncation}: expected a share in [0, 1)")
@@ -64,7 +96,14 @@ def ebp(
     rule: str = "equations",
     smoothing: str = "none",
 ) -> Tensor:
-    """Excitation backprop, Eq. (1)-(2): the MWP towards the mate, summed over channels."""
+    """Excitation backprop, Eq. (1)-(2): the MWP towards the mate, summed over channels.
+
+    Args:
+        rule, smoothing: see the module.
+
+    Returns:
+        (b, h, w), non-negative.
+    """
     m = mwp(net, probe, mate, nonmate, layer=layer, extended=False, weighted=False, rule=rule)
     return released(m.sum(1), smoothing, (probe.shape[2], probe.shape[3]))
 
@@ -80,7 +119,14 @@ def cebp(
     rule: str = "equations",
     smoothing: str = "none",
 ) -> Tensor:
-    """Contrastive excitation backprop, Eq. (1)-(2): Σ_c max(0, M − N)."""
+    """Contrastive excitation backprop, Eq. (1)-(2): Σ_c max(0, M − N).
+
+    Args:
+        rule, smoothing: see the module.
+
+    Returns:
+        (b, h, w), non-negative.
+    """
     m, n = mwp(net, probe, mate, nonmate, layer=layer, towards=BOTH, extended=False, weighted=False, rule=rule)
     return released(contrast(m, n), smoothing, (probe.shape[2], probe.shape[3]))
 
@@ -98,7 +144,15 @@ def tcebp(
     rule: str = "equations",
     smoothing: str = "none",
 ) -> Tensor:
-    """Truncated contrastive excitation backprop, Eq. (1)-(2): Σ_c max(0, M − N), both truncated."""
+    """Truncated contrastive excitation backprop, Eq. (1)-(2): Σ_c max(0, M − N), both truncated.
+
+    Args:
+        truncation, renormalise: see `truncated`.
+        rule, smoothing: see the module.
+
+    Returns:
+        (b, h, w), non-negative.
+    """
     m, n = mwp(net, probe, mate, nonmate, layer=layer, towards=BOTH, extended=False, weighted=False, rule=rule)
     return released(truncated(m, n, truncation, renormalise), smoothing, (probe.shape[2], probe.shape[3]))
 
@@ -114,7 +168,14 @@ def eebp(
     rule: str = "equations",
     smoothing: str = "none",
 ) -> Tensor:
-    """Extended excitation backprop, Eq. (3)-(4): the MWP towards the mate, summed over channels."""
+    """Extended excitation backprop, Eq. (3)-(4): the MWP towards the mate, summed over channels.
+
+    Args:
+        rule, smoothing: see the module.
+
+    Returns:
+        (b, h, w), non-negative.
+    """
     m = mwp(net, probe, mate, nonmate, layer=layer, extended=True, weighted=False, rule=rule)
     return released(m.sum(1), smoothing, (probe.shape[2], probe.shape[3]))
 
@@ -130,7 +191,14 @@ def ecebp(
     rule: str = "equations",
     smoothing: str = "none",
 ) -> Tensor:
-    """Contrastive extended excitation backprop, Eq. (3)-(4): Σ_c max(0, M − N)."""
+    """Contrastive extended excitation backprop, Eq. (3)-(4): Σ_c max(0, M − N).
+
+    Args:
+        rule, smoothing: see the module.
+
+    Returns:
+        (b, h, w), non-negative.
+    """
     m, n = mwp(net, probe, mate, nonmate, layer=layer, towards=BOTH, extended=True, weighted=False, rule=rule)
     return released(contrast(m, n), smoothing, (probe.shape[2], probe.shape[3]))
 
@@ -148,6 +216,14 @@ def etcebp(
     rule: str = "equations",
     smoothing: str = "none",
 ) -> Tensor:
-    """Truncated contrastive extended excitation backprop, Eq. (3)-(4): Σ_c max(0, M − N), both truncated."""
+    """Truncated contrastive extended excitation backprop, Eq. (3)-(4): Σ_c max(0, M − N), both truncated.
+
+    Args:
+        truncation, renormalise: see `truncated`.
+        rule, smoothing: see the module.
+
+    Returns:
+        (b, h, w), non-negative.
+    """
     m, n = mwp(net, probe, mate, nonmate, layer=layer, towards=BOTH, extended=True, weighted=False, rule=rule)
     return released(truncated(m, n, truncation, renormalise), smoothing, (probe.shape[2], probe.shape[3]))

@@ -19,7 +19,18 @@ from gweebp.methods import method
 def gradcam(
     net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, layer: str, top: int = 50, gain: str = "triplet"
 ) -> Tensor:
-    """Grad-CAM of the triplet gain, the `top` largest weights (fewer channels: all), at the last convolutional map."""
+    """Grad-CAM of the triplet gain, at the last convolutional map.
+
+    Args:
+        top: how many channels count, those with the largest weights; at least 1 (fewer channels: all of them).
+        gain: "triplet", Eq. (5); or "cosine", as of `gweebp`.
+
+    Returns:
+        (b, h, w), non-negative; zero where there is no gain.
+
+    Raises:
+        ValueError: for a `top` below 1, or an unknown gain.
+    """
     if top < 1:
         raise ValueError(f"top={top}: expected at least one channel")
     with torch.inference_mode(False), torch.enable_grad():

@@ -26,12 +26,21 @@ def gweebp(
 ) -> Tensor:
     """Gradient-weighted extended excitation backprop, Eq. (3)-(6): the MWP towards the mate, summed over channels.
 
-    gain: "triplet" is Eq. (5); "cosine" is the released code's cos(p, m) − cos(p, n). rule: "equations", or
-    "paper-code" for the released code's way to share probability (gweebp.excitation.released_code).
-    extended: False for weighting alone, Eq. (6) on Eq. (1)-(2), where negative responses count for nothing.
-    dead_ends: "lost", or "unweighted", by which a parent that has no excitatory child among the weighted responses
-    shares its probability by the responses as they are. clamp: False for Eq. (6) as printed, whose second bracket keeps
-    what is negative too. smoothing: see gweebp.methods.maps.released.
+    Args:
+        gain: "triplet", Eq. (5); or "cosine", the released code's cos(p, m) − cos(p, n).
+        rule: "equations"; or "paper-code", the released code's way to share probability
+            (gweebp.excitation.released_code).
+        extended: False for the weighting alone, Eq. (6) on Eq. (1)-(2), in which negative responses are left out.
+        dead_ends: what a parent does that has no excitatory child among the weighted responses: "lost", its probability
+            is lost; "unweighted", it shares its probability by the responses as they are.
+        clamp: False for Eq. (6) as printed, whose second bracket keeps what is negative too.
+        smoothing: see gweebp.methods.maps.released.
+
+    Returns:
+        (b, h, w), non-negative.
+
+    Raises:
+        ValueError: for an unknown name among the options.
     """
     how = {"extended": extended, "gain": gain, "rule": rule, "dead_ends": dead_ends, "clamp": clamp}
     m = mwp(net, probe, mate, nonmate, layer=layer, **how)  # type: ignore[arg-type]
@@ -52,7 +61,14 @@ def gweebp_paper_code(
 ) -> Tensor:
     """gweEBP as the authors' released code computes it: cosine gain, its own sharing rule, smoothed at image size.
 
-    The map has the image's resolution, (b, h, w) of the probe. Each option can be set back to the paper's; smoothing
-    ("image", "layer" or "none") is that of gweebp.methods.maps.released.
+    Args:
+        gain, rule: as of `gweebp`; each can be set back to the paper's.
+        smoothing: "image", "layer" or "none", see gweebp.methods.maps.released.
+
+    Returns:
+        (b, h, w), non-negative, at the probe's resolution where smoothing is "image".
+
+    Raises:
+        ValueError: for an unknown name among the options.
     """
     return gweebp(net, probe, mate, nonmate, layer=layer, gain=gain, rule=rule, smoothing=smoothing)

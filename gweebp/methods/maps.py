@@ -1,4 +1,4 @@
-"""What is done with a map after the method: normalised, made non-negative, smoothed, brought to the image's size.
+"""What is done with a map after the method: normalised, made non-negative, smoothed, resized to the image.
 
 All functions take a batch of maps and treat each map by itself.
 """
@@ -27,7 +27,13 @@ NEGATIVE = ("clamp", "minimum", "symmetric")
 
 
 def divided_by_sum(p: Tensor) -> Tensor:
-    """p / Σp for each sample of (b, ...); a zero sample stays zero.
+    """p / Σp for each sample; a zero sample stays zero.
+
+    Args:
+        p: (b, ...), non-negative.
+
+    Returns:
+        (b, ...), each sample of sum 1.
 
     Example:
         >>> divided_by_sum(torch.tensor([[1., 3.], [0., 0.]]))
@@ -51,6 +57,9 @@ def non_negative(maps: Tensor, negative: str = "clamp") -> Tensor:
     Returns:
         (b, h, w), non-negative, not normalised.
 
+    Raises:
+        ValueError: for an unknown name in `negative`.
+
     Example:
         >>> maps = torch.tensor([[[-1., 0., 2.]]])
         >>> [non_negative(maps, how).flatten().tolist() for how in NEGATIVE]
@@ -69,12 +78,16 @@ def gaussian(maps: Tensor, sigma: float, radius: int | None = None, *, border: s
     """Maps smoothed by a Gaussian, a truncated window of weights that sum to 1.
 
     Args:
-        maps: (..., h, w). sigma: standard deviation in pixels, above 0.
-        radius: of the window in pixels, 2 · radius + 1 wide; None: 4 sigma.
+        maps: (..., h, w).
+        sigma: standard deviation in pixels, above 0.
+        radius: of the window in pixels, 2 · radius + 1 wide; None: 4 sigma, for a sigma of at most 1000.
         border: what lies outside: "replicate" the border's pixel, or "reflect" what is inside, without it.
 
     Returns:
         The same shape.
+
+    Raises:
+        ValueError: for a sigma out of its range.
 
     Example:
         >>> gaussian(torch.tensor([[0., 0., 1., 0., 0.]]), sigma=1e9, radius=1)
@@ -97,16 +110,20 @@ SMOOTHINGS = ("none", "layer", "image")
 
 
 def released(maps: Tensor, smoothing: str, size: tuple[int, int], sigma: float = 2.0) -> Tensor:
-    """Maps as the authors' released code hands them out; it smooths some methods 8 to 16 times more than others.
+    """Maps as the authors' released code returns them; it smooths some methods 8 to 16 times more than others.
 
     Args:
-        maps: (b, h, w), non-negative. size: of the image in pixels.
+        maps: (b, h, w), non-negative.
         smoothing: "layer": a Gaussian on the layer's grid, `sigma` in its cells (the code's EBP, eEBP, tcEBP, etcEBP);
             "image": bicubic to the image, then a Gaussian of `sigma` pixels (its cEBP, ecEBP, gweEBP); "none".
-        sigma: the code has 2.
+        size: of the image in pixels, (h, w).
+        sigma: standard deviation; 2 in that code.
 
     Returns:
         (b, h, w), or (b, *size) where smoothing is "image"; non-negative.
+
+    Raises:
+        ValueError: for an unknown smoothing.
 
     Example:
         >>> released(torch.ones(1, 2, 2), "image", (4, 4)).shape, released(torch.ones(1, 2, 2), "layer", (4, 4)).shape
@@ -176,7 +193,14 @@ def resize(
 
 
 def check_maps(maps: Any) -> Tensor:
-    """Maps, float32 at least and without a graph; TypeError or ValueError unless they are (b, h, w), finite, >= 0.
+    """Maps as numbers alone: float32 at least, and without a graph.
+
+    Args:
+        maps: to be (b, h, w), floating point, finite and non-negative.
+
+    Raises:
+        TypeError: for what is not a tensor of floating-point numbers.
+        ValueError: for another shape, or negative, NaN or infinite numbers.
 
     Example:
         >>> check_maps(torch.ones(2, 2))
@@ -211,10 +235,19 @@ def positions_for(
     image: Tensor | None = None,
     axes: str | None = None,
 ) -> Positions:
-    """Where the `cells` (h, w) of a layer's maps look, from the network; `image` is what it reads, if it can't be told.
+    """Where the cells of a layer's maps look, from the network.
 
-    Without `image` the network is run on an image of its own size (`net.size`) or of `size`, whichever gives so many
-    cells.
+    Args:
+        net: the network.
+        layer: its name, or the module; None: the network's `saliency_layer`.
+        cells: (h, w) of the maps.
+        size: (height, width) to which the maps are drawn, in pixels.
+        image: (b, c, height, width), what the network reads. None: the network runs on an image of its own size
+            (`net.size`) or of `size`, whichever gives as many cells.
+        axes: as of `explain`.
+
+    Raises:
+        ValueError: where the layer gives another number of cells.
     """
     net = eager(net)
     images = [image] if image is not None else _blank(net, size)

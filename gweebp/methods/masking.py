@@ -1,8 +1,8 @@
-"""Embeddings of an image under many masks: what the black-box methods read, and all they read.
+"""Embeddings of an image under many masks: all that the black-box methods read of a network.
 
     x = fill + mask · (image − fill)        mask in [0, 1]: 1 keeps a pixel, 0 puts `fill` in its place
 
-Masks come in chunks and every chunk is used up before the next is made, so memory does not grow with their number. A
+Masks come in chunks, and every chunk is used before the next is made, so memory does not grow with their number. A
 forward pass takes one chunk of masks of one image: a batch of images gives what single calls give, at the same cost,
 and each chunk of masks is made once for all images.
 """
@@ -18,11 +18,20 @@ from gweebp.support.ranges import whole
 
 
 def fill_value(net: nn.Module, images: Tensor, fill: float | str, name: str = "fill") -> Tensor:
-    """What stands in place of a masked pixel, in the network's own input range: (1, 1 or c, 1, 1).
+    """What stands in place of a masked pixel, in the network's own input range.
 
     Args:
-        images: (b, c, h, w). fill: a number, or "black": (0 − net.mean) / net.std, 0 for a network without these two.
+        net: the network, whose `mean` and `std` say what black is, if it has them.
+        images: (b, c, h, w).
+        fill: a number; or "black", which is (0 − net.mean) / net.std, or 0 for a network without these two.
         name: of the option, for errors.
+
+    Returns:
+        (1, 1 or c, 1, 1).
+
+    Raises:
+        ValueError: for another text, a number that the images' type cannot hold, or a mean that does not fit the
+            images.
 
     Example:
         >>> net = nn.Flatten()
@@ -49,10 +58,13 @@ def masked_embeddings(net: nn.Module, images: Tensor, masks: Tensor, fill: Tenso
     """Unit embeddings of each image under each mask.
 
     Args:
-        images: (b, c, h, w). masks: (k, h, w) in [0, 1], 1 keeps. fill: as `fill_value` gives it.
+        net: the network.
+        images: (b, c, h, w).
+        masks: (k, h, w), in [0, 1]; 1 keeps a pixel.
+        fill: as `fill_value` gives it.
 
     Returns:
-        (b, k, d), float64, L2 norm 1; b forward passes of k images each.
+        (b, k, d), float64, each of L2 length 1; b forward passes of k images each.
 
     Example:
         >>> net = nn.Flatten()
@@ -67,7 +79,13 @@ def masked_embeddings(net: nn.Module, images: Tensor, masks: Tensor, fill: Tenso
 
 
 def check_positive(**options: object) -> None:
-    """ValueError that names an option which is not an integer above 0.
+    """Check that options are integers above 0.
+
+    Args:
+        options: name → value.
+
+    Raises:
+        ValueError: for the first that is not; it names the option.
 
     Example:
         >>> check_positive(batch=64)

@@ -25,7 +25,10 @@ LABELS = {
 
 
 def label_of(method: str) -> str:
-    """The name of a method in print; a method that the book does not know keeps its own name.
+    """The name of a method in print; a method that is not in `LABELS` keeps its own name.
+
+    Args:
+        method: as `explain(method=...)` takes it.
 
     Example:
         >>> label_of("gweebp"), label_of("mine")
@@ -35,7 +38,10 @@ def label_of(method: str) -> str:
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
-    """Method names in the book's order, unknown ones last.
+    """Method names in the book's order, those that are not in `LABELS` last.
+
+    Args:
+        methods: names, as `explain(method=...)` takes them.
 
     Example:
         >>> in_order(["mine", "gweebp", "random"])

@@ -19,7 +19,15 @@ EXPECTED = {bool: "True or False", int: "a whole number", float: "a finite numbe
 
 
 def annotations_of(run: Callable[..., Any]) -> dict[str, Any]:
-    """Parameter → its type, of those annotated with a type that can be looked up."""
+    """Parameter → its type, of those annotated with a type that can be looked up.
+
+    Args:
+        run: the function of a method.
+
+    >>> def mine(net, *, option: float = 1.0, other=2): ...
+    >>> annotations_of(mine)
+    {'option': <class 'float'>}
+    """
     try:
         parameters = inspect.signature(run, eval_str=True).parameters.values()
     except Exception:  # an annotation is any expression of the user's: without it nothing is checked
@@ -28,7 +36,11 @@ def annotations_of(run: Callable[..., Any]) -> dict[str, Any]:
 
 
 def misfit(value: object, annotation: Any) -> str:
-    """What was expected instead of `value`, in words; "" where it fits, or where the annotation is none of ours.
+    """What was expected instead of a value, in words; "" where the value fits, or where its type is not checked.
+
+    Args:
+        value: of an option.
+        annotation: the option's type, as `annotations_of` gives it.
 
     Example:
         >>> misfit(2.5, int), misfit("black", float | str), misfit((1, "a"), collections.abc.Sequence[float])
@@ -41,7 +53,10 @@ def misfit(value: object, annotation: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A number of NumPy as one of Python, which every function of torch takes; anything else as it is.
+    """A NumPy number as a Python number, which every function of torch takes; anything else as it is.
+
+    Args:
+        value: of an option.
 
     Example:
         >>> import numpy as np

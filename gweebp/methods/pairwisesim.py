@@ -49,9 +49,17 @@ def pairwisesim(
     contrastive: bool = False,
     negative: str = "clamp",
 ) -> Tensor:
-    """PairwiseSIM: each pixel's share in the similarity to the mate, at the last convolutional map.
+    """PairwiseSIM: each pixel's share of the similarity to the mate, at the last convolutional map.
 
-    contrastive: sim(m) − sim(n), as the authors' code; the paper's is sim(m). negative: see gweebp.methods.maps.
+    Args:
+        contrastive: True for sim(m) − sim(n), as in the authors' code; False for sim(m), as in their paper.
+        negative: how negative values are removed, see gweebp.methods.maps.non_negative.
+
+    Returns:
+        (b, h, w), non-negative.
+
+    Raises:
+        ValueError: for an unknown name in `negative`.
     """
     given = {"probe": probe, "mate": mate} | ({"nonmate": nonmate} if contrastive else {})
     a, m, *n = (run_from(net, images, layer, name=name)[0].detach() for name, images in given.items())

@@ -5,9 +5,10 @@ For squares of several sizes at all places on a grid, d the cosine distance of t
     deviation_i = (d(occluded pair) − d(pair)) / area of the square
     map         = mean over sizes of Gauss( mean over places of (1 − mask_i) · deviation_i ),  divided by max|map|
 
-The pair is, by `pairing`: 1 the occluded probe against the other image occluded at every place (the mean), 2 against
-the other image intact, 3 both occluded at the same place (the authors' choice). Contrastive: map(p, m) − map(p, n).
-Sizes and stride are those of a 112-pixel image and scale with the image; the Gaussian's side and σ are the stride.
+What the occluded probe is compared with is chosen by `pairing`: 1, the other image occluded at every place (the mean);
+2, the other image as it is; 3, the other image occluded at the same place (the authors' choice). Contrastive:
+map(p, m) − map(p, n). Sizes and stride are those of a 112-pixel image and scale with the image; the Gaussian's side
+and σ are the stride.
 """
 
 from __future__ import annotations
@@ -60,7 +61,16 @@ class Squares:
 
 
 def intact(net: nn.Module, images: Tensor, fill: Tensor) -> Tensor:
-    """Unit embeddings (b, 1, d) of whole images, each alone as under masks: a batch is what single calls are."""
+    """Unit embeddings of whole images, each computed alone, as under masks: a batch gives what single calls give.
+
+    Args:
+        net: the network.
+        images: (b, c, h, w).
+        fill: as `gweebp.methods.masking.fill_value` gives it.
+
+    Returns:
+        (b, 1, d), float64, each of L2 length 1.
+    """
     return masked_embeddings(net, images, images.new_ones(1, *images.shape[2:]), fill)
 
 
@@ -75,10 +85,17 @@ def occluded_distances(
     fill: Tensor,
     batch: int,
 ) -> Tensor:
-    """Cosine distance of the occluded probe to each other image, for each square; the other as `pairing` says.
+    """Cosine distance of the occluded probe to each other image, for each square.
 
     Args:
-        probe: (b, c, h, w). others: t images of the same size, batch size b or 1. whole: their `intact` embeddings.
+        net: the network.
+        probe: (b, c, h, w).
+        others: t images of the same size, batch size b or 1.
+        whole: their `intact` embeddings.
+        squares: what occludes.
+        pairing: 1, 2 or 3, see the module.
+        fill: as `gweebp.methods.masking.fill_value` gives it.
+        batch: squares per forward pass.
 
     Returns:
         (b, t, n), float64, in [0, 2].
@@ -114,7 +131,11 @@ def raw_maps(
     """The maps of the module's formula before the division by max|map|, one for each other image.
 
     Args:
-        probe: (b, c, h, w). others: t images of the same size, batch size b or 1.
+        net: the network.
+        probe: (b, c, h, w).
+        others: t images of the same size, batch size b or 1.
+        patches, stride, pairing, inclusive, batch: as of `xface`.
+        fill: as `gweebp.methods.masking.fill_value` gives it.
 
     Returns:
         (b, t, h, w), float64, positive where occlusion moves the pair apart.
@@ -149,11 +170,23 @@ def xface(
     fill: float | str = "black",
     batch: int = 64,
 ) -> Tensor:
-    """XFace: how far black squares move the probe from the mate, less how far from the non-mate.
+    """XFace: how far black squares move the probe from the mate, less how far they move it from the non-mate.
 
-    patches, stride: in pixels of a 112-pixel image. pairing: 1, 2 or 3, see the module. inclusive: squares one pixel
-    wider, the authors' code. contrastive: False for the mate's map alone. negative: see gweebp.methods.maps; in the
-    authors' code "symmetric". fill: a number in the network's input range, or "black". batch: squares a forward pass.
+    Args:
+        patches: sides of the squares, in pixels of a 112-pixel image, above 0 and up to 112.
+        stride: between squares, in the same pixels, above 0 and up to 112.
+        pairing: 1, 2 or 3, see the module.
+        inclusive: squares one pixel wider, as in the authors' code.
+        contrastive: False for the mate's map alone.
+        negative: how negative values are removed, see gweebp.methods.maps.non_negative; the authors' code: "symmetric".
+        fill: what the squares are filled with: a number in the network's input range, or "black".
+        batch: squares per forward pass.
+
+    Returns:
+        (b, h, w) at the probe's resolution, non-negative.
+
+    Raises:
+        ValueError: for an option out of its range, or a square that does not fit into the image.
     """
     check_positive(batch=batch)
     if pairing not in (1, 2, 3):

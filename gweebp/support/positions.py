@@ -57,9 +57,14 @@ class Positions:
 
     @classmethod
     def fitted(cls, rows: Tensor, columns: Tensor, image: tuple[int, int]) -> Positions:
-        """The regular grid nearest to where rows (h,) and columns (w,) of cells look.
+        """The regular grid nearest to where the cells look.
 
-        ValueError where they are irregular: some cell would be drawn more than half a step from where it looks.
+        Args:
+            rows, columns: where rows (h,) and columns (w,) of cells look, in pixels.
+            image: (height, width) of the image, in pixels.
+
+        Raises:
+            ValueError: where they are irregular: some cell would be drawn more than half a step from where it looks.
 
         Example:
             >>> Positions.fitted(torch.tensor([0.0, 2.0, 4.0]), torch.tensor([0.5, 2.5]), (5, 4)).first
@@ -99,18 +104,35 @@ class Positions:
 
     @classmethod
     def of_json(cls, values: dict[str, Any]) -> Positions:
-        """Positions as `to_json` wrote them."""
+        """Positions as `to_json` wrote them.
+
+        Args:
+            values: what `to_json` returned.
+
+        Raises:
+            TypeError, ValueError: for anything else.
+
+        >>> Positions.of_json(Positions.plain((2, 2), (8, 8)).to_json()) == Positions.plain((2, 2), (8, 8))
+        True
+        """
         found: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in values.items()}
         return cls(**found)
 
 
 def placed(maps: Tensor, size: tuple[int, int], positions: Positions | None = None, mode: str = "bilinear") -> Tensor:
-    """Maps (b, h, w) at `size` pixels, each cell where it looks; interpolated between cells, level beyond them.
+    """Maps at the size of the image, each cell where it looks; interpolated between cells, constant beyond them.
 
     Args:
-        positions: of the layer; None: the plain grid. mode: "nearest", "bilinear" or "bicubic".
+        maps: (b, h, w).
+        size: (height, width) of the image, in pixels.
+        positions: where the cells look; None: the plain grid.
+        mode: "nearest", "bilinear" or "bicubic".
 
-    Errors: ValueError where the positions are those of another grid.
+    Returns:
+        (b, height, width).
+
+    Raises:
+        ValueError: for positions of another grid than that of the maps.
 
     Example:
         >>> at_corners = Positions((2, 2), (4, 4), (0.0, 0.0), (2.0, 2.0))
@@ -139,6 +161,13 @@ def line(values: Tensor, pixels: int) -> Pair:
 
     A staircase, as of an image enlarged by repetition, has the line through the middles of its steps. One value alone
     has the step of the whole image.
+
+    Args:
+        values: (n,), where n cells look, in pixels.
+        pixels: of the image along this axis.
+
+    Raises:
+        ValueError: for values that are all equal, or at unequal distances from one another.
 
     Example:
         >>> line(torch.tensor([0.0, 0.0, 4.0, 4.0]), 8)
