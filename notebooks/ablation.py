@@ -13,20 +13,13 @@
 # %% [markdown]
 # # Ablation: what the extension is worth
 #
-# gweEBP is excitation backprop with two changes: negative responses and weights take part ({doc}`extended_ebp`), and
-# responses are weighted by the gradient of the decision ({doc}`gradient_weighting`). Which of the two does the work? The
-# paper plays the [inpainting game](inpainting_game) with each method of the EBP family beside its extended form, without
-# gradient weighting:
+# ```{admonition} What you will learn
+# - what negative responses and weights add to EBP, cEBP and tcEBP, measured with all else equal;
+# - why the answer should differ between a network of max-feature-maps and one of ReLUs;
+# - how much of gweEBP's result is due to gradient weighting.
 #
-# | original | extended | what they share |
-# |---|---|---|
-# | EBP | eEBP | the mate alone |
-# | cEBP | ecEBP | mate minus non-mate |
-# | tcEBP | etcEBP | mate minus non-mate, where the mate is strong |
-#
-# It expects a gain on LCNN9, whose max-feature-map lets negative responses through, and none on VGG16, where ReLU has removed
-# them. On VGG16 the two differ in one place only, the embedding: a negative component of it takes part in the extended form, and its share
-# goes to the children that pushed it down, those with a negative weight.
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
 
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
@@ -40,6 +33,7 @@ sample = -1  # which quadruplet is the example, from 0; -1: the typical one
 margin = 0.05  # a smaller difference of an area is not noticeable
 resamples = 2000  # bootstrap resamples behind each interval
 seed = 0  # of the bootstrap
+
 # %% tags=["hide-input"]
 from IPython.display import Markdown
 from myst_nb import glue
@@ -60,20 +54,8 @@ FAMILY = [name for pair in EXTENDED for name in reversed(pair)]
 LABELS = {extended: (extended, original) for extended, original in EXTENDED}
 NONE = "The inpainting game is not played on this dataset: its people have no doppelgängers."
 
-# %% [markdown]
-# ## How much there is to extend
-#
-# The share of negative responses at the saliency layer and in the embedding, on the test sketches of each run:
-
-# %%
+# %% tags=["hide-input", "remove-output"]
 runs = open_runs(build, datasets, networks)
-negative = [{"run": run.title} | examples.negative_shares(run) for run in runs]
-frame(negative, "run").map("{:.1%}".format)
-
-# %% [markdown]
-# ## One quadruplet, six maps
-
-# %% tags=["remove-output"]
 (run,) = open_runs(build, dataset or datasets.split(",")[0], network)
 sample = typical_cases.index(run, "inpainting", "gweebp", sample)
 four, what = examples.quadruplet(run, sample)
@@ -89,6 +71,8 @@ picture = figures.image_grid(
 glue("run", run.title, display=False)
 glue("what", what, display=False)
 glue("fig-ablation-maps", picture)
+options = {"resamples": resamples, "seed": seed}
+added = scores.differences([run], "inpainting-10", LABELS, **options)
 
 # %% [markdown]
 # ```{glue:figure} fig-ablation-maps
@@ -97,8 +81,44 @@ glue("fig-ablation-maps", picture)
 #
 # {glue:text}`run`, {glue:text}`what`: each method of the family, then its extended form, with the outline of the part.
 # ```
+
+# %% tags=["hide-input"]
+found = added.get(run.title, {})
+row = [f"{style_of(m).label} {scores.with_interval(d)}" for m, d in found.items()]
+Markdown(
+    f"What the extension adds to each method's mean SR up to FAR 10 %, on {run.title}: {', '.join(row)}."
+    if row
+    else NONE
+)
+
+# %% [markdown]
+# gweEBP is excitation backprop with two changes: negative responses and weights take part ({doc}`extended_ebp`), and
+# responses are weighted by the gradient of the decision ({doc}`gradient_weighting`). Which of the two does the work? The
+# paper plays the [inpainting game](inpainting_game) with each method of the EBP family beside its extended form, without
+# gradient weighting:
 #
-# And what {doc}`gradient weighting <gradient_weighting>` does to the same probe, from the embedding down to the image: the
+# | original | extended | what they share |
+# |---|---|---|
+# | EBP | eEBP | the mate alone |
+# | cEBP | ecEBP | mate minus non-mate |
+# | tcEBP | etcEBP | mate minus non-mate, where the mate is strong |
+#
+# It expects a gain on LCNN9, whose max-feature-map lets negative responses through, and none on VGG16, where ReLU has removed
+# them. On VGG16 the two differ in one place only, the embedding: a negative component of it takes part in the extended form, and its share
+# goes to the children that pushed it down, those with a negative weight.
+#
+# ## How much there is to extend
+#
+# The share of negative responses at the saliency layer and in the embedding, on the test sketches of each run:
+
+# %%
+negative = [{"run": run.title} | examples.negative_shares(run) for run in runs]
+frame(negative, "run").map("{:.1%}".format)
+
+# %% [markdown]
+# ## Layer by layer
+#
+# What {doc}`gradient weighting <gradient_weighting>` does to the same probe, from the embedding down to the image: the
 # probability at the output of each convolution, and at the layer that maps are read from, summed over channels. Move along the
 # layers:
 
@@ -112,7 +132,6 @@ figures.layer_slider(
 # ## All quadruplets
 
 # %% tags=["remove-output", "hide-input"]
-options = {"resamples": resamples, "seed": seed}
 lines = scores.curves(runs, "inpainting", FAMILY, **options)
 axes = {"xlabel": "FAR", "ylabel": "SR", "xlim": (0, 0.3), "bands": []}
 glue(
@@ -185,3 +204,31 @@ Markdown("\n".join(f"- *{j.deciding.sentence.words}*: {j.text}" for j in judged)
 #   this chapter.
 # - *That gradient weighting is what makes gweEBP good*: a difference to the extended methods that the interval does not separate
 #   from zero.
+#
+# ## Summary
+#
+# - The extension lets negative responses and weights take part. Each method is compared with its extended form on the same trials.
+# - On VGG16 the two forms differ at the embedding alone, for ReLU leaves no negative response below it.
+# - Gradient weighting is a second change; the last table shows what it adds to each extended method.
+#
+# ## Exercises
+#
+# **1.** Behind a ReLU, what is the share of negative responses at the saliency layer? Check it for VGG16 in the table above.
+
+# %% tags=["hide-cell"]
+# Answer: none; pool4 of VGG16 pools what a ReLU has passed.
+behind_relu = [
+    row["saliency layer"] for row in negative if row["run"].startswith("VGG16")
+]
+assert all(share == 0 for share in behind_relu)
+print("shares on VGG16", behind_relu)
+
+# %% [markdown]
+# **2.** Are the maps of EBP and eEBP on the example the same? By how much of their mass do they differ?
+
+# %% tags=["hide-cell"]
+# Answer: half of the summed absolute difference is the mass that would have to move.
+one, two = (maps[name] / maps[name].sum() for name in ("ebp", "eebp"))
+moved = (one - two).abs().sum().item() / 2
+assert 0 <= moved <= 1
+print(f"{moved:.0%} of the mass")

@@ -13,6 +13,74 @@
 # %% [markdown]
 # # The hiding game
 #
+# ```{admonition} What you will learn
+# - how the hiding game turns a map into a curve, and the curve into one number;
+# - why it fills with the non-mate's pixels, and what a half-hidden sketch looks like to a network;
+# - which methods beat an order that never looks at the image.
+#
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
+
+# %% tags=["parameters"]
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
+network = "lcnn9"  # the network of the example
+dataset = ""  # the dataset of the example; empty: the first of `datasets`
+sample = -1  # which triplet is the example, from 0; -1: the typical one
+method = "gweebp"  # the method of the example
+steps = 41  # shares hidden in the example, 0 and 1 among them
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the bootstrap and of ties in a map
+
+# %% tags=["hide-input"]
+import numpy as np
+import pandas as pd
+import torch
+from IPython.display import Markdown
+from myst_nb import glue
+
+import gweebp
+from gweebp import figures
+from gweebp.experiment import examples, scores, typical_cases
+from gweebp.experiment.build import open_runs
+from gweebp.experiment.tables import frame
+from gweebp.figures import style_of
+from gweebp.games import hiding
+from gweebp.networks import as_input
+from gweebp.saliency import in_place
+
+# %% tags=["hide-input", "remove-output"]
+runs = open_runs(build, datasets, networks)
+(run,) = open_runs(build, dataset or datasets.split(",")[0], network)
+sample = typical_cases.index(run, "hiding", method, sample)
+triplet = run.triplet(sample)
+p, m, n = (as_input(run.net, image) for image in triplet)
+saliency = gweebp.explain(run.net, p, m, n, method=method)
+saliency = in_place(saliency, run.net, p, method=method)
+images = [image[0] for image in triplet]
+glue("fig-hiding-triplet", figures.triplet(*images, {method: saliency[0]}, columns=4))
+options = {"resamples": resamples, "seed": seed}
+
+# %% [markdown]
+# ```{glue:figure} fig-hiding-triplet
+# :name: fig-hiding-triplet
+# :alt: Four images in a row. The probe, a sketch; its mate and a non-mate, photos; and the probe in grey under a heat map.
+#
+# A triplet of {glue:text}`run`, the typical one, and the map of {glue:text}`method` on its probe. The game hides the places that the map calls
+# unimportant first.
+# ```
+#
+# What the game finds on all triplets of this network:
+
+# %% tags=["hide-input"]
+Markdown(
+    f"- {scores.leader(run, 'hiding', **options)}\n- {scores.beats(run, 'hiding', 'center', **options)}"
+)
+
+# %% [markdown]
 # If a map is right about which pixels made a network prefer the mate, then the pixels that it calls unimportant can
 # go. How much of the probe can be hidden before the match is lost?
 #
@@ -31,38 +99,7 @@
 #
 # Why fill with the non-mate, and not with grey or noise? Because nothing in grey pulls the probe towards the
 # non-mate: all of it could be hidden and some probes would still be "matched".
-
-# %% tags=["parameters"]
-build = "_build/book"  # the folder of the results
-networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = (
-    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
-)
-network = "lcnn9"  # the network of the example
-dataset = ""  # the dataset of the example; empty: the first of `datasets`
-sample = -1  # which triplet is the example, from 0; -1: the typical one
-method = "gweebp"  # the method of the example
-steps = 41  # shares hidden in the example, 0 and 1 among them
-resamples = 2000  # bootstrap resamples behind each interval
-seed = 0  # of the bootstrap and of ties in a map
-# %% tags=["hide-input"]
-import numpy as np
-import pandas as pd
-import torch
-from IPython.display import Markdown
-from myst_nb import glue
-
-import gweebp
-from gweebp import figures
-from gweebp.experiment import examples, scores, typical_cases
-from gweebp.experiment.build import open_runs
-from gweebp.experiment.tables import frame
-from gweebp.figures import style_of
-from gweebp.games import hiding
-from gweebp.networks import as_input
-from gweebp.saliency import in_place
-
-# %% [markdown]
+#
 # ## By hand
 #
 # An image of four pixels, and a "network" that takes the pixels themselves as the embedding. The mate equals the
@@ -80,9 +117,9 @@ bad = torch.tensor([[0.0, 0.3], [0.6, 0.1]])  # has it upside down
 
 # %%
 matched_by_hand = {}
-for name, saliency in (("good", good), ("bad", bad)):
+for name, toy_map in (("good", good), ("bad", bad)):
     image, rows = probe.flatten().clone(), []
-    for pixel in [None, *saliency.flatten().argsort().tolist()]:
+    for pixel in [None, *toy_map.flatten().argsort().tolist()]:
         if pixel is not None:
             image[pixel] = nonmate.flatten()[pixel]
         to_mate, to_nonmate = (
@@ -99,8 +136,8 @@ pd.DataFrame(
 
 # %%
 batch = [x.view(1, 1, 2, 2) for x in (probe, probe, nonmate)]
-for name, saliency in (("good", good), ("bad", bad)):
-    played = hiding.play(lambda x: x.flatten(1), *batch, saliency[None], steps=5)
+for name, toy_map in (("good", good), ("bad", bad)):
+    played = hiding.play(lambda x: x.flatten(1), *batch, toy_map[None], steps=5)
     assert played[0].tolist() == matched_by_hand[name]
     print(
         f"{name} map: still matched {played[0].int().tolist()}, area {hiding.area(played).value:.3f}"
@@ -122,31 +159,15 @@ glue(
 )
 
 # %% [markdown]
-# ```{glue:figure} fig-hiding-toy
-# :name: fig-hiding-toy
-# :alt: Two rows of five images of two by two pixels. From left to right one more pixel is replaced; a title says whether the result is still nearer to the mate.
-#
-# The toy, from nothing hidden to everything hidden, with the face that each blend is matched to. The good map
-# keeps one of the two deciding pixels until the end.
-# ```
-#
 # ## One triplet
 #
-# The same with a trained network and a test sketch. Network, dataset, sample, method and the number of steps are
-# parameters of this notebook.
+# The same on the triplet of {numref}`fig-hiding-triplet`. Network, dataset, sample, method and the number of steps are parameters of
+# this notebook.
 
 # %%
-runs = open_runs(build, datasets, networks)
-(run,) = open_runs(build, dataset or datasets.split(",")[0], network)
-sample = typical_cases.index(run, "hiding", method, sample)
-triplet = run.triplet(sample)
-p, m, n = (as_input(run.net, image) for image in triplet)
-saliency = gweebp.explain(run.net, p, m, n, method=method)
-saliency = in_place(saliency, run.net, p, method=method)
 matched = hiding.play(run.net, p, m, n, saliency, steps=steps, seed=seed)
-hold = (
-    int(matched[0].long().cumprod(0).sum()) - 1
-)  # the last step before the match is lost
+print("still matched:", "".join("✓" if x else "·" for x in matched[0]))
+hold = int(matched[0].long().cumprod(0).sum()) - 1  # the last step before a loss
 
 # %% tags=["remove-cell"]
 glue("run", run.title, display=False)
@@ -155,24 +176,12 @@ glue("hold", f"{hold / (steps - 1):.0%}", display=False)
 
 # %% tags=["remove-output", "hide-input"]
 shown = np.linspace(0, steps - 1, 6).round().astype(int)
-blends = examples.hidden(
-    triplet[0], triplet[2], saliency, (shown / (steps - 1)).tolist(), seed
-)
+shares = (shown / (steps - 1)).tolist()
+blends = examples.hidden(triplet[0], triplet[2], saliency, shares, seed)
 titles = [f"{k / (steps - 1):.0%}: {verdict[bool(matched[0, k])]}" for k in shown]
-glue(
-    "fig-hiding-triplet",
-    figures.triplet(*(image[0] for image in triplet), {method: saliency[0]}, columns=4),
-)
 glue("fig-hiding-blends", figures.image_grid(list(blends), titles, columns=3))
 
 # %% [markdown]
-# ```{glue:figure} fig-hiding-triplet
-# :name: fig-hiding-triplet
-# :alt: Four images in a row. The probe, a sketch; its mate and a non-mate, photos; and the probe in grey under a heat map.
-#
-# A triplet of {glue:text}`run` and the map of {glue:text}`method` on its probe.
-# ```
-#
 # ```{glue:figure} fig-hiding-blends
 # :name: fig-hiding-blends
 # :alt: Six images of the probe in which more and more pixels come from the non-mate, until only the non-mate is left.
@@ -187,11 +196,10 @@ glue("fig-hiding-blends", figures.image_grid(list(blends), titles, columns=3))
 # ## All triplets, all methods
 #
 # Each line is one method on all triplets of a network and dataset; the band is a 95 % bootstrap interval over
-# identities {cite:p}`efron1979`. `random` orders the pixels at random and `center` from the middle outwards. Neither reads
-# the image or the network: a method must beat both.
+# identities {cite:p}`efron1979`. Two baselines read neither the image nor the network, and a method must beat both:
+# `random` orders the pixels at random, and `center` orders them from the middle outwards.
 
 # %% tags=["remove-output", "hide-input"]
-options = {"resamples": resamples, "seed": seed}
 glue(
     "fig-hiding-curves",
     figures.curves(
@@ -278,3 +286,37 @@ Markdown(
 # - *A method*, if it is below `random`: then it hides what matters first.
 # - *A ranking*, if it does not survive other test identities: the intervals are there to say so. They cover the choice of
 #   test identities, not another training of the network.
+#
+# ## Summary
+#
+# - Pixels of the probe are replaced by the non-mate's, the least salient first. A good map keeps the match for long.
+# - The figure of a method is the area under TPR, and paired differences say which of two methods is better.
+# - `random` and `center` know nothing of the image. A method that does not beat them has shown nothing.
+# - Half-hidden probes are unlike anything in the training set. The [inpainting game](inpainting_game) avoids that.
+#
+# ## Exercises
+#
+# **1.** In the toy, hide by the *good* map, but fill with grey (0.5) in place of the non-mate's pixels. When is the match lost?
+
+# %% tags=["hide-cell"]
+# Answer: only with the last pixel. As long as one is left, nothing pulls the probe
+# towards the non-mate; when all are grey, the probe itself is gone.
+image, kept = probe.flatten().clone(), []
+for pixel in good.flatten().argsort().tolist():
+    image[pixel] = 0.5
+    cosines = [
+        torch.cosine_similarity(image, x.flatten(), dim=0) for x in (probe, nonmate)
+    ]
+    kept.append(bool(cosines[0] > cosines[1]))
+print("still nearer to the mate", kept)
+assert kept == [True, True, True, False]
+
+# %% [markdown]
+# **2.** What is the area of a map that keeps the match until everything is hidden, in a game of 5 steps? And of one that loses it at once?
+
+# %% tags=["hide-cell"]
+# Answer: the trapezoids between the steps say it: the first loses only the last half step.
+best, worst = torch.tensor([[1, 1, 1, 1, 0], [1, 0, 0, 0, 0]], dtype=torch.bool)
+areas = [hiding.area(x[None]).value for x in (best, worst)]
+assert np.allclose(areas, [0.875, 0.125])
+print("areas", areas)

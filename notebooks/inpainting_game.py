@@ -13,6 +13,77 @@
 # %% [markdown]
 # # The inpainting game
 #
+# ```{admonition} What you will learn
+# - a game whose right answer is known: one part of the face was exchanged, and nothing else;
+# - {term}`SR` and {term}`FAR`, the two rates that a map is judged by, and why the left end of the curve matters;
+# - which methods find the exchanged part better than a fixed blob in the middle of the image.
+#
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
+
+# %% tags=["parameters"]
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
+network = "lcnn9"  # the network of the example
+dataset = ""  # the dataset of the example; empty: the first of `datasets`
+sample = -1  # which quadruplet is the example, from 0; -1: the typical one
+method = "gweebp"  # the method of the example
+steps = 101  # mask sizes in the example, the empty and the full one among them
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the bootstrap and of ties in a map
+
+# %% tags=["hide-input"]
+import numpy as np
+import pandas as pd
+import torch
+from IPython.display import Markdown
+from myst_nb import glue
+
+import gweebp
+from gweebp import figures
+from gweebp.experiment import examples, network_quality, scores, sliders, typical_cases
+from gweebp.experiment.build import open_runs
+from gweebp.experiment.tables import stacked
+from gweebp.faces import PARTS
+from gweebp.figures import style_of
+from gweebp.games import inpainting, masks
+from gweebp.networks import as_input
+from gweebp.saliency import in_place
+
+# %% tags=["hide-input", "remove-output"]
+runs = open_runs(build, datasets, networks)
+(run,) = open_runs(build, dataset or datasets.split(",")[0], network)
+sample = typical_cases.index(run, "inpainting", method, sample)
+four, what = examples.quadruplet(run, sample)
+net, quadruplet = run.net, (four.op, four.om, four.ip, four.in_)
+op, om, ip, in_ = (as_input(net, image) for image in quadruplet)
+saliency = gweebp.explain(net, op, om, in_, method=method)
+saliency = in_place(saliency, net, op, method=method)
+images = [image[0] for image in quadruplet]
+shown = {method: saliency[0]}
+picture = figures.quadruplet(*images, four.region[0], shown, columns=5)
+glue("fig-quadruplet", picture)
+options = {"resamples": resamples, "seed": seed}
+
+# %% [markdown]
+# ```{glue:figure} fig-quadruplet
+# :name: fig-quadruplet
+# :alt: Five images. Original probe, original mate, inpainted probe and inpainted non-mate, the exchanged part outlined, and the original probe under a heat map.
+#
+# {glue:text}`run`, {glue:text}`what`. The map of {glue:text}`method` says why OP is matched to OM rather than to IN. It should lie inside the outline.
+# ```
+#
+# What the game finds on all quadruplets of this network, up to a FAR of 10 %:
+
+# %% tags=["hide-input"]
+said = [scores.leader(run, "inpainting-10", **options)]
+said += [scores.beats(run, "inpainting-10", "center", **options)]
+Markdown("\n".join(f"- {sentence}" for sentence in said))
+
+# %% [markdown]
 # The hiding game judges a map by the network's reaction. In the inpainting game {cite:p}`williford2020` the right answer is
 # known in advance: if only the nose of a face was exchanged, and the network now sees another person, then the nose made the
 # difference. Does a map find it?
@@ -42,47 +113,15 @@
 #
 # Larger and larger masks, each holding one more step of the map's mass ("percent density"), give a curve of {term}`SR` against {term}`FAR`. A good map
 # has a high SR at a low FAR.
-
-# %% tags=["parameters"]
-build = "_build/book"  # the folder of the results
-networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = (
-    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
-)
-network = "lcnn9"  # the network of the example
-dataset = ""  # the dataset of the example; empty: the first of `datasets`
-sample = -1  # which quadruplet is the example, from 0; -1: the typical one
-method = "gweebp"  # the method of the example
-steps = 101  # mask sizes in the example, the empty and the full one among them
-resamples = 2000  # bootstrap resamples behind each interval
-seed = 0  # of the bootstrap and of ties in a map
-# %% tags=["hide-input"]
-import numpy as np
-import pandas as pd
-import torch
-from IPython.display import Markdown
-from myst_nb import glue
-
-import gweebp
-from gweebp import figures
-from gweebp.experiment import examples, network_quality, scores, sliders, typical_cases
-from gweebp.experiment.build import open_runs
-from gweebp.experiment.tables import stacked
-from gweebp.faces import PARTS
-from gweebp.figures import style_of
-from gweebp.games import inpainting, masks
-from gweebp.networks import as_input
-from gweebp.saliency import in_place
-
-# %% [markdown]
+#
 # ## By hand: masks by percent density
 #
 # A map of four pixels with mass 0.6, 0.3, 0.1 and 0. The mask of step $k$ of 4 is made of the fewest pixels, the most
 # salient first, that hold at least $k/4$ of the mass:
 
 # %%
-saliency = torch.tensor([[0.6, 0.1], [0.3, 0.0]], dtype=torch.float64)
-mass, pixel = saliency.flatten().sort(descending=True)
+mass_map = torch.tensor([[0.6, 0.1], [0.3, 0.0]], dtype=torch.float64)
+mass, pixel = mass_map.flatten().sort(descending=True)
 counts = [0] + [int((mass.cumsum(0) < k / 4 - 1e-9).sum()) + 1 for k in (1, 2, 3)] + [4]
 counts
 
@@ -90,7 +129,7 @@ counts
 # At step 0 the mask is empty and at the last step it takes everything, also the pixel without mass. The library, on batches:
 
 # %%
-order, ranked = masks.ranked(saliency[None], np.random.RandomState(0))
+order, ranked = masks.ranked(mass_map[None], np.random.RandomState(0))
 library = masks.step_counts(ranked, 5)[0].tolist()
 assert library == counts and order[0].tolist() == pixel.tolist()
 print("pixels in the mask:", library)
@@ -100,13 +139,12 @@ print("pixels in the mask:", library)
 # that the mask took; a blend is a success as soon as the network, here the pixels themselves, says so:
 
 # %%
-op, ip = (
-    torch.tensor([[[[1.0, 0.2], [0.9, 0.2]]]]),
-    torch.tensor([[[[0.1, 0.2], [0.2, 0.2]]]]),
-)
+bright = torch.tensor([[[[1.0, 0.2], [0.9, 0.2]]]])  # OP and OM
+dark = torch.tensor([[[[0.1, 0.2], [0.2, 0.2]]]])  # IP and IN
 region = torch.tensor([[[True, False], [True, False]]])
+toy_images = (bright, bright, dark, dark)
 toy = inpainting.play(
-    lambda x: x.flatten(1), op, op, ip, ip, region, saliency[None], steps=5
+    lambda x: x.flatten(1), *toy_images, region, mass_map[None], steps=5
 )
 far, sr = inpainting.pooled(toy)
 pd.DataFrame(
@@ -114,7 +152,7 @@ pd.DataFrame(
 ).T
 
 # %% tags=["remove-output", "hide-input"]
-blends = examples.exchanged(op, ip, saliency[None], [0, 0.25, 0.75, 1])
+blends = examples.exchanged(bright, dark, mass_map[None], [0, 0.25, 0.75, 1])
 outline = region[0].repeat_interleave(16, 0).repeat_interleave(16, 1)
 titles = [f"step {k}: {'IN' if toy.success[0, k] else 'OM'}" for k in (0, 1, 3, 4)]
 glue(
@@ -123,29 +161,15 @@ glue(
 )
 
 # %% [markdown]
-# ```{glue:figure} fig-inpainting-toy
-# :name: fig-inpainting-toy
-# :alt: Four images of two by two pixels. The outlined left column is the exchanged part. From left to right more pixels are replaced.
-#
-# Blends of the toy at four of its steps, each with what it is matched to; outlined, the exchanged part.
-# ```
-#
 # ## One quadruplet
+#
+# The game on the quadruplet of {numref}`fig-quadruplet`: the blends, and what each is matched to.
 
 # %%
-runs = open_runs(build, datasets, networks)
-(run,) = open_runs(build, dataset or datasets.split(",")[0], network)
-sample = typical_cases.index(run, "inpainting", method, sample)
-four, what = examples.quadruplet(run, sample)
-net = run.net
-op, om, ip, in_ = (
-    as_input(net, image) for image in (four.op, four.om, four.ip, four.in_)
-)
-saliency = gweebp.explain(net, op, om, in_, method=method)
-saliency = in_place(saliency, net, op, method=method)
 played = inpainting.play(
     net, op, om, ip, in_, four.region, saliency, steps=steps, seed=seed
 )
+print(examples.turning_point(played))
 
 # %% tags=["remove-cell"]
 glue("run", run.title, display=False)
@@ -154,30 +178,15 @@ glue("method", style_of(method).label, display=False)
 glue("turned", examples.turning_point(played), display=False)
 
 # %% tags=["remove-output", "hide-input"]
-images = [x[0] for x in (four.op, four.om, four.ip, four.in_)]
-glue(
-    "fig-quadruplet",
-    figures.quadruplet(*images, four.region[0], {method: saliency[0]}, columns=5),
-)
 shares = np.linspace(0, 1, 5)
 blends = examples.exchanged(four.op, four.ip, saliency, shares.tolist(), seed)
-titles = [
-    f"{s:.0%}: {'IN' if played.success[0, round(s * (steps - 1))] else 'OM'}"
-    for s in shares
-]
-glue(
-    "fig-blends",
-    figures.image_grid(list(blends), titles, regions=[four.region[0]] * 5, columns=5),
-)
+matched = [played.success[0, round(s * (steps - 1))] for s in shares]
+titles = [f"{s:.0%}: {'IN' if to else 'OM'}" for s, to in zip(shares, matched)]
+outlines = [four.region[0]] * 5
+grid = figures.image_grid(list(blends), titles, regions=outlines, columns=5)
+glue("fig-blends", grid)
 
 # %% [markdown]
-# ```{glue:figure} fig-quadruplet
-# :name: fig-quadruplet
-# :alt: Five images. Original probe, original mate, inpainted probe and inpainted non-mate, the exchanged part outlined, and the original probe under a heat map.
-#
-# {glue:text}`run`, {glue:text}`what`. The map of {glue:text}`method` says why OP is matched to OM rather than to IN.
-# ```
-#
 # ```{glue:figure} fig-blends
 # :name: fig-blends
 # :alt: Five blends of the original and the inpainted probe, with more and more pixels of the latter, and the outline of the exchanged part.
@@ -233,7 +242,6 @@ pd.DataFrame(counts).T
 # SR against FAR, the left end above, where it matters, and the whole below, with 95 % bootstrap bands over identities.
 
 # %% tags=["remove-output", "hide-input"]
-options = {"resamples": resamples, "seed": seed}
 lines = scores.curves(runs, "inpainting", **options)
 axes = {"xlabel": "FAR", "ylabel": "SR"}
 glue(
@@ -343,3 +351,35 @@ Markdown("\n".join(f"- {scores.leader(run, 'inpainting', **options)}" for run in
 #
 # Success here means nearer to IN than to OM, as in the authors' released code. The paper's text asks for
 # $d(\text{blend}, \text{IN}) \le \tau$; `rule: tau` in a profile plays it so.
+#
+# ## Summary
+#
+# - A quadruplet qualifies when the network takes the exchanged part for a change of identity, in sketch and photo.
+# - SR is the share of blends that turn into the twin, FAR the share of pixels outside the part that were replaced.
+# - A good map has a high SR at a low FAR. Over all FAR, large masks count as much as small ones.
+# - `center` knows where a face keeps its parts. It is the baseline to beat.
+#
+# ## Exercises
+#
+# **1.** A map of the truth itself, 1 on the exchanged part and 0 elsewhere: what SR does it reach at FAR 0 on the quadruplet above, if that qualifies?
+
+# %% tags=["hide-cell"]
+# Answer: 1. The blend is then IP itself, which Eq. (8) puts nearer to IN than to OM.
+blend = torch.where(four.region[:, None], four.ip, four.op)
+assert torch.equal(blend, four.ip)
+to_in, to_om = d["d(IP, IN)"], d["d(IP, OM)"]
+assert (to_in[kept] < to_om[kept]).all()
+print(
+    "qualified quadruplets whose IP is nearer to IN:", int((to_in < to_om)[kept].sum())
+)
+
+# %% [markdown]
+# **2.** In the toy, what would FAR be after two pixels if the map ranked the right column first?
+
+# %% tags=["hide-cell"]
+# Answer: 1: both pixels outside the part are then replaced, and none inside.
+wrong = torch.tensor([[[0.1, 0.6], [0.0, 0.3]]])
+found = inpainting.play(lambda x: x.flatten(1), *toy_images, region, wrong, steps=5)
+far, sr = inpainting.pooled(found)
+assert 1.0 in far and sr[list(far).index(1.0)] == 0
+print("FAR", far, " SR", sr)

@@ -13,6 +13,74 @@
 # %% [markdown]
 # # Which game is right?
 #
+# ```{admonition} What you will learn
+# - how to score a map without a game, where the cause of a decision is known to the pixel;
+# - how to measure whether two rankings of the methods agree: Kendall's $\tau_b$;
+# - which of the two games ranks the methods more like the truth does, claim C8 of the paper.
+#
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
+
+# %% tags=["parameters"]
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
+score = "precision"  # the score of truth: energy, pointing or precision
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the bootstrap
+
+# %% tags=["hide-input"]
+import pandas as pd
+import torch
+from IPython.display import Markdown
+from myst_nb import glue
+
+from gweebp import figures
+from gweebp.experiment import agreement, scores, typical_cases
+from gweebp.experiment.build import open_runs
+from gweebp.games import rank_correlation, truth
+
+# %% tags=["hide-input", "remove-output"]
+runs = [run for run in open_runs(build, datasets, networks) if run.games.inpainting]
+NOTHING = "no quadruplets in this profile"
+METHODS = ("center", "ebp", "cebp", "gweebp")
+picture = figures.note(NOTHING)
+if runs:
+    row = typical_cases.index(runs[0], "inpainting", "gweebp", typical_cases.TYPICAL)
+    four, played = runs[0].quadruplet(row), agreement.maps_of(runs[0], "inpainting")
+    known = agreement.truth_scores(runs[0])
+    maps = {name: played[name][row] for name in METHODS}
+    notes = {name: f"{known[name]['precision'][row]:.2f}" for name in METHODS}
+    images = (four.op[0], four.om[0], four.ip[0], four.in_[0])
+    picture = figures.quadruplet(*images, four.region[0], maps, notes=notes)
+glue("fig-face", picture)
+leads = {
+    run.title: agreement.lead(run, "inpainting", "hiding", score, resamples)
+    for run in runs
+}
+
+# %% [markdown]
+# ```{glue:figure} fig-face
+# :name: fig-which-face
+# :alt: A sketch and its photo, both again with one part exchanged and outlined, then the sketch under the maps of four methods.
+#
+# The typical quadruplet of the first network. Beside each name stands the {term}`average precision` of its map: how well it ranks the pixels of the
+# outlined part before all others. No game is played for it.
+# ```
+#
+# Which game ranks all methods more like these scores do?
+
+# %% tags=["hide-input"]
+lines = [
+    f"- {title}: the inpainting game's agreement less the hiding game's is "
+    f"{scores.with_interval(lead, 2)}: {agreement.settled(lead, 'the inpainting game', 'the hiding game')}."
+    for title, lead in leads.items()
+]
+Markdown("\n".join(lines) or "Not played in this profile.")
+
+# %% [markdown]
 # The two games rank the methods, and not alike. Which ranking is to be believed?
 #
 # The paper argues for the inpainting game, because its regions are known and its blends stay in the modality of the
@@ -36,28 +104,7 @@
 # $$
 #
 # which is 1 where both rank the methods alike, 0 where they have nothing to do with each other.
-
-# %% tags=["parameters"]
-build = "_build/book"  # the folder of the results
-networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = (
-    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
-)
-score = "precision"  # the score of truth: energy, pointing or precision
-resamples = 2000  # bootstrap resamples behind each interval
-seed = 0  # of the bootstrap
-# %% tags=["hide-input"]
-import pandas as pd
-import torch
-from IPython.display import Markdown
-from myst_nb import glue
-
-from gweebp import figures
-from gweebp.experiment import agreement, scores
-from gweebp.experiment.build import open_runs
-from gweebp.games import rank_correlation, truth
-
-# %% [markdown]
+#
 # ## By hand
 #
 # A map of four pixels; the region is the left column. The best pixel lies inside, the second best outside:
@@ -93,7 +140,6 @@ print(f"tau-b = {rank_correlation.tau(game.numpy(), true.numpy()):.3f}")
 # The maps that were played in the inpainting game, against the regions of its quadruplets:
 
 # %% tags=["hide-input"]
-runs = [run for run in open_runs(build, datasets, networks) if run.games.inpainting]
 options = {"resamples": resamples, "seed": seed}
 found = {
     name: {run.title: agreement.truth_estimates(run, name) for run in runs}
@@ -184,12 +230,6 @@ glue(
 # the more reliable one, where it lies below zero the hiding game is:
 
 # %% tags=["hide-input"]
-lines = [
-    f"- {run.title}: the inpainting game's agreement less the hiding game's is "
-    f"{scores.with_interval(lead, 2)}: {agreement.settled(lead, 'the inpainting game', 'the hiding game')}."
-    for run in runs
-    for lead in [agreement.lead(run, "inpainting", "hiding", score, resamples)]
-]
 Markdown("\n".join(lines) or "Not played in this profile.")
 
 # %% [markdown]
@@ -204,3 +244,31 @@ Markdown("\n".join(lines) or "Not played in this profile.")
 # - *Both games*, if neither agreement were resolved from zero: then they measure something else.
 # - *The truth as a yardstick*, if the fixed central blob scored like the methods that read the network: then it would
 #   measure where faces keep their parts.
+#
+# ## Summary
+#
+# - In the synthetic world the exchanged part is the whole cause of the change, so a map can be scored by truth.
+# - Mass inside, maximum inside and average precision are such scores. Chance is the part's share of the area.
+# - A game is as good as its ranking of the methods is near the truth's.
+# - A part of the inpainting game's agreement is built in, for it uses the same regions.
+#
+# ## Exercises
+#
+# **1.** A map that is the same everywhere: what are its three scores on the toy's region?
+
+# %% tags=["hide-cell"]
+# Answer: chance, the region's share of the area, for all three.
+flat = truth.score(torch.full((1, 2, 2), 0.25), region)
+assert all(
+    abs(value.item() - truth.chance(region).item()) < 1e-9 for value in flat.values()
+)
+print({name: value.item() for name, value in flat.items()})
+
+# %% [markdown]
+# **2.** A game ranks three methods in the opposite order to the truth. What is $\tau_b$?
+
+# %% tags=["hide-cell"]
+# Answer: -1: none of the three pairs agrees.
+opposite = rank_correlation.tau((-true).numpy(), true.numpy())
+assert abs(opposite + 1) < 1e-9
+print(f"tau-b = {opposite:.0f}")
