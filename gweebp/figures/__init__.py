@@ -15,6 +15,7 @@ with extra("figures"):
     from gweebp.figures.parts import parts
     from gweebp.figures.pictures import image_grid, map_on_image, quadruplet, triplet
     from gweebp.figures.style import METHOD_STYLES, MethodStyle, style_of
+    from gweebp.figures.verdicts import verdicts
 
 __all__ = [
     "METHOD_STYLES",
@@ -42,4 +43,5 @@ __all__ = [
     "threshold_slider",
     "training",
     "triplet",
+    "verdicts",
 ]
