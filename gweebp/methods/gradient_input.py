@@ -29,8 +29,17 @@ def gradient_input(
 ) -> Tensor:
     """Gradient × input: each pixel times the gradient of the triplet gain, summed over colours.
 
-    gain: "triplet" is Eq. (5), "cosine" cos(p, m) − cos(p, n). baseline: what the pixels are measured from, a number in
-    the network's input range, or "black". negative: see gweebp.methods.maps; "minimum" ranks the signed map whole.
+    Args:
+        gain: "triplet", Eq. (5); or "cosine", cos(p, m) − cos(p, n).
+        baseline: what the pixels are measured from: a number in the network's input range, or "black".
+        negative: how negative values are removed, see gweebp.methods.maps.non_negative; "minimum" ranks the signed map
+            whole.
+
+    Returns:
+        (b, h, w) at the probe's resolution, non-negative; zero where there is no gain.
+
+    Raises:
+        ValueError: for an unknown name, or a baseline that is not a number.
     """
     there = with_gain(net, probe, mate, nonmate, gain)
     shares = gain_gradient(net, probe, mate, nonmate, gain) * at_least_float32(

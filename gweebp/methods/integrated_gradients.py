@@ -23,10 +23,15 @@ from gweebp.methods.pixels import evidence, gain_gradient, with_gain
 def path_gradient(
     net: nn.Module, probe: Tensor, baseline: Tensor, mate: Tensor, nonmate: Tensor, gain: str, steps: int
 ) -> Tensor:
-    """The mean gradient of the gain at the midpoints of `steps` equal parts of the way from the baseline to the probe.
+    """The mean gradient of the gain at the midpoints of equal parts of the way from the baseline to the probe.
 
     Args:
-        probe: (b, c, h, w). baseline: of a shape that broadcasts with it. mate, nonmate: embeddings (b, d).
+        net: the network.
+        probe: (b, c, h, w).
+        baseline: where the way begins, of a shape that broadcasts with the probe.
+        mate, nonmate: embeddings (b, d).
+        gain: "triplet" or "cosine", see `integrated_gradients`.
+        steps: how many parts.
 
     Returns:
         (b, c, h, w), float32 at least.
@@ -58,9 +63,18 @@ def integrated_gradients(
 ) -> Tensor:
     """Integrated gradients: the gain of the triplet, shared among pixels along the way from a plain image.
 
-    steps: forward and backward passes. gain: "triplet" is Eq. (5), "cosine" cos(p, m) − cos(p, n). baseline: where the
-    way begins, a number in the network's input range, or "black". negative: see gweebp.methods.maps; "minimum" ranks
-    the signed map whole.
+    Args:
+        steps: forward and backward passes, at least 1.
+        gain: "triplet", Eq. (5); or "cosine", cos(p, m) − cos(p, n).
+        baseline: where the way begins: a number in the network's input range, or "black".
+        negative: how negative values are removed, see gweebp.methods.maps.non_negative; "minimum" ranks the signed map
+            whole.
+
+    Returns:
+        (b, h, w) at the probe's resolution, non-negative; zero where there is no gain.
+
+    Raises:
+        ValueError: for an option out of its range, or an unknown name.
     """
     check_positive(steps=steps)
     start = fill_value(net, probe, baseline, "baseline")

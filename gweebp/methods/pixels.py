@@ -43,15 +43,32 @@ def pixel_gradients(net: nn.Module, images: Tensor, score: Callable[[Tensor], tu
 
 
 def gain_gradient(net: nn.Module, images: Tensor, mate: Tensor, nonmate: Tensor, gain: str) -> Tensor:
-    """∂G/∂image of the gain called `gain`: (b, c, h, w). mate, nonmate: embeddings (b, d)."""
+    """∂G/∂image of the gain.
+
+    Args:
+        net: the network.
+        images: (b, c, h, w), in the network's own range.
+        mate, nonmate: embeddings (b, d).
+        gain: "triplet", Eq. (5); or "cosine", cos(p, m) − cos(p, n).
+
+    Returns:
+        (b, c, h, w), float32 at least.
+    """
     of, m, n = gain_function(gain), mate.clone(), nonmate.clone()
     return pixel_gradients(net, images, lambda e: (of(e, m, n),))[0]
 
 
 def with_gain(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, gain: str) -> Tensor:
-    """1 for each probe that has a gain to explain and 0 for others, with the warnings of one: (b, 1, 1).
+    """1 for each probe that has a gain to explain, 0 for the others, of which it warns.
 
-    The cosine gain has no hinge: every probe counts.
+    Args:
+        net: the network.
+        probe: images (b, c, h, w).
+        mate, nonmate: embeddings (b, d).
+        gain: "triplet", Eq. (5); or "cosine", which has no hinge: every probe counts.
+
+    Returns:
+        (b, 1, 1).
     """
     if gain != "triplet":
         return probe.new_ones(len(probe), 1, 1)
@@ -61,5 +78,17 @@ def with_gain(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, gain
 
 
 def evidence(shares: Tensor, there: Tensor, negative: str) -> Tensor:
-    """Shares (b, c, h, w) of the pixels summed over channels, non-negative, 0 where `there` (b, 1, 1) is: (b, h, w)."""
+    """The map of signed shares of the gain.
+
+    Args:
+        shares: of each number of the probe, (b, c, h, w), any sign.
+        there: (b, 1, 1), as `with_gain` gives it; the map is 0 where it is 0.
+        negative: how negative values are removed, see gweebp.methods.maps.non_negative.
+
+    Returns:
+        (b, h, w), non-negative: the shares summed over channels.
+
+    >>> evidence(torch.tensor([[[[1.0, -1.0]], [[1.0, 0.0]]]]), torch.ones(1, 1, 1), "clamp")
+    tensor([[[2., 0.]]])
+    """
     return non_negative(shares.sum(1), negative) * there

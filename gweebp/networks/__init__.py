@@ -1,4 +1,4 @@
-"""Embedding networks: build by name, save and load, and make the input they read from images."""
+"""Embedding networks: build by name, save and load, and make the input that they read from images."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def build(network: str, *, seed: int | None = None, **options: Any) -> Embedding
         options: of the network's function (`width`, `size`, ...).
 
     Raises:
-        ValueError: unknown network. TypeError: unknown option.
+        ValueError: for an unknown network, or an option out of its range.
+        TypeError: for an unknown option.
 
     >>> build("lcnn9", seed=0, width=0.125, size=64).size
     64
@@ -67,19 +68,38 @@ def build(network: str, *, seed: int | None = None, **options: Any) -> Embedding
 
 
 def save(net: EmbeddingNetwork, path: str | Path, record: dict[str, Any] | None = None) -> None:
-    """Write weights and architecture to one safetensors file, atomically; `record` rides along as metadata.
+    """Write weights and architecture to one safetensors file, atomically.
 
-    Raises ValueError, and writes nothing, when a weight is NaN or infinite.
+    Args:
+        net: a network of this package.
+        path: the file to write.
+        record: how the weights were made, names and values that JSON can hold; it is kept in the file's metadata.
+
+    Raises:
+        ValueError: for a weight that is NaN or infinite; nothing is written.
+        OSError: where the file cannot be written; an old one stays.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "weights.safetensors"
+    >>> save(build("lcnn9", width=0.125, size=64), path, {"seed": 3})
+    >>> load(path).size
+    64
     """
     weights.save(net, path, record)
 
 
 def load(path: str | Path) -> EmbeddingNetwork:
-    """Read a network that `save` wrote, or a published checkpoint (`checkpoints`), in eval mode, on the CPU.
+    """Read a network that `save` wrote, or a published checkpoint (`checkpoints`).
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The network, in evaluation mode, on the CPU.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is corrupt, of no known network, or has weights that do not fit it or are NaN.
+        FileNotFoundError: where there is no such file.
+        ValueError: for a corrupt file, an unknown network, or weights that do not fit it or are NaN.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "weights.safetensors"

@@ -108,7 +108,13 @@ KINDS: dict[str, Published] = {
 
 
 def recognise(given: Mapping[str, Tensor]) -> str | None:
-    """The kind of a checkpoint with these keys; None where it is none of `KINDS`.
+    """The kind of a checkpoint, by its keys.
+
+    Args:
+        given: key → tensor, as `weights.read` returns them.
+
+    Returns:
+        A key of `KINDS`; None for a checkpoint of another kind.
 
     >>> import torch
     >>> recognise({"basenet_part1.0.weight": torch.zeros(64, 3, 3, 3)})
@@ -121,15 +127,18 @@ def recognise(given: Mapping[str, Tensor]) -> str | None:
 
 
 def load(path: str | Path, kind: str | None = None) -> EmbeddingNetwork:
-    """Read a published checkpoint into our network of the same function, in eval mode, on the CPU.
+    """Read a published checkpoint into our network of the same function.
 
     Args:
         path: the file as published: a state dict, bare or in `state_dict` or `model_state_dict`.
         kind: a key of `KINDS`; None recognises it by its keys.
 
+    Returns:
+        The network, in evaluation mode, on the CPU.
+
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: of no known kind; or the first key that is missing, unknown or of another shape.
+        FileNotFoundError: where there is no such file.
+        ValueError: for an unknown kind; or for a key that is missing, unknown or of another shape, which it names.
 
     >>> import tempfile, torch
     >>> path = Path(tempfile.mkdtemp()) / "other.pth"
@@ -143,7 +152,16 @@ def load(path: str | Path, kind: str | None = None) -> EmbeddingNetwork:
 
 
 def from_weights(given: Mapping[str, Tensor], path: str | Path, kind: str | None = None) -> EmbeddingNetwork:
-    """The network of weights that `weights.read` has read from `path`; see `load`."""
+    """The network of weights that were read from a published checkpoint.
+
+    Args:
+        given: key → tensor, as `weights.read` returns them.
+        path: of the file, for errors.
+        kind: a key of `KINDS`; None recognises it by its keys.
+
+    Raises:
+        ValueError: as `load`.
+    """
     if kind is not None and kind not in list(KINDS):
         raise ValueError(f"kind={kind!r} is unknown; expected one of {', '.join(KINDS)}")
     kind = kind or recognise(given)

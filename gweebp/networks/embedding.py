@@ -1,4 +1,4 @@
-"""What the two embedding networks share: convolutional features, a head, and the image they expect.
+"""What all embedding networks share: features, a head, and the image that they expect.
 
 A network here is a plain `nn.Module`, `head(features(x).flatten(1))`, whose attributes say what a user of it must know:
 
@@ -26,9 +26,9 @@ PerChannel = float | tuple[float, ...]
 
 
 class EmbeddingNetwork(nn.Module):
-    """Features, flattened in (c, h, w) order, then a head: images (b, c, h, w) to embeddings (b, d).
+    """Features, flattened in (c, h, w) order, then a head: images (b, c, h, w) to embeddings (b, d), not normalised.
 
-    Raises ValueError when an input has another size or number of channels.
+    It raises ValueError for an input of another size or number of channels.
     """
 
     saliency_layer: str
@@ -48,7 +48,17 @@ class EmbeddingNetwork(nn.Module):
         self.std: PerChannel = config["std"]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Embeddings (b, d), not normalised, of network inputs (b, channels, size, size)."""
+        """Embeddings of images.
+
+        Args:
+            x: network inputs (b, channels, size, size).
+
+        Returns:
+            (b, d), not normalised.
+
+        Raises:
+            ValueError: for an input of another shape.
+        """
         expected = (self.channels, self.size, self.size)
         if x.dim() != 4 or tuple(x.shape[1:]) != expected:
             raise ValueError(
@@ -59,19 +69,20 @@ class EmbeddingNetwork(nn.Module):
 
 
 def as_input(net: nn.Module, images: Tensor) -> Tensor:
-    """Turn images at rest into what `net` reads.
+    """Turn images at rest into the input of a network.
 
     /255; grey by ITU-R 601 where net.channels == 1; antialiased bilinear resize to net.size; (x - net.mean)/net.std.
 
     Args:
-        net: has `size`, `channels`, `mean`, `std` (numbers, or one a channel).
+        net: has `size`, `channels`, `mean`, `std` (one number, or one per channel).
         images: uint8 (b, 3, h, w) RGB.
 
     Returns:
         float (b, net.channels, net.size, net.size), on the device and in the precision of the network's weights.
 
     Raises:
-        TypeError: images are not uint8. ValueError: not (b, 3, h, w).
+        TypeError: for images that are not uint8.
+        ValueError: for images that are not (b, 3, h, w).
 
     >>> from gweebp import networks
     >>> net = networks.lcnn9(width=0.125, size=32)
@@ -104,7 +115,14 @@ def _per_channel(value: PerChannel, like: Tensor) -> Tensor:
 
 
 def scaled(channels: int, width: float) -> int:
-    """`channels` times `width`, rounded, at least 1.
+    """A number of channels times a width, rounded, at least 1.
+
+    Args:
+        channels: of the published network.
+        width: the factor, above 0 and up to 8.
+
+    Raises:
+        ValueError: for a width out of its range.
 
     >>> scaled(48, 0.5), scaled(48, 0.001)
     (24, 1)
@@ -114,7 +132,18 @@ def scaled(channels: int, width: float) -> int:
 
 
 def check_shape(width: float, size: int, channels: int, embedding: int, smallest: int, *, hidden: int = 0) -> None:
-    """Raise ValueError for an architecture that can't be.
+    """Check that a network of these numbers can be built.
+
+    Args:
+        width: the factor on the published numbers of channels, above 0 and up to 8.
+        size: of the input in pixels, `smallest` to 8192.
+        channels: 1 (grey) or 3 (RGB).
+        embedding: dimensions of the embedding, at least 1.
+        smallest: size that the network can take.
+        hidden: dimensions of a further layer, 0 for none.
+
+    Raises:
+        ValueError: for a number out of its range; it names the argument.
 
     >>> check_shape(1.0, 32.5, 3, 128, smallest=32)
     Traceback (most recent call last):
@@ -129,7 +158,14 @@ def check_shape(width: float, size: int, channels: int, embedding: int, smallest
 
 
 def check_side(size: int, smallest: int = 1) -> None:
-    """Raise ValueError unless `size` can be the side of a network's input.
+    """Check that a number can be the side of a network's input.
+
+    Args:
+        size: in pixels, `smallest` to 8192.
+        smallest: side that the network can take.
+
+    Raises:
+        ValueError: otherwise.
 
     >>> check_side(112)
     """
@@ -137,7 +173,15 @@ def check_side(size: int, smallest: int = 1) -> None:
 
 
 def check_normalisation(mean: PerChannel, std: PerChannel, channels: int) -> None:
-    """Raise ValueError unless (x - mean)/std can be: one finite number, or one per channel, and std above 0.
+    """Check that (x - mean)/std can be computed.
+
+    Args:
+        mean: one finite number, or one per channel.
+        std: the same, above 0.
+        channels: of the input.
+
+    Raises:
+        ValueError: otherwise.
 
     >>> check_normalisation(0.5, (0.2, 0.2, -1.0), 3)
     Traceback (most recent call last):

@@ -1,4 +1,4 @@
-"""Several images of one person as one embedding, and the nearest wrong person: a mate and a non-mate for `explain`.
+"""Several images of one person as one embedding, and the nearest other person: a mate and a non-mate for `explain`.
 
 Distances are L2 between unit embeddings, 0..2, as in `gweebp.networks.verification`.
 """
@@ -38,19 +38,20 @@ def template(embeddings: Tensor) -> Tensor:
 
 
 def nearest_impostor(probe: Tensor, gallery: Gallery, own: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The gallery's face that comes nearest to each probe and shows somebody else: the hardest non-mate there is.
+    """The gallery's face that is nearest to each probe and shows another person: the hardest non-mate.
 
     Args:
         probe: embeddings (t, d), normalised here.
         gallery: embeddings (g, d), normalised here; a tensor, or a file's, see `gweebp.networks.search`.
-        own: bool (g,) or (t, g), the faces of the probe's own person, which are passed over; None: there are none.
+        own: bool (g,) or (t, g), the faces of the probe's own person, which are left out; None: there are none.
 
     Returns:
-        index int64 (t,) into the gallery, and distance (t,).
+        index int64 (t,) into the gallery, and L2 distance (t,), in 0..2.
 
     Raises:
-        TypeError: no tensors of floating-point numbers. ValueError: shapes that do not fit (with both lengths), an
-            embedding without direction, or a gallery without another person.
+        TypeError: for what is not a tensor of floating-point numbers.
+        ValueError: for shapes that do not fit (it names both lengths), an embedding without direction, or a gallery
+            without another person.
 
     Source: the rank-2 match of the hiding game, Sec. 3.1 of the paper, where the mate has rank 1.
 

@@ -1,6 +1,7 @@
 """Verification: embeddings of images, their distances, ROC, threshold at a false-positive rate, rank in a gallery.
 
-Every distance is the L2 distance between unit embeddings, 0..2. A pair is accepted when distance <= threshold.
+Every distance is the L2 distance between unit embeddings, 0..2. A pair is accepted when its distance is at most the
+threshold.
 """
 
 from __future__ import annotations
@@ -25,14 +26,18 @@ FARTHEST = 2.0  # L2 distance of opposite unit embeddings
 
 
 def unit(embeddings: Tensor, name: str = "embeddings") -> Tensor:
-    """L2-normalise embeddings (n, d), of whatever length that is not zero.
+    """L2-normalise embeddings of any length that is not zero.
 
     Args:
+        embeddings: (n, d), floating point.
         name: of the embeddings, for errors.
 
+    Returns:
+        (n, d), each row of L2 length 1.
+
     Raises:
-        TypeError: no tensor of floating-point numbers. ValueError: another shape; or one is zero, NaN or infinite: it
-            has no direction, and nothing said about it would be true.
+        TypeError: for what is not a tensor of floating-point numbers.
+        ValueError: for another shape; or an embedding that is zero, NaN or infinite, because it has no direction.
 
     >>> unit(torch.tensor([[3.0, 4.0], [3e30, 4e30]]))
     tensor([[0.6000, 0.8000],
@@ -88,7 +93,17 @@ def embed(net: nn.Module, images: Tensor, *, batch: int = 64, progress: bool = F
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:
-    """L2 distances (..., n, m) between the rows of a (..., n, d) and of b (..., m, d), 0..2 for unit embeddings.
+    """L2 distances between the rows of two sets.
+
+    Args:
+        a: (..., n, d).
+        b: (..., m, d).
+
+    Returns:
+        (..., n, m), in 0..2 for unit embeddings.
+
+    Raises:
+        ValueError: for shapes that do not fit.
 
     >>> distances(torch.eye(2), torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
     tensor([[0.0000, 2.0000],
@@ -101,12 +116,18 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
 
 
 def pairs(probe: Tensor, gallery: Tensor, mate_index: Tensor) -> tuple[Tensor, Tensor]:
-    """Distances of all genuine pairs (t,) and of all impostor pairs (t * (g - 1),).
+    """Distances of all genuine pairs and of all impostor pairs.
 
     Args:
         probe: unit embeddings (t, d).
         gallery: unit embeddings (g, d).
         mate_index: int64 (t,), the gallery row of each probe's own subject.
+
+    Returns:
+        genuine (t,) and impostor (t · (g − 1),), L2, in 0..2.
+
+    Raises:
+        ValueError: for shapes that do not fit, or a mate that is not in the gallery.
 
     >>> genuine, impostor = pairs(torch.eye(2), torch.eye(2), torch.tensor([0, 1]))
     >>> genuine, impostor
@@ -119,18 +140,18 @@ def pairs(probe: Tensor, gallery: Tensor, mate_index: Tensor) -> tuple[Tensor, T
 
 
 def roc(genuine: Tensor, impostor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """ROC of the rule "accept when distance <= threshold".
+    """ROC of the rule "accept when the distance is at most the threshold".
 
     Args:
-        genuine: distances of pairs of one subject (n,).
-        impostor: distances of pairs of two subjects (m,).
+        genuine: distances of pairs of one subject, (n,).
+        impostor: distances of pairs of two subjects, (m,).
 
     Returns:
-        fpr, tpr, threshold: three float64 (k,), all ascending: (0, 0) at threshold -1, where nothing is accepted, then
+        fpr, tpr, threshold: three float64 (k,), all ascending: (0, 0) at threshold −1, where nothing is accepted, then
         one point at each distinct distance.
 
     Raises:
-        ValueError: a set is empty or holds NaN.
+        ValueError: for a set that is empty or holds NaN.
 
     >>> fpr, tpr, threshold = roc(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 1.5]))
     >>> fpr.tolist(), tpr.tolist(), threshold.tolist()
@@ -144,9 +165,17 @@ def roc(genuine: Tensor, impostor: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def threshold_at_fpr(impostor: Tensor, fpr: float) -> float:
-    """The largest threshold τ at which at most the share `fpr` of the impostor pairs is accepted (distance <= τ).
+    """The largest threshold τ at which at most a given share of the impostor pairs is accepted (distance ≤ τ).
 
-    The largest number below the first impostor distance that is one too many; 2 where all may be accepted.
+    Args:
+        impostor: distances of pairs of two subjects, (m,), in 0..2.
+        fpr: the share, in 0..1.
+
+    Returns:
+        The largest number below the first impostor distance that would be one too many; 2 where all may be accepted.
+
+    Raises:
+        ValueError: for a share out of its range, or a set that is empty or holds NaN.
 
     >>> impostor = torch.tensor([0.5, 1.0, 1.25, 1.5])
     >>> tau = threshold_at_fpr(impostor, fpr=0.25)
@@ -164,10 +193,19 @@ def threshold_at_fpr(impostor: Tensor, fpr: float) -> float:
 
 
 def ranks(probe: Tensor, gallery: Gallery, mate_index: Tensor, *, block: int = 2**22) -> Tensor:
-    """Rank of each probe's mate in the gallery, int64 (t,), 1 is best; a tie counts against the mate.
+    """Rank of each probe's mate in the gallery; a tie counts against the mate.
 
-    Args: as `pairs`; the gallery may be an array, such as `gweebp.networks.search.open_gallery` gives. block: numbers
-        held at a time, whatever the size of the gallery.
+    Args:
+        probe: unit embeddings (t, d).
+        gallery: unit embeddings (g, d), a tensor, or an array such as `gweebp.networks.search.open_gallery` gives.
+        mate_index: int64 (t,), the gallery row of each probe's own subject.
+        block: numbers in memory at a time, whatever the size of the gallery.
+
+    Returns:
+        int64 (t,), 1 is best.
+
+    Raises:
+        ValueError: for shapes that do not fit, or a mate that is not in the gallery.
 
     >>> gallery = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]]))
     >>> ranks(gallery[:2], gallery, torch.tensor([0, 0]))
@@ -197,7 +235,17 @@ def ranks(probe: Tensor, gallery: Gallery, mate_index: Tensor, *, block: int = 2
 
 
 def rank_k(rank: Tensor, k: int = 1) -> float:
-    """Share of the probes, 0..1, whose mate is among the k nearest of the gallery.
+    """Share of the probes whose mate is among the k nearest of the gallery.
+
+    Args:
+        rank: (t,), from `ranks`.
+        k: how many of the gallery count.
+
+    Returns:
+        In 0..1.
+
+    Raises:
+        ValueError: where there are no ranks.
 
     >>> rank_k(torch.tensor([1, 2, 7, 1]), k=2)
     0.75

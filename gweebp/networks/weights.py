@@ -1,8 +1,8 @@
-"""Weights of networks: files of our own and published checkpoints, read safely and put into a module with clear errors.
+"""Weights of networks: our own files and published checkpoints, read safely and loaded into a module with clear errors.
 
-Our own files are safetensors, published checkpoints pickles (`networks.pickles`). A file is judged before it costs
-memory: shapes are compared with those of a network that has no storage (`fitted`). Whatever is wrong with a file, the
-error is a ValueError that names it.
+Our own files are safetensors; published checkpoints are pickles (`networks.pickles`). A file is checked before it costs
+memory: its shapes are compared with those of a network that has no storage (`fitted`). Whatever is wrong with a file,
+the error is a ValueError that names it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,18 @@ Net = TypeVar("Net", bound=nn.Module)
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and metadata of a safetensors file or a published checkpoint, on the CPU.
+    """Tensors and metadata of a safetensors file or a published checkpoint.
 
-    Of a published checkpoint the container is opened, "module." taken off the keys, and the metadata are empty.
+    Args:
+        path: of the file. The container of a published checkpoint is opened, "module." is removed from its keys.
+
+    Returns:
+        key → tensor on the CPU, and the metadata, empty for a published checkpoint.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: corrupt, of another format, with anything but plain tensors (dense, of numbers) in it, or with NaN
-            or infinite weights.
+        FileNotFoundError: where there is no such file.
+        ValueError: for a corrupt file, another format, anything but plain tensors (dense, of numbers) in it, or NaN or
+            infinite weights.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "net.pth"
@@ -71,18 +75,33 @@ def _plain(key: str, tensor: Tensor, path: Path) -> Tensor:
 
 
 def check_finite(weights: Mapping[str, Tensor], path: str | Path) -> None:
-    """Raise ValueError when a weight is NaN or infinite."""
+    """Check that weights are numbers.
+
+    Args:
+        weights: key → tensor.
+        path: of their file, for errors.
+
+    Raises:
+        ValueError: where a weight is NaN or infinite.
+    """
     bad = [name for name, weight in weights.items() if not torch.isfinite(weight).all()]
     if bad:
         raise ValueError(f"NaN or infinite weights in {', '.join(bad)} ({path}): training diverged, or the file is bad")
 
 
 def put(net: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:
-    """Load `weights` into `net`; a tensor that `net` knows by two names is found under either.
+    """Load weights into a network; a tensor that the network knows by two names is found under either name.
 
-    Statistics of instance norms, which old files hold and nobody reads, are left out.
+    Statistics of instance norms, which old files hold and which are not used, are left out.
 
-    Raises ValueError that names `path`, the first key that is missing, unknown or of another shape, and what fits.
+    Args:
+        net: the network.
+        weights: key → tensor.
+        path: of their file, for errors.
+
+    Raises:
+        ValueError: for a key that is missing, unknown or of another shape; it names the file, the first such key, and
+            what fits.
 
     >>> put(nn.Linear(3, 2), {"weight": torch.ones(2, 4), "bias": torch.ones(2)}, "net.pth")
     Traceback (most recent call last):
@@ -110,7 +129,16 @@ def _matched(net: nn.Module, weights: Mapping[str, Tensor]) -> tuple[dict[str, T
 
 
 def check(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], path: str | Path, kind: str) -> None:
-    """Raise ValueError, naming `path` and the first wrong key, unless `given` fits `expected`: keys, shapes, numbers.
+    """Check that weights fit a network: keys, shapes, numbers.
+
+    Args:
+        expected: key → tensor of the network.
+        given: key → tensor of the file.
+        path: of the file, for errors.
+        kind: what the network is, for errors.
+
+    Raises:
+        ValueError: for the first key that does not fit; it names the file and the key.
 
     >>> check({"bias": torch.ones(2)}, {}, "net.pth", "Linear")
     Traceback (most recent call last):
@@ -139,8 +167,16 @@ def check(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], path: str
 def save(net: nn.Module, path: str | Path, record: Mapping[str, Any] | None = None) -> None:
     """Write weights and `net.config`, the keywords that make the same module again, as safetensors, atomically.
 
-    A tensor that `net` knows by two names is written once; `record` rides along as metadata.
-    Raises ValueError, and writes nothing, when a weight is NaN or infinite.
+    A tensor that the module knows by two names is written once.
+
+    Args:
+        net: the module.
+        path: the file to write.
+        record: how the weights were made, names and values that JSON can hold; it is kept in the file's metadata.
+
+    Raises:
+        ValueError: for a weight that is NaN or infinite; nothing is written.
+        OSError: where the file cannot be written; an old one stays.
     """
     distinct = {id(tensor): key for key, tensor in reversed(net.state_dict(keep_vars=True).items())}
     weights = {key: tensor for key, tensor in net.state_dict().items() if key in distinct.values()}
@@ -149,9 +185,17 @@ def save(net: nn.Module, path: str | Path, record: Mapping[str, Any] | None = No
 
 
 def load(kind: type[Net], path: str | Path) -> Net:
-    """A module of class `kind` in eval mode: of the size stored by `save`, or of the published size.
+    """A module with its weights, of the size that `save` stored, or of the published size.
 
-    Raises FileNotFoundError or ValueError, as `read` and `fitted` do.
+    Args:
+        kind: class of the module.
+        path: of the file.
+
+    Returns:
+        The module, in evaluation mode, on the CPU.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read` and `fitted`.
 
     >>> import tempfile
     >>> from gweebp.faces.preparation.resnet_generator import PatchGAN
@@ -165,7 +209,14 @@ def load(kind: type[Net], path: str | Path) -> Net:
 
 
 def config_of(metadata: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
-    """The keywords that `save` wrote, lists as tuples; none where the file is of another program.
+    """The keywords that `save` wrote, lists as tuples; none where another program wrote the file.
+
+    Args:
+        metadata: as `read` returns it.
+        path: of the file, for errors.
+
+    Raises:
+        ValueError: where the config is not names and values.
 
     >>> config_of({"config": {"width": 0.5, "std": [1, 2, 3]}}, "net.safetensors")
     {'width': 0.5, 'std': (1, 2, 3)}
@@ -187,7 +238,10 @@ class _Unfilled(TorchFunctionMode):
 
 
 def outline(make: Callable[[], Net]) -> Net:
-    """The module that `make` makes, on the meta device: its tensors have shapes, and no storage.
+    """A module on the meta device: its tensors have shapes, and no storage.
+
+    Args:
+        make: makes the module.
 
     >>> outline(lambda: nn.Linear(10**7, 10**7)).weight.shape
     torch.Size([10000000, 10000000])
@@ -197,15 +251,18 @@ def outline(make: Callable[[], Net]) -> Net:
 
 
 def fitted(make: Callable[[], Net], weights: Mapping[str, Tensor], path: str | Path, name: str = "it names") -> Net:
-    """The module that `make` makes, with `weights` in it, in eval mode; the global generator is left as it was.
+    """A module with weights in it, in evaluation mode; the global generator is left as it was.
 
     Shapes are compared first, with a module that takes no memory: what a file says of a network's size may be wrong.
 
     Args:
-        make: makes the module, of options that came from `path`. name: of the module, for the error.
+        make: makes the module, of options that came from `path`.
+        weights: key → tensor.
+        path: of the file, for errors.
+        name: of the module, for errors.
 
     Raises:
-        ValueError: the options are not those of a module, or the weights do not fit it; the error names `path`.
+        ValueError: where the options are not those of a module, or the weights do not fit it; it names the file.
 
     >>> fitted(lambda: nn.Linear(10**7, 10**7), {"weight": torch.ones(2, 3), "bias": torch.ones(2)}, "net.pth")
     Traceback (most recent call last):

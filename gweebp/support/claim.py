@@ -1,4 +1,4 @@
-"""A place to write, claimed before the work begins: what would fail after hours, or cost a file, fails at once.
+"""A place to write, checked and locked before the work begins: what would fail after hours fails at once.
 
 with claim(out, "verify", inputs={"faces": faces, "weights": weights}):
     files.write_json(out, work())
@@ -26,17 +26,17 @@ __all__ = ["claim", "sole"]
 def claim(
     out: str | Path, stage: str, *, inputs: Mapping[str, Path | None], names: tuple[str, ...] = ()
 ) -> Iterator[None]:
-    """Check that a stage may write, and keep every other run away from there while it works.
+    """Check that a stage may write its output, and let no other run write there while the stage works.
 
     Args:
         out: the file that it writes, or the folder with `names`.
         stage: its name, which is in the record of each file that it writes.
-        inputs: name -> file or folder that it reads; None where it reads none.
+        inputs: name → file or folder that it reads; None where it reads none.
         names: of the files that it writes into the folder `out`.
 
     Raises:
-        ValueError: an output is an input, or a file that is there and was not written by this stage.
-        OSError: it can't be written there, or another run writes there.
+        ValueError: where an output is an input, or is a file that this stage did not write.
+        OSError: where the output cannot be written, or another run writes it.
 
     >>> import tempfile
     >>> given = Path(tempfile.mkdtemp()) / "weights.json"
@@ -65,12 +65,17 @@ def claim(
 
 @contextmanager
 def sole(out: str | Path, *, folder: bool) -> Iterator[None]:
-    """Be the only run that writes a file, or into a folder; folders that lack are made.
+    """Be the only run that writes a file, or into a folder; missing folders are made.
 
-    The kernel drops the lock of a run that was killed. Nothing stays behind: neither the lock's file, nor a folder that
-    was made for a run that wrote nothing.
+    The system releases the lock of a run that was killed. Nothing is left behind: neither the lock's file, nor a folder
+    that was made for a run that wrote nothing.
 
-    Raises OSError where another run is at work, or it can't be written there.
+    Args:
+        out: the file, or the folder.
+        folder: whether `out` is a folder.
+
+    Raises:
+        OSError: where another run writes there, or the place cannot be written.
 
     >>> import tempfile
     >>> home = Path(tempfile.mkdtemp())

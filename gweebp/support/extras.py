@@ -1,7 +1,7 @@
 """Optional dependencies: what a part of the package needs beyond its core, and an error that says how to get it.
 
-The core (`explain`, `overlay`, the networks, the games) needs what `pip install .` brings. Figures need matplotlib, the
-extra "figures"; the stages and tables of the book the extra "book".
+The core (`explain`, `overlay`, the networks, the games) needs what `pip install .` installs. Figures need matplotlib,
+which is the extra "figures"; the stages and tables of the book need the extra "book".
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ __all__ = ["extra"]
 
 @contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Import within: a module that is not installed raises ModuleNotFoundError with the command that installs it.
+    """Import modules of an extra within this block.
+
+    Args:
+        name: of the extra, as in pyproject.toml.
+
+    Raises:
+        ModuleNotFoundError: where a module is not installed; the error gives the command that installs it.
 
     >>> with extra("book"):
     ...     import no_such_module

@@ -1,8 +1,8 @@
-"""Files written whole or not at all, and read with errors that say what to do; images are read by `images`.
+"""Files that are written whole or not at all, and read with errors that say what to do; `images` reads images.
 
-Every file is written under a temporary name in the folder where it will live and renamed when complete, so that a run
-killed at any point leaves either the old file or the new one, never half a file. What such a run leaves of temporary
-files, a later one removes (`temporaries`).
+Every file is written under a temporary name in its own folder and renamed when it is complete. A run that is killed at
+any point therefore leaves the old file or the new one, never half a file. Temporary files that such a run leaves are
+removed by a later run (`temporaries`).
 """
 
 from __future__ import annotations
@@ -44,9 +44,15 @@ METADATA = "gweebp"  # the metadata entry of our own files
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` on success, delete it on any error.
+    """Yield a temporary path beside a file; rename it to the file on success, delete it on any error.
 
     The temporary name keeps the suffix, so that writers which guess the format from it work.
+
+    Args:
+        path: the file to write; its folder is made where it is missing.
+
+    Raises:
+        OSError: where the file cannot be written; the error names it, and an old file of that name stays.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -69,7 +75,15 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as JSON, atomically. NaN and infinity raise ValueError: no other reader would accept them.
+    """Write a JSON file, atomically.
+
+    Args:
+        path: the file to write.
+        value: what JSON can hold.
+
+    Raises:
+        ValueError: for NaN and infinity, which other readers of JSON do not accept.
+        OSError: where the file cannot be written; an old one stays.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "record.json"
@@ -83,7 +97,15 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file. Raises FileNotFoundError, or ValueError for a file that is not JSON."""
+    """Read a JSON file.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: for a file that is not JSON.
+    """
     path = existing(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -92,7 +114,15 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_record(path: str | Path) -> dict[str, Any]:
-    """Read a JSON file that holds names and values. Raises FileNotFoundError, or ValueError for any other file."""
+    """Read a JSON file that holds names and values.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: for any other file.
+    """
     found = read_json(path)
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds a {type(found).__name__}; expected names and values: make it again")
@@ -101,10 +131,15 @@ def read_record(path: str | Path) -> dict[str, Any]:
 
 @contextmanager
 def interpreted(path: str | Path, what: str) -> Iterator[None]:
-    """What goes wrong while the content of a file is made sense of is a ValueError that names the file.
+    """Turn any error in making sense of a file's content into a ValueError that names the file.
 
     Args:
+        path: of the file.
         what: the file should be.
+
+    Raises:
+        ValueError: where the block raises it, or a LookupError, TypeError, AttributeError, ArithmeticError,
+            RuntimeError.
 
     >>> with interpreted("faces.safetensors", "a set of faces"):
     ...     {"name": "demo"}["ids"]
@@ -122,7 +157,16 @@ def interpreted(path: str | Path, what: str) -> Iterator[None]:
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> None:
-    """Write tensors as safetensors, atomically, `metadata` as JSON beside them. Equal content gives equal bytes.
+    """Write tensors as safetensors, atomically. Equal content gives equal bytes.
+
+    Args:
+        path: the file to write.
+        tensors: name → tensor.
+        metadata: names and values that JSON can hold, which are kept beside the tensors.
+
+    Raises:
+        ValueError: for NaN and infinity among the metadata.
+        OSError: where the file cannot be written; an old one stays.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "maps.safetensors"
@@ -143,10 +187,17 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Map
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `write_tensors` wrote: (tensors, metadata).
+    """Read what `write_tensors` wrote.
 
-    Of a file that another program wrote, the metadata are its own texts.
-    Raises FileNotFoundError, or ValueError for a file that is truncated or is not safetensors.
+    Args:
+        path: of the file.
+
+    Returns:
+        tensors, metadata; for a file that another program wrote, the metadata are that program's own texts.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: for a file that is truncated or is not safetensors.
     """
     path = existing(path)
     try:
@@ -166,11 +217,12 @@ def write_image(path: str | Path, image: Tensor) -> None:
     """Write one image, atomically, in the format of the suffix.
 
     Args:
-        path: .png keeps every pixel as it is; .jpg does not.
-        image: uint8 (3, h, w) RGB, or (h, w): grey, label maps; or bool (h, w): masks, as 0 and 255.
+        path: the file to write; .png keeps every pixel as it is, .jpg does not.
+        image: uint8 (3, h, w) RGB; or (h, w): grey, label maps; or bool (h, w): masks, as 0 and 255.
 
     Raises:
-        ValueError: another image, or a suffix of no image. OSError: the file can't be written; the old one stays.
+        ValueError: for any other tensor, or a suffix that is not of an image.
+        OSError: where the file cannot be written; an old one stays.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "noise.png"
@@ -195,13 +247,23 @@ def write_image(path: str | Path, image: Tensor) -> None:
 
 
 def sha256(path: str | Path) -> str:
-    """SHA-256 of a file, as 64 hexadecimal digits."""
+    """SHA-256 of a file, as 64 hexadecimal digits.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+    """
     with existing(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def located(path: str | Path) -> Path:
-    """`path`, or where it is not found, the same below the repository: notebooks may run in any folder.
+    """A path as it is; where nothing is there, the same path below the repository: notebooks may run in any folder.
+
+    Args:
+        path: relative to the working folder or to the repository.
 
     >>> located("_build/none").as_posix()
     '_build/none'

@@ -1,4 +1,4 @@
-"""Colour to grey, the same way wherever it is done: for networks that read one channel, and under maps."""
+"""Colour to grey, in one way everywhere: for networks that read one channel, and under maps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ ITU_R_601 = (0.299, 0.587, 0.114)  # weights of R, G, B
 
 
 def luma(images: Tensor) -> Tensor:
-    """Grey by ITU-R BT.601: float (b, 3, h, w) RGB to (b, 1, h, w), in the same range.
+    """Grey by ITU-R BT.601.
+
+    Args:
+        images: RGB (b, 3, h, w), floating point.
+
+    Returns:
+        (b, 1, h, w), in the same range.
 
     >>> import torch
     >>> luma(torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)).item()

@@ -1,7 +1,7 @@
-"""Images read from files, in bounded memory and without a silent loss, with errors that say what to do.
+"""Images read from files, in bounded memory and without silent loss, with errors that say what to do.
 
-What a file says of itself is judged before its pixels are: their number, and the bits of a channel, which Pillow would
-cut to 8 without a word. Formats are those that carry photographs and scans.
+The head of a file is checked before its pixels are read: their number, and the bits per channel, which Pillow would
+cut to 8 without a word. The formats are those in which photographs and scans are kept.
 """
 
 from __future__ import annotations
@@ -34,16 +34,18 @@ TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 def read_image(path: str | Path) -> Tensor:
     """Read one image of any 8-bit mode as RGB, packed with bzip2 (`.ppm.bz2`) or not.
 
-    Palette and grey images become RGB, EXIF rotation is applied, transparency is laid over white.
+    Palette and grey images become RGB, EXIF rotation is applied, transparent pixels are laid over white. A file that
+    holds several pictures, an animation or pages, causes a warning: the first picture is read.
+
+    Args:
+        path: of the file.
 
     Returns:
         uint8 (3, h, w), 0..255.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is corrupt, is no image, has more than 8 bits a channel, or more than 2²⁶ pixels.
-
-    Warns of a file that holds several pictures, an animation or pages: the first is read.
+        FileNotFoundError: where there is no such file.
+        ValueError: for a corrupt file, one that is not an image, more than 8 bits per channel, or more than 2²⁶ pixels.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "red.png"
@@ -58,7 +60,16 @@ def read_image(path: str | Path) -> Tensor:
 
 
 def read(path: str | Path) -> tuple[Tensor, tuple[str, ...]]:
-    """What `read_image` reads, and what its reader should know, in sentences.
+    """An image, and what its reader should know about the file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The image, as `read_image` gives it; and sentences, none for most files.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_image`.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "moving.gif"
@@ -82,7 +93,13 @@ def read(path: str | Path) -> tuple[Tensor, tuple[str, ...]]:
 
 
 def size_of(path: str | Path) -> tuple[int, int]:
-    """Width and height of the image that `read_image` would give. Raises as it does.
+    """Width and height of the image that `read_image` would give.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_image`.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "red.png"
@@ -98,7 +115,15 @@ def size_of(path: str | Path) -> tuple[int, int]:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[ImageFile]:
-    """An image as Pillow has it, its pixels not yet read; whatever goes wrong until the end is a ValueError."""
+    """An image as Pillow has it, its pixels not yet read; errors of decoding within the block are ValueErrors.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_image`.
+        OSError: where the disk fails, not the image.
+    """
     path = existing(path)
     if (size := path.stat().st_size) > MOST_BYTES:
         raise ValueError(f"{path} has {size} bytes, more than {MOST_BYTES}: it is too large for an image")
@@ -120,7 +145,14 @@ def opened(path: str | Path) -> Iterator[ImageFile]:
 
 
 def existing(path: str | Path) -> Path:
-    """The path of a file that is there; FileNotFoundError otherwise."""
+    """The path of a file that exists.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}" + (" (it is a folder)" if path.is_dir() else ""))

@@ -83,13 +83,30 @@ class Range:
         return f"{start} {'to below' if self.below else 'to'} {high}"
 
     def check(self, name: str, value: object) -> object:
-        """The value; ValueError that names it where it is not such a number."""
+        """The value, if it is one of these numbers.
+
+        Args:
+            name: of the argument, for the error.
+            value: to check.
+
+        Raises:
+            ValueError: otherwise; it names the argument.
+
+        >>> Range(0, 1).check("share", 0.5)
+        0.5
+        """
         if value not in self:
             raise ValueError(f"{name} must be {self}; got {value!r}")
         return value
 
     def read(self, text: str) -> float | int:
-        """The number that a text says; ValueError where it is none of these.
+        """The number that a text holds.
+
+        Args:
+            text: such as "0.25" or "1e-3".
+
+        Raises:
+            ValueError: for a text that is not one of these numbers.
 
         >>> Range(0, 1).read("1e-3"), Range(whole=True).read("12")
         (0.001, 12)
@@ -108,7 +125,10 @@ Allowed = Range | tuple[str, ...]  # numbers, or some words
 
 
 def whole(low: int, high: float = math.inf) -> Range:
-    """Whole numbers from `low` to `high`, both included.
+    """Whole numbers between two bounds, both included.
+
+    Args:
+        low, high: the bounds.
 
     >>> str(whole(0, 6))
     'a whole number, 0 to 6'
@@ -117,7 +137,14 @@ def whole(low: int, high: float = math.inf) -> Range:
 
 
 def check_all(values: Mapping[str, object], allowed: Mapping[str, Allowed]) -> None:
-    """ValueError for the first value that is not allowed; it names it, and says what is.
+    """Check several values at once.
+
+    Args:
+        values: name → value.
+        allowed: name → its range, or the words that it may be.
+
+    Raises:
+        ValueError: for the first value that is not allowed; the error names it and says what is allowed.
 
     >>> check_all({"negatives": "some"}, {"negatives": ("all", "other")})
     Traceback (most recent call last):

@@ -24,16 +24,16 @@ PACKAGES = ("gweebp", "torch", "torchvision", "numpy", "scipy", "pillow", "matpl
 def environment(
     *, seed: int | None = None, started: float | None = None, device: str | torch.device = "cpu"
 ) -> dict[str, Any]:
-    """Describe the run that calls it, ready for JSON and free of absolute paths.
+    """Describe the run that calls this function, ready for JSON and without absolute paths.
 
     Args:
-        seed: the seed of the run.
-        started: `time.perf_counter()` when it started; gives `seconds`.
-        device: where it computed.
+        seed: of the run.
+        started: `time.perf_counter()` at its start; it gives `seconds`.
+        device: on which it computed.
 
     Returns:
-        seed; command (paths relative to the working folder); commit (None outside a git checkout; "-dirty" appended
-        where the package differs from it); device (its name for a GPU); threads; versions; finished (UTC); seconds;
+        seed; command (paths relative to the working folder); commit (None outside of a git checkout; with "-dirty"
+        where the package differs from it); device (the name of a GPU); threads; versions; finished (UTC); seconds;
         peak_memory_mib of this process, and peak_gpu_memory_mib on a GPU.
 
     >>> record = environment(seed=3, started=time.perf_counter())
@@ -58,7 +58,7 @@ def environment(
 
 
 def processor() -> str:
-    """What this machine computes with, as far as the system says.
+    """The name of this machine's processor, as far as the system gives it.
 
     >>> bool(processor())
     True

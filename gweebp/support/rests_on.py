@@ -1,4 +1,4 @@
-"""What a file rests on: each names the content of the files that it was made from, and who uses it checks.
+"""What a file rests on: each file names the content of the files that it was made from, and its readers check it.
 
 A stage that makes maps from faces, weights and trials calls `belong_together` on these files: trials of other faces, or
 of other weights, are refused. It returns the digests, which go into the record of what the stage makes:
@@ -6,8 +6,8 @@ of other weights, are refused. It returns the digests, which go into the record 
     made = belong_together({"faces": faces, "quadruplets": quadruplets, "weights": weights, "trials": trials})
     files.write_tensors(out, maps, {"record": {"stage": "maps", "rests_on": made}})
 
-Digests are of what a file says, not of its record, which also holds when and how long a run was. A stage that is run
-again on the same inputs makes a file of the same digest.
+A digest is of a file's content without its record, because the record also holds when and how long a run was. A stage
+that is run again on the same inputs makes a file of the same digest.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ def belong_together(
     """Check that files were made from one another.
 
     Args:
-        given: kind of file -> the file.
-        must_name: kind of file -> kinds of which its record must name those that are given.
-        may_differ: kind of a file that may come from elsewhere, without a record -> what its error adds.
+        given: kind of file → the file.
+        must_name: kind of file → kinds which its record must name, where they are given.
+        may_differ: kind of a file that may come from elsewhere, without a record → what its error adds.
 
     Returns:
-        kind of file -> its digest, for the record of what is made from them.
+        kind of file → its digest, for the record of what is made from them.
 
     Raises:
-        FileNotFoundError: a file is missing.
-        ValueError: a file was made from another one than is given, or does not say; the message names both, and the
-            command that makes it right.
+        FileNotFoundError: where a file is missing.
+        ValueError: where a file was made from another file than the given one, or does not name it; the error names
+            both, and the command that makes it again.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -89,12 +89,17 @@ def belong_together(
 
 
 def digest(path: str | Path) -> str:
-    """SHA-256 of what a file says, as 64 hexadecimal digits.
+    """SHA-256 of a file's content without its record, as 64 hexadecimal digits.
 
-    Of safetensors: names, types, shapes and values of the tensors, and the metadata less their record. Of JSON: all but
+    Of safetensors: names, types, shapes and values of the tensors, and the metadata without "record". Of JSON: all but
     the entry "record". Of any other file: its bytes.
 
-    Raises FileNotFoundError, or ValueError for a safetensors or JSON file that is corrupt.
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: for a safetensors or JSON file that is corrupt.
 
     >>> import tempfile, torch
     >>> one, two = (Path(tempfile.mkdtemp()) / "x.safetensors" for _ in range(2))
@@ -124,6 +129,12 @@ def digest(path: str | Path) -> str:
 def digest_of(*tensors: Tensor) -> str:
     """SHA-256 of the types, shapes and values of tensors.
 
+    Args:
+        tensors: in an order that counts.
+
+    Returns:
+        64 hexadecimal digits.
+
     >>> import torch
     >>> x = torch.zeros(6)
     >>> digest_of(x) == digest_of(torch.zeros(6)), digest_of(x) == digest_of(x.view(2, 3))
@@ -137,11 +148,16 @@ def digest_of(*tensors: Tensor) -> str:
 
 
 def recorded(path: str | Path) -> dict[str, Any]:
-    """The record in a file of ours, {"stage": who wrote it, "rests_on": {kind: digest}, ...}; empty in any other file.
+    """The record in a file of ours, {"stage": which made it, "rests_on": {kind: digest}, ...}; empty for another file.
 
     A JSON file without an entry "record" is a record itself.
 
-    Raises FileNotFoundError, or ValueError for a safetensors or JSON file that is corrupt.
+    Args:
+        path: of the file.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: for a safetensors or JSON file that is corrupt.
     """
     path = _file(path)
     readers = {"json": files.read_json, "safetensors": _metadata}

@@ -16,9 +16,16 @@ MOST_BYTES = 2**28
 def read_table(path: str | Path, needed: Collection[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV in UTF-8, each with its line; a row that is short has empty fields at its end.
 
+    Args:
+        path: of the file.
+        needed: names of the columns that it must have.
+
+    Yields the line's number, from 2, and column → text.
+
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not a CSV in UTF-8, a column that is missing or comes twice, a row of more fields than columns.
+        FileNotFoundError: where there is no such file.
+        ValueError: for a file that is not a CSV in UTF-8, a column that is missing or is there twice, a row with more
+            fields than columns.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "pairs.csv"

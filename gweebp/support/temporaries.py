@@ -1,9 +1,9 @@
-"""Temporary files beside the files that they become, and what killed runs have left of such files.
+"""Temporary files beside the files that they become, and the removal of those that killed runs have left.
 
-A temporary file is `.gweebp-<12 digits>.new<suffix>`. As long as its program runs, it holds a lock on a second file,
-`.gweebp-<12 digits>.lock`, in which the temporary's name stands. A program that is killed leaves both, without the lock
-on them: a later run sees that, and removes these two files and no other. Where a file system has no locks, nothing is
-removed.
+A temporary file is `.gweebp-<12 digits>.new<suffix>`. While its program runs, the program holds a lock on a second
+file, `.gweebp-<12 digits>.lock`, which contains the name of the temporary file. A program that is killed leaves both
+files without the lock: a later run finds that, and removes these two files and no other. Where a file system has no
+locks, nothing is removed.
 """
 
 from __future__ import annotations
@@ -30,10 +30,16 @@ _swept: set[tuple[int, int]] = set()  # the folders that this process has looked
 
 @contextmanager
 def beside(path: str | Path) -> Iterator[Path]:
-    """Yield the name of a temporary file in the folder of `path`; whatever happens, it is gone after.
+    """Yield the name of a temporary file in the folder of another file; the temporary file is removed at the end.
 
-    The folder is made where it is missing. The name keeps the suffix of `path`, so that writers which guess the format
-    from it work; it is short, so that any name that a file may have will do.
+    The folder is made where it is missing. The name keeps the suffix, so that writers which guess the format from it
+    work; it is short, so that it is possible wherever the other name is.
+
+    Args:
+        path: the other file.
+
+    Raises:
+        OSError: where the folder cannot be made or written to.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -89,6 +95,9 @@ def _locked(descriptor: int) -> bool:
 def is_ours(name: str | bytes) -> bool:
     """Whether a file's name is that of a temporary file, or of its lock.
 
+    Args:
+        name: with its folder or without.
+
     >>> is_ours("faces/.gweebp-0123456789ab.new.png"), is_ours("faces/a.png")
     (True, False)
     """
@@ -96,12 +105,18 @@ def is_ours(name: str | bytes) -> bool:
 
 
 def sweep(folder: str | Path) -> list[str]:
-    """Remove the temporary files in `folder` whose programs were killed, and name them; of other files, none.
+    """Remove temporary files whose programs were killed; no other file is touched.
+
+    Args:
+        folder: to look through.
+
+    Returns:
+        The names of the removed files.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / ".gweebp-0123456789ab.new.png").write_bytes(b"half")
-    >>> sweep(folder)  # without its lock it may be anybody's
+    >>> sweep(folder)  # without its lock it may be of any program
     []
     >>> _ = (folder / ".gweebp-0123456789ab.lock").write_bytes(b".gweebp-0123456789ab.new.png")
     >>> sweep(folder), list(folder.iterdir())

@@ -12,7 +12,10 @@ _PACKAGE = os.path.join(sys.modules["gweebp"].__path__[0], "")
 
 
 def warn(warning: Warning) -> None:
-    """Issue a warning as of the nearest line that is not this package's.
+    """Issue a warning that names the nearest line which is not of this package.
+
+    Args:
+        warning: to issue.
 
     Example:
         >>> with warnings.catch_warnings(record=True) as caught:
