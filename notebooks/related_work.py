@@ -52,6 +52,8 @@ from gweebp.figures import style_of
 # | PairwiseSIM | {cite:t}`stylianou2019` | white | last map of both images | no (an option) | {doc}`hiding_game` |
 # | XFace | {cite:t}`knoche2023xface` | black | embeddings of occluded pairs | by a difference | {doc}`hiding_game` |
 # | CorrRISE | {cite:t}`lu2024corrrise` | black | embeddings of masked probes | by a difference | {doc}`hiding_game` |
+# | xSSAB | {cite:t}`huber2024xssab` | white | pixels, gradients of a cosine's terms | by a difference | here |
+# | FGGB | {cite:t}`lu2024fggb` | white | pixels, a gradient per dimension | by a difference | here |
 #
 # ## Methods not in this book
 #

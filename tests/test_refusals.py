@@ -131,12 +131,16 @@ METHODS = [
     "center",
     "gradient-input",
     "integrated-gradients",
+    "xssab",
+    "fggb",
 ]
 QUICK: dict[str, dict[str, Any]] = {
     "corrrise": {"masks": 4, "cells": 2},
     "xface": {"patches": (28,), "stride": 40},
     "gradient-input": {},
     "integrated-gradients": {"steps": 2},
+    "xssab": {},
+    "fggb": {},
 }
 
 

@@ -76,6 +76,8 @@ _DRAWN: dict[str, tuple[Any, ...]] = {
     "pairwisesim": ("#CC79A7", "-.", "P"),
     "xface": ("#882255", "-", "X"),
     "corrrise": ("#332288", (0, (6, 2)), "D"),
+    "xssab": ("#661100", (0, (2, 1)), "p"),
+    "fggb": ("#AA4499", (0, (5, 1, 2, 1)), "h"),
 }  # method → colour, line style, marker, line width
 METHOD_STYLES = {name: MethodStyle(label, *_DRAWN[name]) for name, label in LABELS.items()}  #: in the book's order
 

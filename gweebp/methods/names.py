@@ -21,6 +21,8 @@ LABELS = {
     "pairwisesim": "PairwiseSIM",
     "xface": "XFace",
     "corrrise": "CorrRISE",
+    "xssab": "xSSAB",
+    "fggb": "FGGB",
 }  #: method → its name in print, in the book's order
 
 

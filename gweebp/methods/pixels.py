@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gweebp.excitation.gain import gain_function, warn_without_gain
 from gweebp.excitation.layers import eager, embeddings_of, run_from
 from gweebp.excitation.taps import INPUT
+from gweebp.excitation.tensors import unit
 from gweebp.methods.maps import non_negative
 
 
@@ -92,3 +93,30 @@ def evidence(shares: Tensor, there: Tensor, negative: str) -> Tensor:
     tensor([[[2., 0.]]])
     """
     return non_negative(shares.sum(1), negative) * there
+
+
+def check_threshold(threshold: float | None) -> None:
+    """ValueError unless a decision threshold is a cosine, or None.
+
+    Example:
+        >>> check_threshold(0.4), check_threshold(None)
+        (None, None)
+    """
+    if threshold is not None and not -1 <= threshold <= 1:
+        raise ValueError(f"threshold={threshold!r}: expected a cosine between −1 and 1, or None")
+
+
+def cosine_threshold(threshold: float | None, probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
+    """The threshold, for each probe (b,); None: halfway between its cosines to mate and non-mate.
+
+    Args:
+        probe: unit embeddings (b, d). mate, nonmate: embeddings (b, d).
+
+    Example:
+        >>> one, other = torch.tensor([[1., 0.]]), torch.tensor([[0., 1.]])
+        >>> cosine_threshold(None, one, 3 * one, other), cosine_threshold(0.3, one, one, other)
+        (tensor([0.5000]), tensor([0.3000]))
+    """
+    if threshold is not None:
+        return probe.new_full((len(probe),), float(threshold))
+    return (probe * (unit(mate) + unit(nonmate)).to(probe)).sum(1) / 2
