@@ -39,7 +39,13 @@ from gweebp.excitation.nodes import Excited, Graph, Node, Stream
 
 
 def excitation(node: Node, responses: tuple[Tensor, ...], form: Form) -> Excited:
-    """Which responses excite which parents, through which weights: Eq. (1)-(4) as they stand."""
+    """Which responses excite which parents, through which weights: Eq. (1)-(4) as they stand.
+
+    Args:
+        node: the operation.
+        responses: of its children: â, or ã of Eq. (6).
+        form: which signs of children and parents there are.
+    """
     streams: list[Stream] = []
     total: Tensor | None = None
     for parent in form.parent_signs:
@@ -61,12 +67,12 @@ def excitation(node: Node, responses: tuple[Tensor, ...], form: Form) -> Excited
 
 
 def share(given: Excited, probability: Tensor, otherwise: Excited | None = None) -> list[Tensor]:
-    """Hand the parents' probability to the children of one operation y = W a (+ bias), Eq. (1)-(4).
+    """Share the parents' probability among the children of one operation y = W a (+ bias), Eq. (1)-(4).
 
     Args:
         given: 1. which responses a_j excite which parents a_i, and by how much.
         probability: P(a_i) of the parents, in the shape of y.
-        otherwise: for parents that have no excitatory child in `given`; None: their share is lost.
+        otherwise: for parents that have no excitatory child in `given`; None: their probability is lost.
 
     Returns:
         P(a_j), one tensor for each child, in its shape.
@@ -87,7 +93,15 @@ def share(given: Excited, probability: Tensor, otherwise: Excited | None = None)
 
 
 def back_through(stream: Stream, s: Tensor) -> list[Tensor]:
-    """a'_j Σ_i w'_ji s_i of the children of one stream."""
+    """a'_j Σ_i w'_ji s_i of the children of one stream.
+
+    Args:
+        stream: children of one sign, and the parents that they excite.
+        s: P / Z of the parents, in their shape.
+
+    Returns:
+        One tensor for each child, in its shape.
+    """
     given = stream.of_parents(s)
     back = torch.autograd.grad([stream.excitation], stream.children, [given], retain_graph=True, materialize_grads=True)
     return [a.detach() * w for a, w in zip(stream.children, back)]
@@ -137,7 +151,12 @@ class Sharing:
         return found
 
     def shared(self, node: Node, probability: Tensor) -> list[Tensor]:
-        """P of each child of a mixing, by its streams."""
+        """P of each child of a mixing, by its streams.
+
+        Args:
+            node: the operation.
+            probability: of its parents, in the shape of y.
+        """
         form = self.forms[node]
         given = form.excited or excitation(node, self.responses(node), form)
         self.forms[node] = form._replace(excited=None if self.last else given)
@@ -145,7 +164,12 @@ class Sharing:
         return share(given, probability, more)
 
     def beside_fixed(self, node: Node, probability: Tensor) -> list[Tensor]:
-        """P of the two children of a sum: beside an entry that no image changes the other child gets all."""
+        """P of the two children of a sum: beside an entry that no image changes, the other child gets all.
+
+        Args:
+            node: the sum.
+            probability: of its parents, in the shape of y.
+        """
         constant = [torch.zeros_like(probability, dtype=torch.bool) if f is None else f for f in node.fixed]
         found = self.shared(node, torch.where(constant[0] | constant[1], 0, probability))
         whole = [torch.where(other & ~own, probability, 0) for own, other in zip(constant, reversed(constant))]

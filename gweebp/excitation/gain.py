@@ -33,7 +33,15 @@ class RoundingWarning(UserWarning):
 
 
 def same_length(probe: Tensor, *others: Tensor) -> None:
-    """ValueError, with both lengths, for embeddings (..., d) of another length than the probe's."""
+    """Check that embeddings are of one network, by their length.
+
+    Args:
+        probe: embeddings (..., d).
+        others: embeddings of mate and non-mate.
+
+    Raises:
+        ValueError: for another length than the probe's; it names both lengths.
+    """
     for other in others:
         if other.shape[-1] != probe.shape[-1]:
             raise ValueError(
@@ -43,9 +51,17 @@ def same_length(probe: Tensor, *others: Tensor) -> None:
 
 
 def units(probe: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
-    """Embeddings (b, d), each of L2 norm 1, in the probe's precision and on its device.
+    """Embeddings of L2 length 1, in the probe's precision and on its device.
 
-    Errors: ValueError, with both lengths, for an embedding of another length than the probe's.
+    Args:
+        probe: embeddings (b, d).
+        others: embeddings (b, d) of mate and non-mate.
+
+    Returns:
+        Each (b, d), of L2 length 1, the probe's first.
+
+    Raises:
+        ValueError: for an embedding of another length than the probe's; it names both lengths.
 
     Example:
         >>> units(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 3.0]], dtype=torch.float64))
@@ -65,6 +81,9 @@ def triplet_gain(probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
     Returns:
         (b,), in [0, 2]; 0 where the probe is not nearer to its mate.
 
+    Raises:
+        ValueError: for embeddings of different lengths.
+
     Example:
         >>> p, m, n = torch.eye(3)[:1], torch.eye(3)[:1], torch.eye(3)[1:2]
         >>> triplet_gain(p, m, n)
@@ -75,7 +94,16 @@ def triplet_gain(probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
 
 
 def cosine_gain(probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
-    """The released code's gain: cos(p, m) − cos(p, n), without a hinge. (b, d) each → (b,), in [−2, 2].
+    """The released code's gain: cos(p, m) − cos(p, n), without a hinge.
+
+    Args:
+        probe, mate, nonmate: embeddings (b, d); normalised here.
+
+    Returns:
+        (b,), in [−2, 2].
+
+    Raises:
+        ValueError: for embeddings of different lengths.
 
     Example:
         >>> p, m, n = torch.eye(3)[:1], torch.eye(3)[:1], torch.eye(3)[1:2]
@@ -90,7 +118,16 @@ GAINS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"triplet": tripl
 
 
 def gain_function(name: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The gain called `name`; ValueError names the known ones.
+    """The gain of a name.
+
+    Args:
+        name: "triplet" or "cosine".
+
+    Returns:
+        A function of the embeddings (b, d) of probe, mate and non-mate, which returns (b,).
+
+    Raises:
+        ValueError: for an unknown name.
 
     Example:
         >>> gain_function("triplet") is triplet_gain
@@ -102,7 +139,11 @@ def gain_function(name: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
 
 
 def warn_without_gain(gains: Tensor) -> None:
-    """NoGainWarning with the batch indices whose gain (b,) is not above 0; RoundingWarning where it hardly is."""
+    """Warn of probes without a gain: NoGainWarning where it is not above 0, RoundingWarning where it is hardly above.
+
+    Args:
+        gains: (b,).
+    """
     found = gains.tolist()
     without = [i for i, gain in enumerate(found) if gain <= 0]
     if hardly := [i for i, gain in enumerate(found) if 0 < gain <= ROUNDING * torch.finfo(gains.dtype).eps]:
@@ -125,11 +166,12 @@ def weight_by_gradient(response: Tensor, gradient: Tensor, clamp: bool = True) -
     """Responses that work for the triplet, Eq. (6): ã = sign(a) · max(0, a · ∂G/∂a).
 
     Args:
-        response: â, any shape. gradient: ∂G/∂a, the same shape.
+        response: â, of any shape.
+        gradient: ∂G/∂a, of the same shape.
         clamp: False for Eq. (6) as printed, where a negative response with a positive gradient counts as positive.
 
     Returns:
-        ã, the same shape and, where not zero, the same sign as the response, the print's exception aside.
+        ã, of the same shape; where it is not zero it has the sign of the response, except for `clamp=False`.
 
     Example:
         >>> weight_by_gradient(torch.tensor([2., 2., -2.]), torch.tensor([3., -3., -3.]))

@@ -20,7 +20,11 @@ from gweebp.excitation.tensors import at_least_float32, mapped, own_tensor, tens
 
 
 def no_autocast(images: Tensor) -> Any:
-    """A context in which a caller's autocast is off: the part above the layer runs in float32 at least."""
+    """A context in which a caller's autocast is off: the part above the layer runs in float32 at least.
+
+    Args:
+        images: whose device counts.
+    """
     return torch.autocast(images.device.type, enabled=False)
 
 
@@ -90,10 +94,18 @@ def forward_of(name: str, images: Tensor) -> Iterator[None]:
 
 
 def embeddings_of(net: nn.Module, images: Tensor, name: str = "images") -> Tensor:
-    """Embeddings (b, d) of images (b, c, h, w), without a graph; a non-finite one raises ValueError.
+    """Embeddings of images, without a graph.
 
     Args:
+        net: the network.
+        images: (b, c, h, w).
         name: of the images, for errors.
+
+    Returns:
+        (b, d), finite.
+
+    Raises:
+        ValueError: where the network does not take the images, or gives anything but finite embeddings (b, d).
     """
 
     def forward() -> Any:
@@ -106,7 +118,15 @@ def embeddings_of(net: nn.Module, images: Tensor, name: str = "images") -> Tenso
 
 
 def check_embedding(embedding: Any, b: int) -> Tensor:
-    """`embedding` itself, if it is a finite (b, d) tensor of floating-point numbers; an error that says what it is."""
+    """Check what a network gives.
+
+    Args:
+        embedding: to be a finite tensor (b, d) of floating-point numbers.
+        b: how many images the network was given.
+
+    Raises:
+        ValueError: otherwise; it says what the network gave.
+    """
     kind = unusable(embedding)
     if isinstance(embedding, Tensor) and kind:
         raise ValueError(f"the network must give embeddings of floating-point numbers; it gave {kind}")
@@ -124,6 +144,13 @@ def check_embedding(embedding: Any, b: int) -> Tensor:
 
 def spatial_layers(net: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
     """Name → map (c, h, w) of each submodule whose output holds one with h·w > 1, whatever its layout.
+
+    Args:
+        net: the network.
+        image: (1, c, h, w), as the network takes it.
+
+    Raises:
+        ValueError: where the network does not take the image.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
@@ -151,13 +178,18 @@ def eager(net: nn.Module) -> nn.Module:
 def named_layer(
     net: nn.Module, layer: str | nn.Module | None, kind: str, image: Tensor, axes: str | None = None
 ) -> Layer:
-    """The dotted name of the layer that carries the map: `layer`, or the network's own (`net.<kind>`, a name).
+    """The dotted name of the layer that carries the map: the given one, or the network's own (`net.<kind>`, a name).
 
     Args:
-        layer: a dotted name, or the submodule itself.
+        net: the network.
+        layer: a dotted name, or the submodule itself; None: the network's own.
         kind: "saliency_layer" or "feature_layer".
         image: (1, c, h, w), to list the candidates' shapes in an error.
         axes: what the axes of the layer's output are, where that is not found (places/axes.py).
+
+    Raises:
+        TypeError: for a layer that is neither a name nor a module.
+        ValueError: for a name that the network does not have, or where none is given; it lists the candidates.
     """
     name = layer if layer is not None else getattr(net, kind, None) or taps.patch_embedding(net, image)
     if isinstance(name, nn.Module):
@@ -191,20 +223,23 @@ def run_from(
     name: str = "probe",
     outside: list[Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Forward pass with a graph from the output of `layer` on.
+    """Forward pass with a graph from the output of one layer on.
 
     Args:
-        probe: images (b, c, h, w). layer: a dotted name, or "input" for the image itself; a `Layer` keeps how its
-            output is read.
-        mode: a context manager, entered for the forward pass (the excitation rules). name: of the images, for errors.
-        outside: a list to which what stands on tokens outside the grid is added: one more leaf, (b, c, n).
+        net: the network.
+        probe: images (b, c, h, w).
+        layer: a dotted name, or "input" for the image itself; a `Layer` keeps how its output is read.
+        mode: a context manager, entered for the forward pass (the excitation rules).
+        name: of the images, for errors.
+        outside: a list to which the values on tokens outside of the grid are added: one more leaf, (b, c, n).
 
     Returns:
-        (activation, embedding): the map in the layer's output, rearranged to (b, c, h, w) where it lies otherwise
+        (activation, embedding): the map in the layer's output, rearranged to (b, c, h, w) where its axes lie otherwise
         (taps.py), a leaf that requires grad, float32 at least; the embedding (b, d), a function of it.
 
-    Errors:
-        ValueError where the layer is not called exactly once, or its output can't be read as a map.
+    Raises:
+        ValueError: where the layer is not called exactly once, its output cannot be read as a map, or the embedding
+            does not depend on it.
     """
     images, mode = own_tensor(probe), mode or PlainMode()
     own = layer if isinstance(layer, Layer) else Layer(layer)

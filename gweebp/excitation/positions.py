@@ -16,19 +16,23 @@ def positions(
 ) -> Positions:
     """Where the cells of a layer's map look in the image: the centres of the windows that they see.
 
-    How it works. One forward pass up to the layer carries, with each tensor, the centre of what its entries look at: an
-    average of entries looks at the mean of their centres, a copy where its original looks, a sum at the mean of its
-    terms, but those that look at much more of the image. Nothing depends on weights or pixels, but on the kernels that
-    a network holds fixed.
+    How it works. One forward pass up to the layer carries, with each tensor, the centre of what its entries look at. An
+    average of entries looks at the mean of their centres; a copy looks where its original looks; a sum looks at the
+    mean of its terms, without those that look at much more of the image. The result does not depend on weights or
+    pixels, except for kernels that the network holds fixed.
 
     Args:
-        net: any network, left unchanged. image: (b, c, h, w), as the network takes it; only its size matters.
+        net: any network, left unchanged.
+        image: (b, c, h, w), as the network takes it; only its size matters.
         layer: the submodule or its dotted name; "input"; None: the network's `saliency_layer`.
         axes: what the axes of its output are, where that is not found, see `explain`.
 
     Returns:
-        Positions on the image as the network takes it; with a note, and on the plain grid, where an operation below the
+        Positions on the image as the network takes it; on the plain grid, with a note, where an operation below the
         layer hides where it looks.
+
+    Raises:
+        ValueError: for an unknown layer, or an image that the network does not take.
 
     Example:
         >>> import torch

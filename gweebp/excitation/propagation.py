@@ -47,8 +47,11 @@ class Walked(NamedTuple):
     """What walks have found.
 
     Attributes:
-        maps: an MWP for each prior. gains: (b,), where weighted. lost: what each operation has not handed on.
-        outside: (b,) for each prior, the probability on tokens that are no part of the map; empty where there are none.
+        maps: an MWP for each prior.
+        gains: (b,), where responses were weighted.
+        lost: the probability that each operation did not pass to its children.
+        outside: (b,) for each prior, the probability on tokens that are not part of the map; empty where there are
+            none.
     """
 
     maps: list[Tensor]
@@ -58,7 +61,15 @@ class Walked(NamedTuple):
 
 
 def head(embedding: Tensor, mate: Tensor, nonmate: Tensor) -> Mixing:
-    """The classifier on top of the embedding: two rows without bias, the unit embeddings of mate and non-mate."""
+    """The classifier on top of the embedding: two rows without bias, the unit embeddings of mate and non-mate.
+
+    Args:
+        embedding: of the probe, (b, d).
+        mate, nonmate: embeddings (b, d), normalised here.
+
+    Returns:
+        The mixing y = W a, with y (b, 2).
+    """
     rows = torch.stack(units(embedding.detach(), mate, nonmate)[1:], 1)  # (b, 2, d)
 
     def part(sign: int, e: Tensor) -> Tensor:
@@ -86,25 +97,32 @@ def mwp(
     """Marginal winning probability of each response of a layer, Eq. (1)-(6) of Wang et al. (2025).
 
     Args:
-        net: maps images (b, c, h, w) to embeddings (b, d), normalised or not.
-        probe: images (b, c, h, w). mate, nonmate: images, or embeddings (b, d).
+        net: maps images (b, c, h, w) to embeddings (b, d), normalised or not; it is left unchanged.
+        probe: images (b, c, h, w).
+        mate, nonmate: images, or embeddings (b, d).
         layer: a submodule with output (b, c, h, w), or its dotted name; "input" for the image itself.
         axes: as of `explain`, for a layer with tokens or channels last.
         extended: Eq. (3)-(4); False: Eq. (1)-(2), excitation backprop, which ignores what is negative.
         weighted: responses weighted by the gradient of the gain, Eq. (6).
         towards: "mate" or "nonmate", where all probability is at the start; or several of them, which share one
             forward pass.
-        gain: "triplet", Eq. (5), or "cosine", the released code's. rule: "equations", or "paper-code", the released
-            code's, whose MWP does not sum to 1 (gweebp.excitation.released_code).
-        dead_ends: what becomes of the probability of a parent without an excitatory child among the weighted responses:
-            "lost", as the equations have it, or shared by the "unweighted" responses, which keeps nearly all of it.
-        clamp: both brackets of Eq. (6) keep what is positive, as the text and the released code have it; False: the
-            first alone, as printed.
+        gain: "triplet", Eq. (5); or "cosine", the released code's.
+        rule: "equations"; or "paper-code", the released code's, whose MWP does not sum to 1
+            (gweebp.excitation.released_code).
+        dead_ends: what happens to the probability of a parent without an excitatory child among the weighted responses:
+            "lost", as in the equations; "unweighted", it is shared by the responses as they are, and nearly none is
+            lost.
+        clamp: both brackets of Eq. (6) keep what is positive, as in the paper's text and the released code; False: only
+            the first does, as in the printed equation.
 
     Returns:
-        (b, c, h, w), non-negative; sums to 1 over c, h, w less the mass lost on the way (LostMassWarning where it is
-        over 1 %). All zero where `weighted` and the probe is not nearer to its mate (NoGainWarning names those).
+        (b, c, h, w), non-negative; its sum over c, h, w is 1 less the mass lost on the way (LostMassWarning where that
+        is over 1 %). All zero where `weighted` and the probe is not nearer to its mate (NoGainWarning names those).
         Several `towards` give several such tensors, (k, b, c, h, w).
+
+    Raises:
+        TypeError, ValueError: for an unknown name, images or embeddings that do not fit, a layer without a map.
+        UnsupportedOperation: where probability reaches an operation that has no rule.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -159,10 +177,18 @@ def walks(
     priors: tuple[str, ...],
     how: How,
 ) -> Walked:
-    """Walk a recorded forward pass from `embedding` down to a layer, once for each prior.
+    """Walk a recorded forward pass from the embedding down to a layer, once for each prior.
 
-    below: the layer's maps (b, c, h, w), and what it has on tokens outside them.
-    others: embeddings (b, d) of mate and non-mate.
+    Args:
+        watch: what recorded the forward pass.
+        below: the layer's maps (b, c, h, w), and its values on tokens outside of them.
+        embedding: of the probe, (b, d).
+        others: embeddings (b, d) of mate and non-mate.
+        priors: names in `PRIORS`, where all probability is at the start.
+        how: the options of `mwp`.
+
+    Raises:
+        UnsupportedOperation: where probability reaches an operation that has no rule.
     """
     scores = watch.operate(head(embedding, *others))
     rectified = reached(scores, watch.moves, watch.refused)

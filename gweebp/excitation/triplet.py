@@ -19,7 +19,10 @@ T = TypeVar("T")
 
 
 def told(call: Callable[[], T]) -> T:
-    """The result of `call()`, in which `embedded` does not warn again: of a method that gets checked embeddings.
+    """The result of a call in which `embedded` does not warn again: for a method that gets checked embeddings.
+
+    Args:
+        call: without arguments.
 
     Example:
         >>> told(lambda: 3)
@@ -34,7 +37,13 @@ def told(call: Callable[[], T]) -> T:
 
 
 def check_network(net: Any) -> None:
-    """TypeError that says what to do, unless `net` is a module.
+    """Check that a network is a module.
+
+    Args:
+        net: to check.
+
+    Raises:
+        TypeError: otherwise; it says what to do.
 
     Example:
         >>> check_network(nn.Flatten())
@@ -50,7 +59,16 @@ def check_network(net: Any) -> None:
 
 
 def check_images(name: str, images: Any) -> None:
-    """Raise unless `images` is a dense, floating, finite tensor (b, c, h, w) without an empty axis."""
+    """Check images.
+
+    Args:
+        name: of the argument, for errors.
+        images: to be a dense, floating-point, finite tensor (b, c, h, w) without an empty axis.
+
+    Raises:
+        TypeError: for anything that is not such numbers.
+        ValueError: for another shape, an empty axis, NaN or infinity.
+    """
     if not isinstance(images, Tensor):
         hint = "; torch.as_tensor makes one of it" if hasattr(images, "__array__") else ""
         raise TypeError(f"{name} must be a tensor (b, c, h, w), got {type(images).__name__}{hint}")
@@ -76,7 +94,17 @@ def check_images(name: str, images: Any) -> None:
 
 
 def check_given(name: str, embeddings: Tensor, b: int) -> None:
-    """Raise unless `embeddings` (b or 1, d) are dense, floating and finite."""
+    """Check embeddings that the user gives.
+
+    Args:
+        name: of the argument, for errors.
+        embeddings: to be dense, floating-point and finite, (b, d) or (1, d).
+        b: how many probes there are.
+
+    Raises:
+        TypeError: for anything that is not such numbers.
+        ValueError: for another shape, NaN or infinity.
+    """
     if kind := unusable(embeddings):
         raise TypeError(f"{name} must be embeddings (b, d) of floating-point numbers, got {kind}")
     if embeddings.shape[0] not in (1, b) or embeddings.shape[1] == 0:
@@ -89,12 +117,22 @@ def check_given(name: str, embeddings: Tensor, b: int) -> None:
 
 
 def embedded(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tuple[Tensor, Tensor]:
-    """The embeddings (b, d) of mate and nonmate, given as images (b, c, h, w) or as embeddings (b, d).
+    """The embeddings of mate and non-mate, which are given as images or as embeddings.
 
-    A single mate or non-mate (b = 1) serves every probe; given embeddings are brought to the probe's device and
-    precision, float32 at least. Errors: TypeError, ValueError for a wrong type, shape or batch, NaN, a zero embedding,
-    and for a mate equal to its non-mate; each names the argument. RoundingWarning where rounding alone tells the two
-    apart.
+    A single mate or non-mate (b = 1) serves every probe. Given embeddings are brought to the probe's device and
+    precision, float32 at least. RoundingWarning where rounding alone tells mate and non-mate apart.
+
+    Args:
+        net: the network.
+        probe: images (b, c, h, w).
+        mate, nonmate: images (b or 1, c, h, w), or embeddings (b or 1, d).
+
+    Returns:
+        mate, nonmate: (b, d) each.
+
+    Raises:
+        TypeError, ValueError: for a wrong type, shape or batch, NaN, a zero embedding, or a mate equal to its non-mate;
+            each names the argument.
 
     Example:
         >>> import torch
@@ -169,9 +207,15 @@ def _check_beside(name: str, images: Any, probe: Tensor) -> None:
 
 
 def same_images(method: str, probe: Tensor, mate: Tensor, nonmate: Tensor) -> tuple[Tensor, Tensor]:
-    """Mate and nonmate themselves, for a method that reads their images: (b or 1, c, h, w), of the probe's size.
+    """Mate and non-mate as they are, for a method that reads their images.
 
-    Errors: TypeError, ValueError as `embedded`, and for embeddings (b, d); each names the argument.
+    Args:
+        method: its name, for errors.
+        probe: images (b, c, h, w).
+        mate, nonmate: images (b or 1, c, h, w), of the probe's size.
+
+    Raises:
+        TypeError, ValueError: as `embedded`, and for embeddings (b, d); each names the argument.
 
     Example:
         >>> import torch

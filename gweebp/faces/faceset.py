@@ -27,24 +27,24 @@ def _no_index() -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class FaceSet:
-    """Photos and sketches of n subjects, one pair a subject; row i of every field is subject `ids[i]`.
+    """Photos and sketches of n subjects, one pair per subject; row i of every field is subject `ids[i]`.
 
     Images are uint8 (., 3, h, w) RGB, all of one size.
 
     Attributes:
         name: of the set, for records and captions.
-        ids: n names, no two equal.
+        ids: n names, all different.
         photos, sketches: (n, 3, h, w).
         split: int64 (n,), 0 train, 1 validation, 2 test.
         distractors: (g, 3, h, w), photos of other people that enlarge the test gallery.
         record: how the set was made: seed, parameters, sizes, skipped items and why.
         doppelganger_photos, doppelganger_sketches: (k, 3, h, w), copies of training subjects with one face part
-            swapped: other people, and the hardest negatives in training.
+            exchanged: other people, and the hardest negatives in training.
         doppelganger_of: int64 (k,), the subject copied.
-        doppelganger_part: int64 (k,), the part swapped, index into datasets.PARTS.
+        doppelganger_part: int64 (k,), the part exchanged, index into faces.PARTS.
 
     Raises:
-        ValueError: fields that do not fit together; the message names the field, its shape and what was expected.
+        ValueError: for fields that do not fit together; it names the field, its shape and what was expected.
 
     >>> images = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
     >>> faces = FaceSet("demo", tuple("abcd"), images, images, torch.tensor([0, 0, 1, 2]))
@@ -110,7 +110,14 @@ class FaceSet:
         return torch.cat([photos, self.distractors]) if len(self.distractors) else photos
 
     def save(self, folder: str | Path) -> None:
-        """Write faces.safetensors, then record.json, into `folder`, each atomically."""
+        """Write faces.safetensors, then record.json, each atomically.
+
+        Args:
+            folder: into which they are written.
+
+        Raises:
+            OSError: where they cannot be written; old ones stay.
+        """
         folder, stage = Path(folder), self.record.get("stage")
         tensors = {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), Tensor)}
         files.write_tensors(folder / FACES, tensors, {
@@ -120,9 +127,14 @@ class FaceSet:
 
     @classmethod
     def load(cls, path: str | Path) -> FaceSet:
-        """Read what `save` wrote, by the folder or its faces.safetensors; the record lies beside that.
+        """Read what `save` wrote.
 
-        Raises FileNotFoundError, or ValueError for files that are corrupt.
+        Args:
+            path: the folder, or its faces.safetensors; the record is beside that.
+
+        Raises:
+            FileNotFoundError: where there is no such file.
+            ValueError: for files that are corrupt.
         """
         path = Path(path)
         path = path / FACES if path.is_dir() else path
@@ -158,18 +170,21 @@ class FaceSet:
 
 
 def split_identities(n: int, seed: int, *, test: float = 0.25, validation: float = 0.2) -> Tensor:
-    """Split n subjects at random: `test` of them test, `validation` of the rest validate, the others train.
+    """Split subjects at random into test, validation and training.
 
     Args:
         n: number of subjects.
         seed: of the shuffle; the global generator is not touched.
-        test: share of all subjects, 0..1.
-        validation: share of the subjects that do not test, 0..1.
+        test: share of all subjects, 0..1, that test.
+        validation: share of the other subjects, 0..1, that validate; the rest train.
 
     Returns:
         int64 (n,), 0 train, 1 validation, 2 test.
 
-    Source: gweEBP paper, Sec. 4.2.1.
+    Raises:
+        ValueError: for a share out of its range.
+
+    Source: Sec. 4.2.1 of the paper.
 
     >>> torch.bincount(split_identities(100, seed=0)).tolist()
     [60, 15, 25]

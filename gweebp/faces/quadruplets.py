@@ -32,7 +32,7 @@ class Quadruplets:
         mate_region: bool (q, h, w), where IN may differ from OM; None where unknown.
 
     Raises:
-        ValueError: fields that do not fit together.
+        ValueError: for fields that do not fit together.
 
     >>> images = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
     >>> region, index = torch.ones(2, 4, 4, dtype=torch.bool), torch.tensor([0, 5])
@@ -68,12 +68,22 @@ class Quadruplets:
         return len(self.op)
 
     def select(self, index: Tensor) -> Quadruplets:
-        """The quadruplets at `index`: int64 (k,) positions, or bool (q,)."""
+        """Some of the quadruplets.
+
+        Args:
+            index: int64 (k,) positions, or bool (q,).
+        """
         return Quadruplets(**{name: tensor[index] for name, tensor in self._tensors().items()})
 
     @classmethod
     def joined(cls, several: Sequence[Quadruplets]) -> Quadruplets:
-        """All of several sets, one after the other; mate regions only where every set has them.
+        """All quadruplets of several sets, one set after the other; mate regions only where every set has them.
+
+        Args:
+            several: at least one set.
+
+        Raises:
+            ValueError: where there are none.
 
         >>> images = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
         >>> region, index = torch.ones(1, 4, 4, dtype=torch.bool), torch.tensor([0])
@@ -96,9 +106,13 @@ class Quadruplets:
         """Write one safetensors file, atomically.
 
         Args:
-            metadata: rides along.
+            path: the file to write.
+            metadata: names and values that JSON can hold, kept in the file.
             faces: the file of the face set whose subjects these are. Its digest goes into the record, and the stages of
                 the command line take these quadruplets with this set only.
+
+        Raises:
+            OSError: where the file cannot be written; an old one stays.
         """
         given = dict(metadata or {})
         if faces is not None:
@@ -107,7 +121,15 @@ class Quadruplets:
 
     @classmethod
     def load(cls, path: str | Path) -> Quadruplets:
-        """Read what `save` wrote. Raises FileNotFoundError, or ValueError for a file that is corrupt."""
+        """Read what `save` wrote.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            FileNotFoundError: where there is no such file.
+            ValueError: for a file that is corrupt.
+        """
         tensors, _ = files.read_tensors(path)
         names = {f.name for f in fields(cls)}
         if not names - {"mate_region"} <= set(tensors) <= names:
@@ -130,20 +152,20 @@ def qualified(
 ) -> Tensor:
     """Which quadruplets the network tells apart, so that the replaced part must have mattered to it.
 
-    Eq. (7): d(OP, OM) <= τ < d(OP, IN).  Eq. (8): d(IP, IN) <= τ < d(IP, OM).
+    Eq. (7): d(OP, OM) ≤ τ < d(OP, IN).  Eq. (8): d(IP, IN) ≤ τ < d(IP, OM).
 
     Args:
-        d_op_om, d_op_in, d_ip_in, d_ip_om: distances (q,), L2 between unit embeddings.
-        threshold: τ.
-        allow_none: return all False, and do not raise, where nothing qualifies.
+        d_op_om, d_op_in, d_ip_in, d_ip_om: (q,), L2 distances between unit embeddings, in 0..2.
+        threshold: τ, in 0..2.
+        allow_none: return False for all, where nothing qualifies, instead of an error.
 
     Returns:
         bool (q,).
 
     Raises:
-        ValueError: shapes that differ, NaN distances, or no qualified quadruplet.
+        ValueError: for shapes that differ, NaN distances, or no qualified quadruplet.
 
-    Source: gweEBP paper, Sec. 3.2.
+    Source: Sec. 3.2 of the paper.
 
     >>> near, far = torch.tensor([0.5, 0.5]), torch.tensor([1.2, 0.7])
     >>> qualified(near, far, near, far, threshold=1.0)

@@ -49,23 +49,25 @@ def search(
     block: int = 2**22,
     progress: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """The k faces of a gallery that come nearest to each probe; of equally near ones the first.
+    """The k faces of a gallery that are nearest to each probe; of equally near ones the first.
 
     Args:
         probe: embeddings (t, d), normalised here.
         gallery: embeddings (g, d), a tensor or an array, of any floating-point type, normalised here block by block.
         k: how many, at most g.
-        own: bool (g,) or (t, g), faces that are passed over, such as the probe's own person's; None: there are none.
-        index: names candidates instead of a look at the whole gallery; None: exact.
-        candidates: how many it names of each probe, at least k and those passed over; their distances are exact.
-        block: numbers held at a time, whatever the size of the gallery.
+        own: bool (g,) or (t, g), faces that are left out, such as those of the probe's own person; None: there are
+            none.
+        index: finds candidates, so that the search does not read the whole gallery; None: the search is exact.
+        candidates: how many it finds for each probe, at least k and those left out; their distances are exact.
+        block: numbers in memory at a time, whatever the size of the gallery.
         progress: show a bar, where there is a terminal.
 
     Returns:
         index int64 (t, k) into the gallery and distance (t, k), 0..2, nearest first, on the probe's device.
 
     Raises:
-        TypeError, ValueError: embeddings that can't be normalised, of two lengths, or fewer than k to choose from.
+        TypeError, ValueError: for embeddings that cannot be normalised or have two lengths, or fewer than k to choose
+            from.
 
     >>> gallery = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
     >>> search(gallery[:1], gallery, k=2)
@@ -95,9 +97,17 @@ def search(
 
 
 def recall(probe: Tensor, gallery: Gallery, index: Index, k: int = 1, **options: Any) -> float:
-    """Share of the k nearest faces of each probe, 0..1, that a search by `index` finds; it loses the rest.
+    """Share of the k nearest faces of each probe that a search by an index finds; it misses the rest.
 
-    Args: as `search`; options: its `own`, `candidates` and `block`.
+    Args:
+        probe, gallery, index, k: as of `search`.
+        options: its `own`, `candidates` and `block`.
+
+    Returns:
+        In 0..1.
+
+    Raises:
+        TypeError, ValueError: as `search`.
 
     >>> class First:  # an index that knows the first face only
     ...     def search(self, x, k):
@@ -116,7 +126,7 @@ def save_gallery(path: str | Path, embeddings: Iterable[Tensor], *, dtype: str =
     """Write embeddings to a file of NumPy's format, block by block as they come, for `open_gallery`.
 
     Args:
-        path: the file, `.npy`; it appears when all is written, and a file that stands there is not replaced.
+        path: the file, `.npy`; it appears when all is written, and an existing file is not replaced.
         embeddings: tensors (n, d) of one d, for example `(embed(net, images) for images in batches)`.
         dtype: "float16" (distances to about 0.001) or "float32".
 
@@ -124,7 +134,8 @@ def save_gallery(path: str | Path, embeddings: Iterable[Tensor], *, dtype: str =
         (g, d), the shape of the gallery.
 
     Raises:
-        FileExistsError: there is a file. TypeError, ValueError: embeddings without direction or of two lengths, none.
+        FileExistsError: where the file exists.
+        TypeError, ValueError: for embeddings without direction or of two lengths, or for none.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "gallery.npy"
@@ -159,10 +170,17 @@ def save_gallery(path: str | Path, embeddings: Iterable[Tensor], *, dtype: str =
 
 
 def open_gallery(path: str | Path) -> np.ndarray:
-    """A gallery that `save_gallery` wrote, read-only, of which the memory holds only what is looked at.
+    """A gallery that `save_gallery` wrote, read-only; memory holds only the parts that are read.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Embeddings (g, d), an array that is mapped from the file.
 
     Raises:
-        FileNotFoundError. ValueError: the file is none of NumPy's, cut off, or holds no embeddings (g, d).
+        FileNotFoundError: where there is no such file.
+        ValueError: for a file that is not of NumPy's format, is cut off, or does not hold embeddings (g, d).
     """
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
