@@ -9,7 +9,8 @@
     scale            the length of an embedding does not change a map (methods that read embeddings)
     no gain          a probe that is not nearer to its mate gives no NaN, no infinity and no negative value
 
-Run in float64 on a small ReLU network and on one with max-feature-map activations, negative responses and biases.
+Run in float64 on a small ReLU network and on one with max-feature-map activations, negative responses and biases; on a
+small transformer, if the method reads attention.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def check_method(name: str, **options: Any) -> None:
 
 
 def _trials(method: Method, options: dict[str, Any]) -> Iterator[Trial]:
-    for network in ("vgg16", "lcnn9"):
+    for network in ("vit",) if method.attention else ("vgg16", "lcnn9"):
         # float64: what differs then is not rounding, which differences of nearly equal maps magnify
         net = networks.build(network, seed=0, width=0.0625, size=32, embedding=8).eval().double()
         with torch.no_grad():

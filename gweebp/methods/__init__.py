@@ -43,6 +43,7 @@ class Method:
         options: name → default of its keyword options.
         reads: what it gets as mate and non-mate, "embeddings" or "images".
         types: name → type of its options, as far as they are annotated; a value of another type is refused.
+        attention: whether it reads the attention between tokens, and refuses a network that has none.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Method:
     options: dict[str, object] = field(default_factory=dict)
     reads: str = "embeddings"
     types: dict[str, Any] = field(default_factory=dict)
+    attention: bool = False
 
     @property
     def summary(self) -> str:
@@ -61,7 +63,9 @@ class Method:
 METHODS: dict[str, Method] = {}  #: name → method, in the order of registration
 
 
-def method(name: str, *, layer: str | None = "saliency_layer", reads: str = "embeddings") -> Callable[[Run], Run]:
+def method(
+    name: str, *, layer: str | None = "saliency_layer", reads: str = "embeddings", attention: bool = False
+) -> Callable[[Run], Run]:
     """Register a function as a method; its keyword-only arguments, except `layer`, become the method's options.
 
     Args:
@@ -69,6 +73,7 @@ def method(name: str, *, layer: str | None = "saliency_layer", reads: str = "emb
         layer: "saliency_layer" or "feature_layer", the network's own layer that the map is of by default; None for a
             map of the image's own resolution.
         reads: what the method gets as mate and non-mate, "embeddings" or "images".
+        attention: whether the method reads the attention of a transformer, and refuses a network without any.
 
     Raises:
         ValueError: where another function has the name already, or for an unknown `layer` or `reads`.
@@ -90,7 +95,7 @@ def method(name: str, *, layer: str | None = "saliency_layer", reads: str = "emb
             raise ValueError(f"a method named {name!r} exists already, in {known.run.__module__}; choose another name")
         parameters = inspect.signature(run).parameters.values()
         options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "layer"}
-        METHODS[name] = Method(name, run, layer, options, reads, annotations_of(run))
+        METHODS[name] = Method(name, run, layer, options, reads, annotations_of(run), attention)
         return run
 
     return register

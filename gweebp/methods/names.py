@@ -23,6 +23,9 @@ LABELS = {
     "corrrise": "CorrRISE",
     "xssab": "xSSAB",
     "fggb": "FGGB",
+    "attention": "Attention",
+    "rollout": "Rollout",
+    "gradient-rollout": "Grad. rollout",
 }  #: method → its name in print, in the book's order
 
 

@@ -10,7 +10,7 @@ import torch
 
 from gweebp.networks import checkpoints, weights
 from gweebp.networks.embedding import EmbeddingNetwork, as_input
-from gweebp.networks.iresnet import iresnet18, iresnet50
+from gweebp.networks.iresnet import iresnet18, iresnet18se, iresnet50
 from gweebp.networks.light_cnn import lcnn9
 from gweebp.networks.mobile_facenet import mobilefacenet
 from gweebp.networks.vgg import vgg16
@@ -22,6 +22,7 @@ __all__ = [
     "as_input",
     "build",
     "iresnet18",
+    "iresnet18se",
     "iresnet50",
     "lcnn9",
     "load",
@@ -36,6 +37,7 @@ NETWORKS: dict[str, Callable[..., EmbeddingNetwork]] = {
     "lcnn9": lcnn9,
     "mobilefacenet": mobilefacenet,
     "iresnet18": iresnet18,
+    "iresnet18se": iresnet18se,
     "iresnet50": iresnet50,
     "vit": vit,
 }
@@ -57,7 +59,7 @@ def build(network: str, *, seed: int | None = None, **options: Any) -> Embedding
     64
     >>> build("resnet")
     Traceback (most recent call last):
-    ValueError: unknown network 'resnet'; known: iresnet18, iresnet50, lcnn9, mobilefacenet, vgg16, vit
+    ValueError: unknown network 'resnet'; known: iresnet18, iresnet18se, iresnet50, lcnn9, mobilefacenet, vgg16, vit
     """
     if network not in NETWORKS:
         raise ValueError(f"unknown network {network!r}; known: {', '.join(sorted(NETWORKS))}")

@@ -10,7 +10,7 @@ from gweebp.excitation.evenness import UNEVEN, every_other
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("name", ["vgg16", "lcnn9", "mobilefacenet", "iresnet18", "iresnet50"])
+@pytest.mark.parametrize("name", ["vgg16", "lcnn9", "mobilefacenet", "iresnet18", "iresnet18se", "iresnet50"])
 def test_the_own_layer_of_each_network_is_even(name, seed):
     net = networks.build(name, seed=seed, width=0.25).eval()
     image = torch.full((1, net.channels, net.size, net.size), 0.3)

@@ -81,7 +81,7 @@ def fit(
     started_from = None
     if init is not None:
         started_from = {"file": Path(init).name, "sha256": files.sha256(init), "weights": _start_from(net, init)}
-    net.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.to(device=device, memory_format=layout(net))  # type: ignore[call-overload]
     with _deterministic(plan.seed):
         losses, curve, best = _optimise(net, faces, plan, progress)
     made = {
@@ -150,7 +150,7 @@ def _step(
     net.train()
     rows = rows.to(pool.sketches.device)
     x = torch.cat([pool.sketches[rows], pool.photos[rows]]).to(next(net.parameters()).dtype)
-    x = augment(x, generator, **plan.variation).contiguous(memory_format=torch.channels_last)
+    x = augment(x, generator, **plan.variation).contiguous(memory_format=layout(net))
     sketches, photos = F.normalize(net(x)).chunk(2)
     loss = triplet_loss(sketches, photos, plan.margin, negatives=plan.negatives, active=plan.active)
     if not torch.isfinite(loss):
@@ -169,13 +169,27 @@ def _validate(net: nn.Module, sketches: Tensor, photos: Tensor, plan: Recipe, *,
     like = next(net.parameters())
 
     def embedded(x: Tensor) -> Tensor:
-        rows = [net(part.to(like.dtype).contiguous(memory_format=torch.channels_last)) for part in x.split(64)]
+        rows = [net(part.to(like.dtype).contiguous(memory_format=layout(net))) for part in x.split(64)]
         return unit(torch.cat(rows))
 
     probe, gallery = embedded(sketches), embedded(photos)
     rank1 = rank_k(ranks(probe, gallery, torch.arange(len(probe), device=probe.device)), 1)
     loss = triplet_loss(probe, gallery, plan.margin, negatives=plan.negatives, active=False).item()
     return {"step": step, "rank1": rank1, "loss": loss}
+
+
+def layout(net: nn.Module) -> torch.memory_format:
+    """How images and weights lie in memory while `net` learns: channels last, up to twice as fast on narrow networks.
+
+    Not where a convolution skips pixels, its stride above its kernel, as the shortcuts of residual networks do: oneDNN
+    ends the process in the gradient of such weights (seen with torch 2.15).
+
+    >>> layout(nn.Conv2d(3, 4, 3, stride=2)), layout(nn.Conv2d(3, 4, 1, stride=2))
+    (torch.channels_last, torch.contiguous_format)
+    """
+    convolutions = (m for m in net.modules() if isinstance(m, nn.Conv2d))
+    skips = any(stride > kernel for m in convolutions for stride, kernel in zip(m.stride, m.kernel_size))
+    return torch.contiguous_format if skips else torch.channels_last
 
 
 def _start_from(net: networks.EmbeddingNetwork, init: str | Path) -> str:

@@ -293,3 +293,21 @@ def test_in_float64_a_processor_without_wide_vectors_gives_the_same_network(face
     assert apart("float64") < 1e-6
     if torch.backends.cpu.get_cpu_capability().startswith("AVX"):
         assert apart("float32") > 1e-5  # what float64 is for
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_each_network_trains_and_none_skips_pixels_channels_last(faces, tmp_path, name):
+    """oneDNN ends the process in the gradient of a convolution that skips pixels, where channels lie last."""
+    net, seen = network(name, width=0.0625), []
+
+    def look(module, args):
+        skips = any(s > k for s, k in zip(module.stride, module.kernel_size))
+        seen.append((skips, args[0].is_contiguous(), args[0].is_contiguous(memory_format=torch.channels_last)))
+
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_pre_hook(look)
+    record = fit.fit(net, faces, out=tmp_path, steps=1, identities=3, validate_every=1, progress=False)
+    assert len(record["losses"]) == 1
+    assert all(plain or not skips for skips, plain, _ in seen)
+    assert any(skips for skips, _, _ in seen) or any(last for _, _, last in seen)
