@@ -1,61 +1,63 @@
 """The book's answer in a few lines, for its first page: which method leads each game, and which claims hold.
 
-Nothing is typed: every name, number and verdict is read from the results of a build.
+Nothing is typed: the study of data/study gives the first lines, the build the last one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gweebp.experiment import claims, evidence, scores
 from gweebp.experiment.build import Run, open_runs
+from gweebp.experiment.evidence import Evidence
 from gweebp.experiment.paper import METHODS
-from gweebp.experiment.scores import MEASURES
+from gweebp.experiment.study.evidence import of_study
+from gweebp.experiment.study.standings import Standing, beaten_by, standings
+from gweebp.experiment.study.verdicts import PRELIMINARY, Verdict, sentence
+from gweebp.experiment.study.verdicts import verdicts as verdicts_of
 from gweebp.methods.names import label_of
 
-GAMES = {"hiding": "Hiding game", "inpainting-10": "Inpainting game"}  # measure → its game
+STUDY = Path(__file__).resolve().parents[2] / "data/study"
+GAMES = {"hiding": "Hiding game", "inpainting": "Inpainting game"}
+MEASURES = {"hiding": "hiding", "inpainting": "inpainting-10"}  # what decides a game in a build
 
 
-def answer(runs: list[Run], seeds: int = 1) -> str:
-    """Markdown: one item per game, one about the baseline that reads nothing, one about the paper's claims."""
-    items = [item for measure in GAMES if (item := game(runs, measure))]
-    return "\n".join(
-        f"- {item}" for item in [*items, *baseline(runs), f"**The paper's claims**: {verdicts(runs, seeds)}"]
-    )
+def answer(study: Sequence[Evidence], rows: Sequence[Verdict], runs: list[Run], seeds: int = 1) -> str:
+    """Markdown: an item per game, one about the baseline that reads nothing, one of the claims, one of this build."""
+    items = [item for game in GAMES if (item := of_game(game, standings(study, game)))]
+    items += [*baseline(study), f"**The paper's claims**: {sentence(rows)}.{few(rows)}", of_runs(runs, seeds)]
+    return "\n".join(f"- {item}" for item in items)
 
 
-def game(runs: list[Run], measure: str) -> str:
-    """On how many runs gweEBP is first among the paper's methods, and who is first elsewhere; "" if not played."""
-    first, behind = list[str](), list[str]()
-    for run in runs:
-        found = scores.estimates([run], measure, METHODS).get(run.title, {})
-        if "gweebp" not in found:
-            continue
-        best = max(found, key=lambda name: found[name].value)
-        if best == "gweebp":
-            first.append(f"{run.title} ({found[best].value:.2f})")
-        else:
-            behind.append(f"{run.title} ({label_of(best)} {found[best].value:.2f}, gweEBP {found['gweebp'].value:.2f})")
-    if not first and not behind:
+def few(rows: Sequence[Verdict]) -> str:
+    """What preliminary means, where a verdict is."""
+    any_is = any(row.preliminary for row in rows)
+    return f" *{PRELIMINARY.capitalize()}*: rests on fewer than three trainings." if any_is else ""
+
+
+def of_game(game: str, found: Sequence[Standing]) -> str:
+    """On how many runs gweEBP is ahead of the paper's other methods, and of which it is behind; "" if not played."""
+    if not found:
         return ""
-    label = MEASURES[measure].label.partition(": ")[2] or MEASURES[measure].label
-    said = f"**{GAMES[measure]}** ({label}): gweEBP is first in {len(first)} of {len(first) + len(behind)} experiments"
-    return (
-        said + (f": {'; '.join(first)}" if first else "") + (f"; behind on {'; '.join(behind)}" if behind else "") + "."
+    first, behind = [s for s in found if s.first], [s for s in found if not s.first]
+    text = (
+        f"**{GAMES[game]}**: gweEBP is ahead of all others that were played in {len(first)} of {len(found)} experiments"
     )
+    if first:
+        text += "; its least lead: " + ", ".join(
+            f"{scores.with_interval(s.lead, 2)} over {s.against} ({s.run})" for s in first
+        )
+    if behind:
+        text += "; behind: " + ", ".join(f"{scores.with_interval(s.lead, 2)} to {s.against} ({s.run})" for s in behind)
+    lacking = sorted({label_of(m) for s in found for m in s.lacking})
+    return text + (f". Not played yet everywhere: {', '.join(lacking)}." if lacking else ".")
 
 
-def baseline(runs: list[Run]) -> Iterable[str]:
+def baseline(study: Sequence[Evidence]) -> Iterable[str]:
     """How many methods a fixed blob in the centre beats in the inpainting game."""
-    beaten, methods = list[int](), 0
-    for run in runs:
-        found = scores.estimates([run], "inpainting-10").get(run.title, {})
-        if "center" in found:
-            others = [name for name in found if name not in ("center", "random")]
-            beaten.append(sum(found[name].value < found["center"].value for name in others))
-            methods = max(methods, len(others))
+    beaten, methods = beaten_by(study, "inpainting")
     if beaten:
         span = f"{min(beaten)}" if len(set(beaten)) == 1 else f"{min(beaten)} to {max(beaten)}"
         yield (
@@ -64,8 +66,21 @@ def baseline(runs: list[Run]) -> Iterable[str]:
         )
 
 
+def of_runs(runs: list[Run], seeds: int = 1) -> str:
+    """One sentence about a build's own small experiment: where gweEBP is first, and which claims hold."""
+    won = list[str]()
+    for game, measure in MEASURES.items():
+        found = [x for run in runs if "gweebp" in (x := scores.estimates([run], measure, METHODS).get(run.title, {}))]
+        first = sum(max(one, key=lambda name: one[name].value) == "gweebp" for one in found)
+        if found:
+            won.append(f"gweEBP is first in {first} of {len(found)} in the {game} game")
+    return (
+        f"**This build's own small experiment**, a replication in miniature: {'; '.join([*won, verdicts(runs, seeds)])}"
+    )
+
+
 def verdicts(runs: list[Run], seeds: int = 1) -> str:
-    """One sentence: which of the paper's claims hold here."""
+    """Which of the paper's claims hold in a build."""
     found: dict[str, list[str]] = {}
     for judged in claims.judge(evidence.of_build(runs, seeds)):
         found.setdefault(judged.verdict, []).append(judged.claim.key)
@@ -76,4 +91,5 @@ def of_build(build: Path) -> str:
     """The answer of the build in a folder, with the networks and datasets that its profile reports."""
     profile = json.loads((build / "profile.json").read_text(encoding="utf-8"))
     runs = open_runs(build, ",".join(profile["report"]), ",".join(profile["networks"]))
-    return answer(runs, profile["replicates"]["seeds"])
+    study = of_study(STUDY)
+    return answer(study, verdicts_of(study), runs, profile["replicates"]["seeds"])

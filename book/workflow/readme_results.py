@@ -1,51 +1,64 @@
-"""Write the README's table of results from a build of the book, between its two marks.
+"""Write the README's results from the outcomes of the study in data/study, between their two marks.
 
-    python book/workflow/readme_results.py          (after `make book`)
+    python book/workflow/readme_results.py
 
-Nothing in the table is typed: values and intervals are those of the chapters, verdicts those of
-gweebp/experiment/claims.py.
+Nothing in the tables is typed: verdicts are those of gweebp/experiment/claims.py, figures those of the study's chapter.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from answer import verdicts
+from answer import GAMES, STUDY, few
 
-from gweebp.experiment import scores
-from gweebp.experiment.build import Run, open_runs
+from gweebp.experiment.evidence import Evidence
 from gweebp.experiment.paper import METHODS
-from gweebp.experiment.scores import MEASURES
-from gweebp.figures import style_of
+from gweebp.experiment.scores import with_interval
+from gweebp.experiment.study.evidence import of_study
+from gweebp.experiment.study.standings import standings
+from gweebp.experiment.study.summary import WANTED, missing
+from gweebp.experiment.study.verdicts import Verdict, of_claims, verdicts
 from gweebp.support.files import atomic
-from gweebp.support.record import processor
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 START, END = "<!-- results: written by book/workflow/readme_results.py -->", "<!-- end of results -->"
-GAMES = {"hiding": "hiding game, area under TPR", "inpainting-10": "inpainting game, mean SR up to FAR 10 %"}
+SCORES = {"hiding": "area under TPR", "inpainting": "mean SR up to FAR 10 %"}
 
 
-def row(run: Run, measure: str) -> dict[str, str]:
-    """gweEBP and the best of the paper's other methods, with intervals."""
-    found = scores.estimates([run], measure, METHODS)[run.title]
-    best = max((name for name in found if name != "gweebp"), key=lambda name: found[name].value)
-    return {
-        "gweEBP": scores.with_interval(found["gweebp"]),
-        "best other": f"{style_of(best).label} {scores.with_interval(found[best])}",
-    }
-
-
-def table(runs: list[Run]) -> str:
-    """Markdown: one line a game and run."""
-    lines = ["| game | network, faces | gweEBP | best of the paper's other methods |", "|---|---|---|---|"]
-    for measure, game in GAMES.items():
-        for run in runs:
-            if MEASURES[measure].methods(run.games):
-                cells = row(run, measure)
-                lines.append(f"| {game} | {run.title} | {cells['gweEBP']} | {cells['best other']} |")
+def claims_table(rows: Sequence[Verdict]) -> str:
+    """Markdown: one line per claim, with the sentence of the paper that decided its verdict."""
+    lines = ["| claim | the paper says | verdict | for / open / against |", "|---|---|---|---|"]
+    for row in of_claims(rows):
+        counts = " / ".join(str(row.counts[side]) for side in ("for", "open", "against"))
+        lines.append(f"| {row.claim} | “{row.words}” ({row.where}) | {row.text} | {counts} |")
     return "\n".join(lines)
+
+
+def games_table(study: Sequence[Evidence]) -> str:
+    """Markdown: one line per game and run: gweEBP, and its lead over the paper's method that is nearest or ahead."""
+    lines = ["| game | network, faces | gweEBP | less the best other |", "|---|---|---|---|"]
+    for game in GAMES:
+        for s in standings(study, game):
+            lead = f"{with_interval(s.lead, 2)}, {s.against}"
+            lines.append(f"| {game}, {SCORES[game]} | {s.run} | {with_interval(s.value, 2)} | {lead} |")
+    return "\n".join(lines)
+
+
+def block(study: Sequence[Evidence]) -> str:
+    """All that the README says of results."""
+    rows = verdicts(study)
+    made = {len(run.units) for run in study}
+    span = str(min(made)) if len(made) == 1 else f"{min(made)} to {max(made)}"
+    where = (
+        f"{span} of {WANTED} trainings of each network and dataset; intervals: 95 %, over people and trainings. A lead "
+        "is on the trials that both methods played. Of a claim, the sentence that decided it."
+    )
+    lacking = missing(study, METHODS)
+    rest = f" Not complete yet: {lacking}; `make study` goes on." if lacking else ""
+    return f"{claims_table(rows)}\n\n{games_table(study)}\n\n{where}{few(rows)}{rest}"
 
 
 def filled(text: str, block: str) -> str:
@@ -64,16 +77,10 @@ def filled(text: str, block: str) -> str:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="_build/book")
-    parser.add_argument("--networks", default="vgg16,lcnn9")
-    parser.add_argument("--datasets", default="synthetic-composite,synthetic-drawn")
-    parser.add_argument("--seeds", type=int, default=1, help="trainings of a network, at most (default: 1)")
+    parser.add_argument("--study", type=Path, default=STUDY, help="folder of outcomes (default: data/study)")
     parser.add_argument("--readme", type=Path, default=README)
     options = parser.parse_args()
-    runs = open_runs(options.build, options.datasets, options.networks)
-    where = f"Intervals: 95 %, over test identities. Computed by `make book` on a CPU ({processor()})."
-    block = f"{table(runs)}\n\nOf the paper's claims: {verdicts(runs, options.seeds)} {where}"
-    text = filled(options.readme.read_text(encoding="utf-8"), block)
+    text = filled(options.readme.read_text(encoding="utf-8"), block(of_study(options.study)))
     with atomic(options.readme) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return 0

@@ -33,8 +33,15 @@ def verdicts(by_row: Mapping[str, Mapping[str, int]], words: Mapping[str, str]) 
         total, left = sum(counts.values()), 0.0
         for side, colour in SIDES.items():
             if share := counts.get(side, 0) / max(total, 1):
-                edge = {"edgecolor": INK, "linewidth": 0.6}
-                ax.barh(centres[-1], share, left=left, height=min(room * 0.6, 0.26), color=colour, **edge)
+                ax.barh(
+                    centres[-1],
+                    share,
+                    left=left,
+                    height=min(room * 0.6, 0.26),
+                    color=colour,
+                    edgecolor=INK,
+                    linewidth=0.6,
+                )
                 light = side in ("open", "not made")
                 ax.text(left + share / 2, centres[-1], str(counts[side]), ha="center", va="center_baseline", fontsize=9,
                         color=INK if light else "white")  # fmt: skip

@@ -130,6 +130,14 @@ def test_calls_of_the_command_line_on_the_pages_are_understood():
     assert seen > 4
 
 
+def test_the_readme_says_what_the_study_holds():
+    import readme_results
+
+    text = readme_results.README.read_text(encoding="utf-8")
+    found = readme_results.block(readme_results.of_study(readme_results.STUDY))
+    assert readme_results.filled(text, found) == text, "run python book/workflow/readme_results.py"
+
+
 def test_the_readme_has_a_place_for_its_results():
     import readme_results
 
