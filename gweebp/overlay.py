@@ -73,19 +73,20 @@ def overlay(
     """The image under its map, as 8-bit RGB, each cell of the map over what it looks at.
 
     Args:
-        image: uint8, or float in 0..1. A tensor (c, h, w) or a batch (b, c, h, w), c = 1 or 3, as PyTorch has it; or an
-            array (h, w) or (h, w, 3), as Pillow and matplotlib have it.
-        saliency: map (h', w') >= 0 of any size, as `explain` gives it; (b, h', w') for a batch. A zero map leaves the
-            image without colour. opacity: of the most salient place, 0..1.
-        where: net, layer and axes that the map is of, or its `positions`, as of `resize`; nothing: the map is stretched
-            over the image, which is right where the network halves its maps by 2 × 2 pooling.
+        image: uint8, or float in 0..1. A tensor (c, h, w) or a batch (b, c, h, w), c = 1 or 3, as in PyTorch; or an
+            array (h, w) or (h, w, 3), as in Pillow and matplotlib.
+        saliency: map (h', w'), ≥ 0, of any size, as `explain` gives it; (b, h', w') for a batch. A zero map leaves the
+            image without colour.
+        opacity: of the most salient place, in 0..1.
+        where: `net`, `layer` and `axes` that the map is of, or its `positions`, as of `resize`; without them the map is
+            stretched over the image, which is right where the network halves its maps by 2 × 2 pooling.
 
     Returns:
         uint8 of the image's kind and size: tensor (3, h, w) or (b, 3, h, w), array (h, w, 3).
 
-    Errors:
-        TypeError: an image or a map of another type. ValueError: shapes that do not fit, a negative or non-finite map,
-        floats outside 0..1.
+    Raises:
+        TypeError: for an image or a map of another type.
+        ValueError: for shapes that do not fit, a negative or non-finite map, floats outside 0..1.
 
     >>> shown = overlay(torch.zeros(3, 8, 6), torch.eye(4))
     >>> shown.shape, shown.dtype, shown[:, 0, 0].tolist() != shown[:, 0, 5].tolist()

@@ -43,28 +43,32 @@ def explain(
     """Which regions of the probe made the network choose the mate over the non-mate.
 
     Args:
-        net: any `nn.Module` from images (b, c, h, w) to embeddings (b, d), normalised or not; it is left unchanged. Of
-            a compiled one, methods that look inside take the module that it was made from.
-        probe: images (b, c, h, w), as the network takes them. mate, nonmate: images, or embeddings (b, d);
-            one of batch size 1 serves every probe. xface and pairwisesim read images, and take no embeddings.
-            Several images of the mate: `gallery.template`; no non-mate: `gallery.nearest_impostor`.
-        method: a name in `gweebp.METHODS`. options: of that method.
+        net: any `nn.Module` from images (b, c, h, w) to embeddings (b, d), normalised or not; it is left unchanged. For
+            a compiled one, methods that look inside use the module that it was made from.
+        probe: images (b, c, h, w), as the network takes them.
+        mate, nonmate: images, or embeddings (b, d); one of batch size 1 serves every probe. xface and pairwisesim read
+            images, and take no embeddings. Several images of the mate: `gallery.template`; without a non-mate:
+            `gallery.nearest_impostor`.
+        method: a name in `gweebp.METHODS`.
         layer: the submodule whose output carries the map, or its dotted name; "input" for the image itself; None: the
-            network's own `net.saliency_layer` (`net.feature_layer` for methods of the last convolutional map). The
-            black-box methods, xface and corrrise, have none: their maps have the image's resolution. Of a transformer
-            without a `saliency_layer` it is the patch embedding.
+            network's own `net.saliency_layer` (`net.feature_layer` for methods of the last convolutional map), or the
+            patch embedding of a transformer that has neither. The black-box methods, xface and corrrise, and the
+            methods
+            of pixel gradients have no layer: their maps have the image's resolution.
         axes: what the axes of the layer's output are, where that is not found: "b h w c" (channels last), "b (h w) c"
-            (tokens), "b (1 h w) c" (tokens after a class token); all that can be said is in
-            gweebp.excitation.places.axes.
+            (tokens), "b (1 h w) c" (tokens after a class token); gweebp.excitation.places.axes describes all that can
+            be written.
+        options: of the method, see `gweebp.METHODS[method].options`.
 
     Returns:
         (b, h, w) at the layer's resolution, non-negative; each map sums to 1. A map is zero where there is no gain
         (NoGainWarning), or where a method finds nothing that speaks for the mate (EmptyMapWarning); the warnings name
-        the batch indices. RoundingWarning: what the map rests on may be the rounding of the numbers.
+        the batch indices. RoundingWarning: the map may show nothing but the rounding of the numbers.
 
-    Errors:
-        ValueError, TypeError: an unknown method, option or layer, images or embeddings that do not fit, NaN, a mate
-        equal to its non-mate, images that the network can't take. UnsupportedOperation: an operation without a rule.
+    Raises:
+        ValueError, TypeError: for an unknown method, option or layer, images or embeddings that do not fit, NaN, a mate
+            equal to its non-mate, images that the network does not take.
+        UnsupportedOperation: where probability reaches an operation that has no rule.
 
     Example:
         >>> import torch
@@ -185,7 +189,15 @@ def _embeddings(net: nn.Module, given: Tensor, index: Tensor) -> Tensor:
 
 
 def find_method(name: str) -> Method:
-    """The method registered as `name`; ValueError names the nearest and all known ones."""
+    """The method of a name.
+
+    Args:
+        name: as `explain(method=...)` takes it.
+
+    Raises:
+        TypeError: for a name that is not a text.
+        ValueError: for an unknown name; it gives the nearest and all known ones.
+    """
     if not isinstance(name, str):
         raise TypeError(f"method must be the name of a method, got {type(name).__name__}; known: {', '.join(METHODS)}")
     if name not in METHODS:
@@ -196,7 +208,15 @@ def find_method(name: str) -> Method:
 
 
 def check_options(method: Method, options: dict[str, object]) -> None:
-    """TypeError for an option that the method does not have, ValueError for a value that its annotation excludes.
+    """Check the options of a method.
+
+    Args:
+        method: that they are for.
+        options: name → value.
+
+    Raises:
+        TypeError: for an option that the method does not have.
+        ValueError: for a value of a wrong type.
 
     Example:
         >>> check_options(find_method("gradcam"), {"top": "all"})
@@ -225,14 +245,18 @@ def in_place(
     """Maps that can be stretched over the image: each of their cells is then drawn where it looks.
 
     Games and figures stretch a map over its image. A map whose cells look elsewhere, as behind strided convolutions, is
-    brought to the image's size, each cell at the centre of what it looks at; any other is returned as it is.
+    brought to the image's size, each cell at the centre of what it looks at; any other map is returned as it is.
 
     Args:
-        maps: (b, h, w), as `explain` gave them for `net`, `method`, `layer` and `axes`.
+        maps: (b, h, w), as `explain` returned them.
+        net, method, layer, axes: what `explain` was given.
         image: (b, c, height, width), the probe.
 
     Returns:
         (b, h, w), or (b, height, width); non-negative, each sums to 1 where it did.
+
+    Raises:
+        ValueError: for an unknown method or layer, or an image that the network does not take.
 
     Example:
         >>> import torch

@@ -37,10 +37,18 @@ class PlainMode(Mode):
     """From the tapped layer on, weights are constants in float32 at least: only responses require grad."""
 
     def begin(self, images: Tensor) -> None:
-        """Told the network's input before it is evaluated."""
+        """Called with the network's input before the network runs.
+
+        Args:
+            images: (b, c, h, w).
+        """
 
     def tapped(self, leaf: Tensor) -> None:
-        """Told each leaf that the layer's output is made of."""
+        """Called with each leaf that the layer's output is made of.
+
+        Args:
+            leaf: a tensor that requires grad.
+        """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -62,7 +70,12 @@ class PlainMode(Mode):
         return mapped(constant, args)
 
     def apply(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        """Run one operation on responses; here as it is."""
+        """Run one operation on responses; here as it is.
+
+        Args:
+            func: a function of torch.
+            args, kwargs: what it was called with.
+        """
         return func(*args, **kwargs)
 
 

@@ -223,7 +223,15 @@ def walks(
 def weighted_responses(
     watch: Watch, nodes: Iterable[Node], gains: Tensor, released: Released | None, clamp: bool
 ) -> Responses:
-    """ã of the children of `nodes`, Eq. (6), from ∂G/∂a of each response, Eq. (5), by the ordinary rule."""
+    """ã of the children of operations, Eq. (6), from ∂G/∂a of each response, Eq. (5), by the ordinary rule.
+
+    Args:
+        watch: what recorded the forward pass.
+        nodes: the operations.
+        gains: G of each triplet, (b,), a function of the responses.
+        released: the released code's rule, where that is used.
+        clamp: as of `mwp`.
+    """
     children = [child for n in nodes for child in n.mixing.children]
     neurons = {id(a): a for child in children for a in watch.copies.originals(child)}
     derivative = released.noting(watch.derivative) if released else watch.derivative

@@ -62,12 +62,31 @@ def unit_embeddings(embed: Embed, images: Tensor) -> Tensor:
 
 
 def embed_all(embed: Embed, images: Tensor, batch: int) -> Tensor:
-    """Unit embeddings (n, d) of `images`, `batch` at a time."""
+    """Unit embeddings of images.
+
+    Args:
+        embed: the network, images (b, c, h, w) → embeddings (b, d).
+        images: network inputs (n, c, h, w).
+        batch: images per forward pass.
+
+    Returns:
+        (n, d) in float64, each row of L2 length 1.
+
+    Raises:
+        ValueError: as `unit_embeddings`.
+    """
     return torch.cat([unit_embeddings(embed, part) for part in images.split(batch)])
 
 
 def chunks(count: int, size: int) -> Iterator[slice]:
-    """Slices that cover 0..count, `size` long.
+    """Slices that cover 0..count.
+
+    Args:
+        count: where they end.
+        size: of each but the last, at least 1.
+
+    Raises:
+        ValueError: for a size below 1.
 
     >>> list(chunks(5, 2))
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
@@ -79,7 +98,15 @@ def chunks(count: int, size: int) -> Iterator[slice]:
 
 
 def new_blends(base: Tensor, fill: Tensor, order: Tensor, counts: Tensor) -> Tensor:
-    """Which steps give a blend that no earlier step of the row gave: bool (b, steps).
+    """Which steps give a blend that no earlier step of the row gave.
+
+    Args:
+        base, fill: images (b, c, h, w).
+        order: (b, h·w), the pixels in the order in which `fill` replaces `base`.
+        counts: (b, steps), non-decreasing, how many pixels each step replaces.
+
+    Returns:
+        bool (b, steps).
 
     >>> base, fill = torch.zeros(1, 1, 1, 3), torch.tensor([[[[0.0, 1.0, 0.0]]]])
     >>> new_blends(base, fill, torch.tensor([[0, 1, 2]]), torch.tensor([[0, 1, 2, 3]])).tolist()
@@ -94,10 +121,16 @@ def new_blends(base: Tensor, fill: Tensor, order: Tensor, counts: Tensor) -> Ten
 def blend_distances(
     embed: Embed, base: Tensor, fill: Tensor, order: Tensor, counts: Tensor, references: Tensor, batch: int
 ) -> Tensor:
-    """L2 distances between unit embeddings, 0..2: each blend to each of its row's references.
+    """L2 distances between unit embeddings: each blend to each of its row's references.
 
-    base, fill: (b, c, h, w). order: (b, h·w) pixels in the order in which fill replaces base.
-    counts: (b, steps), non-decreasing. references: unit embeddings (b, r, d). Returns (b, steps, r) on the CPU.
+    Args:
+        embed: the network, images (b, c, h, w) → embeddings (b, d).
+        base, fill, order, counts: as for `new_blends`.
+        references: unit embeddings (b, r, d).
+        batch: images per forward pass.
+
+    Returns:
+        (b, steps, r) on the CPU, in 0..2.
     """
     b, _, h, w = base.shape
     order, counts = order.to(base.device), counts.to(base.device)
@@ -116,7 +149,14 @@ def blend_distances(
 
 
 def bar(rows: int, batch: int, progress: bool, label: str) -> Iterator[slice]:
-    """Row chunks under a progress bar that is silent unless asked for."""
+    """Slices of rows under a progress bar.
+
+    Args:
+        rows: how many there are.
+        batch: rows per slice.
+        progress: whether to show the bar.
+        label: of the bar.
+    """
     with tqdm(total=rows, desc=label, disable=not progress) as shown:
         for part in chunks(rows, batch):
             yield part

@@ -49,7 +49,11 @@ class Known(NamedTuple):
     influence: Array
 
     def minus(self, other: Known) -> Known:
-        """This less the other: a paired difference, where both are of the same people."""
+        """This figure less another: a paired difference, where both are of the same people.
+
+        Args:
+            other: the figure that is taken away.
+        """
         people = np.union1d(self.people, other.people)
         mine, theirs = (_among(people, x) * len(people) / max(1, len(x.people)) for x in (self, other))
         return Known(self.value - other.value, people, mine - theirs)
@@ -65,10 +69,15 @@ class Error(NamedTuple):
 
 
 def known(statistic: Statistic, samples: Sequence[Array], groups: ArrayLike | None = None) -> Known:
-    """A statistic of totals, left-one-out.
+    """A statistic of totals, and the influence of each person on it.
 
-    statistic: takes totals (..., k_i), one per entry of `samples`, returns (...). samples: arrays (n, k_i), summed over
-    n. groups: (n,) whose sample it is (default: each sample is a person of its own).
+    Args:
+        statistic: takes totals (..., k_i), one per entry of `samples`, and returns (...).
+        samples: arrays (n, k_i), which are summed over n.
+        groups: (n,), which person each sample is of (default: each sample is of its own person).
+
+    Raises:
+        ValueError: for no samples, or groups that do not fit.
 
     >>> found = known(lambda hit, n: (hit / n)[..., 0], (np.array([[1.0], [0.0], [1.0]]), np.ones((3, 1))))
     >>> round(found.value, 4), found.influence.round(4).tolist()
@@ -94,6 +103,9 @@ def known(statistic: Statistic, samples: Sequence[Array], groups: ArrayLike | No
 
 def error_of(trainings: Sequence[Known]) -> Error:
     """The mean over trainings and its error; of one training, its own. See the module.
+
+    Args:
+        trainings: figures of the same statistic, one per training.
 
     >>> one = Known(0.5, np.arange(4), np.array([0.3, -0.3, 0.3, -0.3]))
     >>> round(error_of([one]).error, 4), error_of([one]).freedom
@@ -123,6 +135,13 @@ def error_of(trainings: Sequence[Known]) -> Error:
 def interval(e: Error, level: float = 0.95) -> tuple[float, float]:
     """A t interval of a difference; (−inf, inf) where the error is unknown.
 
+    Args:
+        e: the difference.
+        level: of the interval, between 0 and 1.
+
+    Raises:
+        ValueError: for a level out of its range.
+
     >>> [round(x, 3) for x in interval(Error(0.2, 0.05, 4, 5))]
     [0.061, 0.339]
     """
@@ -136,7 +155,15 @@ def interval(e: Error, level: float = 0.95) -> tuple[float, float]:
 def share_interval(e: Error, level: float = 0.95) -> tuple[float, float]:
     """An interval of a figure in 0..1, within 0..1: a t interval of its logit.
 
-    Where all people are alike the figure's error is not 0: the interval is then that of as many equal tosses.
+    Where all people are alike the figure's error is 0, which it cannot truly be: the interval is then that of as many
+    tosses of a coin that all came out alike.
+
+    Args:
+        e: the figure.
+        level: of the interval, between 0 and 1.
+
+    Raises:
+        ValueError: for a level out of its range.
 
     >>> [round(x, 3) for x in share_interval(Error(0.9, 0.04, 19, 20))], share_interval(Error(1.0, 0.0, 9, 10))
     ([0.78, 0.958], (0.691..., 1.0))
@@ -154,7 +181,14 @@ def share_interval(e: Error, level: float = 0.95) -> tuple[float, float]:
 
 
 def above(e: Error, bar: float = 0.0) -> float:
-    """One-sided p: how often a figure this high, or higher, comes up where the true one is `bar`.
+    """One-sided p: how often a figure this high, or higher, comes up where the true one is at a bar.
+
+    Args:
+        e: the figure.
+        bar: the true figure that is tested.
+
+    Returns:
+        In 0..1.
 
     >>> round(above(Error(0.2, 0.05, 4, 5)), 4), round(above(Error(0.2, 0.05, 4, 5), 0.3), 4)
     (0.0081, 0.9419)
@@ -167,7 +201,18 @@ def above(e: Error, bar: float = 0.0) -> float:
 
 
 def below(e: Error, bar: float = 0.0) -> float:
-    """One-sided p: how often a figure this low, or lower, comes up where the true one is `bar`."""
+    """One-sided p: how often a figure this low, or lower, comes up where the true one is at a bar.
+
+    Args:
+        e: the figure.
+        bar: the true figure that is tested.
+
+    Returns:
+        In 0..1.
+
+    >>> round(below(Error(-0.2, 0.05, 4, 5)), 4)
+    0.0081
+    """
     return above(Error(-e.value, e.error, e.freedom, e.size), -bar)
 
 

@@ -31,7 +31,8 @@ def upsample(grids: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor:
     """Masks from coarse grids: bilinear up-sampling to (cells + 1) · cell pixels, shifted and cropped.
 
     Args:
-        grids: (k, cells, cells). shifts: (k, 2), row and column of the crop's corner, from 0 to below one cell.
+        grids: (k, cells, cells).
+        shifts: (k, 2), row and column of the crop's corner, from 0 to below one cell.
         size: (h, w) of the crop.
 
     Returns:
@@ -107,7 +108,12 @@ class Correlation:
         self._sums: tuple[Tensor, ...] = ()
 
     def add(self, masks: Tensor, similarities: Tensor) -> None:
-        """Masks (k, h, w) and the similarities (b, t, k) under them."""
+        """Add masks and the similarities under them.
+
+        Args:
+            masks: (k, h, w), in [0, 1].
+            similarities: (b, t, k).
+        """
         m, s = masks.double(), similarities.double()
         # moments about the first mask: no digits are lost where little varies
         first = self._first = self._first or (m[:1], s[..., :1])
@@ -117,7 +123,14 @@ class Correlation:
         self.n += len(m)
 
     def maps(self) -> Tensor:
-        """(b, t, h, w), float64, in [−1, 1]; 0 where the mask or the similarity never changes."""
+        """The correlation so far.
+
+        Returns:
+            (b, t, h, w), float64, in [−1, 1]; 0 where the mask or the similarity never changes.
+
+        Raises:
+            ValueError: where no masks were added.
+        """
         if not self.n:
             raise ValueError("no masks: expected at least one chunk (k, h, w)")
         m, mm, s, ss, sm = (x / self.n for x in self._sums)

@@ -31,11 +31,14 @@ SCALES = ("maximum", "norm", "none")
 
 
 def dimension_gradients(embedding: Tensor, leaf: Tensor, batch: int) -> Iterator[tuple[slice, Tensor]]:
-    """∂F_k/∂x of some dimensions k at a time: their slice, and gradients (k, b, c, h, w).
+    """∂F_k/∂x of some dimensions k at a time.
 
     Args:
-        embedding: (b, d), a function of `leaf`, (b, c, h, w). batch: gradients of one backward pass: of b images it is
-            vectorised over batch / b dimensions, at least one.
+        embedding: (b, d), a function of `leaf`.
+        leaf: (b, c, h, w).
+        batch: gradients per backward pass: with b images, batch / b dimensions at a time, at least one.
+
+    Yields the slice of dimensions, and their gradients (k, b, c, h, w).
     """
     b, d = embedding.shape
     step = max(1, batch // b)
@@ -58,7 +61,17 @@ def _products(embedding: Tensor, leaf: Tensor, vectors: Tensor) -> Tensor:
 
 
 def heights(gradients: Tensor, scale: str) -> Tensor:
-    """G̃: the mean over colours of |gradients|, (..., c, h, w) → (..., h, w), over its maximum or its L2 norm.
+    """G̃: the mean over colours of |gradients|, divided by its maximum or its L2 norm.
+
+    Args:
+        gradients: (..., c, h, w).
+        scale: "maximum", "norm" or "none".
+
+    Returns:
+        (..., h, w), non-negative.
+
+    Raises:
+        ValueError: for an unknown scale.
 
     Example:
         >>> heights(torch.tensor([[[[3., -4.]]]]), "maximum"), heights(torch.tensor([[[[3., -4.]]]]), "norm")
@@ -88,11 +101,20 @@ def fggb(
 ) -> Tensor:
     """FGGB: one gradient per dimension of the embedding, weighted by what it adds to the similarity to the mate.
 
-    threshold: the decision threshold as a cosine (of an L2 distance τ of unit embeddings: 1 − τ²/2); None: halfway
-    between the probe's cosines to mate and non-mate; of no effect where the map is contrastive. scale: what each
-    gradient is divided by, "maximum", "norm" or "none". contrastive: False for the mate's map alone. negative: see
-    gweebp.methods.maps; "minimum" ranks the signed map whole. batch: gradients a backward pass (of b images,
-    each pass takes batch / b dimensions).
+    Args:
+        threshold: the decision threshold as a cosine (of an L2 distance τ of unit embeddings: 1 − τ²/2); None: halfway
+            between the probe's cosines to mate and non-mate. It has no effect where the map is contrastive.
+        scale: what each gradient is divided by, "maximum", "norm" or "none".
+        contrastive: False for the mate's map alone.
+        negative: how negative values are removed, see gweebp.methods.maps.non_negative; "minimum" ranks the signed map
+            whole.
+        batch: gradients per backward pass (with b images, each pass takes batch / b dimensions).
+
+    Returns:
+        (b, h, w) at the probe's resolution, non-negative.
+
+    Raises:
+        ValueError: for an option out of its range, or an unknown name.
     """
     check_threshold(threshold)
     check_positive(batch=batch)

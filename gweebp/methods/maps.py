@@ -158,16 +158,17 @@ def resize(
             stretched over the image would draw it. Without `net` the map is stretched.
         image: (b, c, height, width), as the network takes it; needed where its input is not of `size` pixels, or of
             `net.size` where it has that.
-        axes: as of `explain`. positions: where the cells look, as `gweebp.positions` gave it, instead of `net`.
+        axes: as of `explain`.
+        positions: where the cells look, as `gweebp.positions` gave it, instead of `net`.
         mode: "nearest", "bilinear" or "bicubic".
         sigma: standard deviation in pixels of a Gaussian applied after (the released code: 2); 0: none.
 
     Returns:
-        (b, height, width).
+        (b, height, width), non-negative, each of sum 1.
 
-    Errors:
-        TypeError, ValueError: maps that are not floating point, of another shape, negative, NaN or infinite; a size
-        that is not one or two whole numbers above 0, or of more than 2²⁶ pixels; an unknown mode; a negative sigma.
+    Raises:
+        TypeError, ValueError: for maps that are not floating point, of another shape, negative, NaN or infinite; a size
+            that is not one or two whole numbers above 0, or of more than 2²⁶ pixels; an unknown mode; a negative sigma.
 
     Example:
         >>> resize(torch.ones(1, 2, 2), 4).sum()

@@ -22,7 +22,8 @@ def pixel_gradients(net: nn.Module, images: Tensor, score: Callable[[Tensor], tu
     """∂(Σ over the batch of a score)/∂image for each score of one forward pass.
 
     Args:
-        net: of a compiled one the module inside is used. images: (b, c, h, w), in the network's own range.
+        net: the network; of a compiled one the module inside is used.
+        images: (b, c, h, w), in the network's own range.
         score: from embeddings (b, d) to scores (b,), each sample's of its own embedding alone.
 
     Returns:
@@ -96,7 +97,13 @@ def evidence(shares: Tensor, there: Tensor, negative: str) -> Tensor:
 
 
 def check_threshold(threshold: float | None) -> None:
-    """ValueError unless a decision threshold is a cosine, or None.
+    """Check that a decision threshold is a cosine, or None.
+
+    Args:
+        threshold: to be in −1..1, or None.
+
+    Raises:
+        ValueError: otherwise.
 
     Example:
         >>> check_threshold(0.4), check_threshold(None)
@@ -107,10 +114,15 @@ def check_threshold(threshold: float | None) -> None:
 
 
 def cosine_threshold(threshold: float | None, probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
-    """The threshold, for each probe (b,); None: halfway between its cosines to mate and non-mate.
+    """The threshold for each probe.
 
     Args:
-        probe: unit embeddings (b, d). mate, nonmate: embeddings (b, d).
+        threshold: a cosine; None: halfway between the probe's cosines to mate and non-mate.
+        probe: unit embeddings (b, d).
+        mate, nonmate: embeddings (b, d), of any length.
+
+    Returns:
+        (b,), in −1..1.
 
     Example:
         >>> one, other = torch.tensor([[1., 0.]]), torch.tensor([[0., 1.]])

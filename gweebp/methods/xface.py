@@ -47,13 +47,27 @@ class Squares:
         self.rows, self.columns, self.corners = len(y), len(x), torch.cartesian_prod(y, x)
 
     def masks(self, corners: Tensor) -> Tensor:
-        """0 in the square at each corner (k, 2), 1 elsewhere: (k, h, w)."""
+        """Masks of some squares.
+
+        Args:
+            corners: (k, 2), row and column.
+
+        Returns:
+            (k, h, w): 0 in the square at each corner, 1 elsewhere.
+        """
         y, x = (torch.arange(pixels, device=corners.device) for pixels in self.size)
         inside = [(p >= c) & (p < c + self.side) for p, c in zip((y, x), corners.T[..., None])]
         return 1.0 - (inside[0][:, :, None] & inside[1][:, None, :]).float()
 
     def spread(self, values: Tensor) -> Tensor:
-        """Mean over squares of (1 − mask) · value: values (..., n) → (..., h, w)."""
+        """Mean over squares of (1 − mask) · value.
+
+        Args:
+            values: (..., n), one per square.
+
+        Returns:
+            (..., h, w).
+        """
         grid = values.reshape(-1, 1, self.rows, self.columns) / len(self.corners)
         painted = F.conv_transpose2d(grid, values.new_ones(1, 1, self.side, self.side), stride=self.stride)
         bottom, right = (pixels - p for pixels, p in zip(self.size, painted.shape[2:]))

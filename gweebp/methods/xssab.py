@@ -28,7 +28,8 @@ def arguments(probe: Tensor, other: Tensor, threshold: Tensor) -> tuple[Tensor, 
     """The sums of the terms of a cosine that reach their share of the threshold, and of those that do not.
 
     Args:
-        probe, other: unit embeddings (b, d). threshold: (b,), cosines.
+        probe, other: unit embeddings (b, d).
+        threshold: (b,), cosines.
 
     Returns:
         Two (b,), which add up to the cosine.
@@ -56,9 +57,18 @@ def xssab(
 ) -> Tensor:
     """xSSAB: pixels behind the terms of the cosine that argue for the mate, less those behind terms against.
 
-    threshold: the decision threshold as a cosine (of an L2 distance τ of unit embeddings: 1 − τ²/2); None: halfway
-    between the probe's cosines to mate and non-mate. contrastive: False for the mate's map alone. negative: see
-    gweebp.methods.maps; "minimum" ranks the signed map whole.
+    Args:
+        threshold: the decision threshold as a cosine (of an L2 distance τ of unit embeddings: 1 − τ²/2); None: halfway
+            between the probe's cosines to mate and non-mate.
+        contrastive: False for the mate's map alone.
+        negative: how negative values are removed, see gweebp.methods.maps.non_negative; "minimum" ranks the signed map
+            whole.
+
+    Returns:
+        (b, h, w) at the probe's resolution, non-negative.
+
+    Raises:
+        ValueError: for a threshold out of its range, or an unknown name.
     """
     check_threshold(threshold)
     others = [unit(x).clone() for x in ((mate, nonmate) if contrastive else (mate,))]

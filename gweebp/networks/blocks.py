@@ -18,7 +18,13 @@ Gallery = Tensor | np.ndarray
 
 
 def read(gallery: Gallery, rows: Any, like: Tensor) -> Tensor:
-    """Some rows of a gallery, on the device and in the precision of another tensor."""
+    """Some rows of a gallery, on the device and in the precision of another tensor.
+
+    Args:
+        gallery: embeddings (g, d), a tensor or an array.
+        rows: what selects them: a slice, or indices.
+        like: the other tensor.
+    """
     part = gallery[rows]
     if isinstance(part, np.ndarray):
         part = torch.from_numpy(np.array(part))  # a copy: what is mapped can't be written, and the disk may be slow
@@ -26,9 +32,14 @@ def read(gallery: Gallery, rows: Any, like: Tensor) -> Tensor:
 
 
 def precision(dtype: torch.dtype, gallery: Gallery) -> torch.dtype:
-    """In which distances are computed: the wider one's of two, float32 at least.
+    """The precision in which distances are computed: the wider of two, float32 at least.
 
-    Raises TypeError, ValueError: not a tensor or an array (g, d).
+    Args:
+        dtype: of the probes.
+        gallery: embeddings (g, d), a tensor or an array.
+
+    Raises:
+        TypeError, ValueError: for a gallery that is not a tensor or an array (g, d).
 
     >>> precision(torch.float16, np.zeros((5, 2), dtype=np.float16))
     torch.float32
@@ -45,10 +56,13 @@ def precision(dtype: torch.dtype, gallery: Gallery) -> torch.dtype:
 
 
 def margin(embeddings: Tensor) -> float:
-    """How far the product of two unit embeddings may be off by rounding, at this setting of PyTorch's.
+    """How far the product of two unit embeddings may be off by rounding, at PyTorch's present setting.
 
     A sum of d products is off by d eps at most; the unit embeddings themselves, and the distance that is compared with,
     by as much again.
+
+    Args:
+        embeddings: (n, d); their type, device and length count.
 
     >>> margin(torch.eye(4)) == 32 * torch.finfo(torch.float32).eps
     True

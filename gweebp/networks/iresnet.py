@@ -76,7 +76,14 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features (b, out, h/stride, w/stride) of x (b, c, h, w)."""
+        """Features of a map.
+
+        Args:
+            x: (b, c, h, w).
+
+        Returns:
+            (b, out, h/stride, w/stride).
+        """
         inner = self.bn3(self.conv2(self.prelu(self.bn2(self.conv1(self.bn1(x))))))
         inner = inner if self.gate is None else self.gate(inner)
         return inner + (x if self.downsample is None else self.downsample(x))
@@ -116,6 +123,12 @@ def iresnet50(
     std: PerChannel = 0.5,
 ) -> EmbeddingNetwork:
     """IResNet-50, of the same family as `iresnet18` with more blocks per stage.
+
+    Args:
+        width, size, channels, embedding, mean, std: as of `iresnet18`.
+
+    Raises:
+        ValueError: for a number out of its range.
 
     >>> iresnet50(width=0.125, size=32).config["network"]
     'iresnet50'

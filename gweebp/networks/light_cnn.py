@@ -34,7 +34,14 @@ class MaxFeatureMap(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maximum of the two halves of dimension 1."""
+        """Maximum of the two halves of dimension 1.
+
+        Args:
+            x: (b, 2c, ...).
+
+        Returns:
+            (b, c, ...).
+        """
         first, second = x.chunk(2, dim=1)
         return torch.max(first, second)
 

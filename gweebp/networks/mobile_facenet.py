@@ -55,7 +55,14 @@ class Bottleneck(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features (b, out, h/stride, w/stride) of x (b, c, h, w)."""
+        """Features of a map.
+
+        Args:
+            x: (b, c, h, w).
+
+        Returns:
+            (b, out, h/stride, w/stride).
+        """
         return x + self.conv(x) if self.residual else self.conv(x)
 
 

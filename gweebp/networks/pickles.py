@@ -36,9 +36,13 @@ _unpickling = threading.Lock()  # what may be unpickled is a global list of PyTo
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, by name, on the CPU; its container is opened, "module." taken off the names.
+    """The tensors of a checkpoint, by name, on the CPU; its container is opened, "module." is removed from the names.
 
-    Raises ValueError that names the file where it is corrupt, unsafe, or holds anything but tensors by name.
+    Args:
+        path: of the file.
+
+    Raises:
+        ValueError: for a file that is corrupt, unsafe, or holds anything but tensors by name; it names the file.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "net.pth"

@@ -34,7 +34,15 @@ class Index(Protocol):
     """What names candidates: an index of FAISS over the gallery's unit embeddings, in the gallery's order."""
 
     def search(self, x: np.ndarray, k: int, /) -> tuple[Any, Any]:
-        """Scores, and rows of the gallery (t, k), -1 for none, of the k nearest to each of x, float32 (t, d)."""
+        """The k nearest faces of the gallery to each row.
+
+        Args:
+            x: embeddings, float32 (t, d).
+            k: how many.
+
+        Returns:
+            Scores, and rows of the gallery (t, k), −1 for none.
+        """
         ...
 
 

@@ -40,7 +40,14 @@ class Places(nn.Module):
         self.vectors = nn.Parameter(torch.randn(1, h * w, c) * 0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens (b, h·w, c) of a map (b, c, h, w)."""
+        """Tokens of a map.
+
+        Args:
+            x: (b, c, h, w).
+
+        Returns:
+            (b, h·w, c).
+        """
         return x.flatten(2).transpose(1, 2) + self.vectors
 
 
@@ -57,7 +64,14 @@ class Attention(nn.Module):
         self.qkv, self.out = nn.Linear(c, 3 * c), nn.Linear(c, c)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens (b, n, c) of tokens (b, n, c)."""
+        """Tokens mixed by attention.
+
+        Args:
+            x: tokens (b, n, c).
+
+        Returns:
+            (b, n, c).
+        """
         b, n, c = x.shape
         q, k, v = self.qkv(x).reshape(b, n, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v)
@@ -77,7 +91,14 @@ class Block(nn.Module):
         self.norm2, self.mlp = nn.LayerNorm(c), nn.Sequential(nn.Linear(c, 4 * c), nn.GELU(), nn.Linear(4 * c, c))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens (b, n, c) of tokens (b, n, c)."""
+        """Tokens after one block.
+
+        Args:
+            x: tokens (b, n, c).
+
+        Returns:
+            (b, n, c).
+        """
         x = x + self.attention(self.norm1(x))
         return x + self.mlp(self.norm2(x))
 
@@ -90,7 +111,14 @@ class MeanToken(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """(b, c) of tokens (b, n, c)."""
+        """The mean over tokens.
+
+        Args:
+            x: tokens (b, n, c).
+
+        Returns:
+            (b, c).
+        """
         return x.mean(1)
 
 
@@ -109,11 +137,15 @@ def vit(
 
     Args:
         width: scales the channels of the tokens, rounded to whole attention heads of 32.
-        size: input height and width, at least 16. channels: 1 (grey) or 3 (RGB).
-        embedding: dimensions of the output. patch: side of a patch in pixels. depth: number of blocks.
+        size: input height and width, at least 16.
+        channels: 1 (grey) or 3 (RGB).
+        embedding: dimensions of the output.
+        patch: side of a patch in pixels.
+        depth: number of blocks.
         mean, std: of the input normalisation, for images in 0..1.
 
-    Errors: ValueError for an architecture that can't be.
+    Raises:
+        ValueError: for numbers of which no network can be built.
 
     >>> net = vit(width=0.2, size=64)
     >>> net(torch.zeros(1, 3, 64, 64)).shape, net.saliency_layer

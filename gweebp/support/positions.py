@@ -30,9 +30,11 @@ class Positions:
     """Where the cells of a layer look: a regular grid over the image.
 
     Attributes:
-        grid: (h, w), cells. image: (height, width) of the image that the network reads, in pixels.
-        first: (row, column) at which cell (0, 0) looks, in pixels. step: pixels from one cell to the next.
-        note: why these are not known to be where the layer looks; "" where they are.
+        grid: (h, w), cells.
+        image: (height, width) of the image that the network reads, in pixels.
+        first: (row, column) at which cell (0, 0) looks, in pixels.
+        step: pixels from one cell to the next, (down, right).
+        note: why it is not known that the cells look there; "" where it is known.
 
     Example:
         >>> Positions.plain((2, 2), (8, 8))
@@ -51,7 +53,13 @@ class Positions:
 
     @classmethod
     def plain(cls, grid: tuple[int, int], image: tuple[int, int], note: str = "") -> Positions:
-        """The grid that cuts the image into equal cells: what interpolation without further knowledge assumes."""
+        """The grid that cuts the image into equal cells: what interpolation without further knowledge assumes.
+
+        Args:
+            grid: (h, w), cells.
+            image: (height, width) of the image, in pixels.
+            note: why it is not known where the cells look.
+        """
         step = tuple(float(n) / m for n, m in zip(image, grid, strict=True))
         return cls(_pair(grid), _pair(image), ((step[0] - 1) / 2, (step[1] - 1) / 2), (step[0], step[1]), note)
 
@@ -80,7 +88,13 @@ class Positions:
         return all(abs(a - b) < 1e-6 for a, b in zip(self.first + self.step, other.first + other.step))
 
     def cells_at(self, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """The row and the column of the grid, as real numbers, at each row and column of pixels of an image of `size`.
+        """The place on the grid, in cells, of each row and column of pixels.
+
+        Args:
+            size: (height, width) of an image, in pixels.
+
+        Returns:
+            (height,) and (width,), real numbers: row and column of the grid.
 
         Example:
             >>> Positions((2, 2), (4, 4), (0.0, 0.0), (2.0, 2.0)).cells_at((4, 4))[0].tolist()
