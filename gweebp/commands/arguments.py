@@ -18,7 +18,18 @@ from typing import Any
 
 from gweebp.support.ranges import Range
 
-__all__ = ["Distinct", "Number", "to_json", "to_label", "to_method", "to_name", "to_note", "to_options", "to_path"]
+__all__ = [
+    "Distinct",
+    "Number",
+    "to_json",
+    "to_label",
+    "to_method",
+    "to_name",
+    "to_note",
+    "to_options",
+    "to_path",
+    "to_shard",
+]
 
 _NAME = re.compile(r"\w[\w.+-]*")
 
@@ -79,6 +90,19 @@ def to_name(text: str) -> str:
             f'expected a name of letters, digits, ".", "_", "+" and "-"; got {text[:120]!r}'
         )
     return text
+
+
+def to_shard(text: str) -> tuple[int, int]:
+    """The type of a part of a whole, "i/n": part i of n, 1 <= i <= n.
+
+    >>> to_shard("2/4")
+    (2, 4)
+    """
+    if found := re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text):
+        part, parts = int(found[1]), int(found[2])
+        if 1 <= part <= parts:
+            return part, parts
+    raise argparse.ArgumentTypeError(f"expected a part and how many there are, such as 2/4; got {text[:40]!r}")
 
 
 def to_options(text: str) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,8 @@
 Several images of the mate (--mate more.png) are averaged as embeddings. Without a non-mate the face of --gallery that
 comes nearest to the probe is taken; the person asked about must not be in there, but for the very pictures given.
 --batch reads a CSV with the columns probe, mate (several with ";"), nonmate and id; paths are relative to it. It writes
-<id>.png and <id>.json, and results.csv about all; run again, it does what is missing or failed.
+<id>.png and <id>.json, and results.csv about all; run again, it does what is missing or failed. Several processes, or
+machines, share a table by --shard 1/4 to --shard 4/4; a last run without --shard puts their results into one table.
 
 Nothing that is read is written over, and no other file is replaced than one that this command wrote and that was not
 changed since: each carries a seal that says so.
@@ -26,12 +27,13 @@ from typing import Any
 
 import gweebp
 from gweebp import networks
-from gweebp.commands.arguments import to_json, to_path
+from gweebp.commands.arguments import to_json, to_path, to_shard
 from gweebp.commands.casework import Case, Examiner, pictures, read_table, run_table
 from gweebp.commands.casework.alignment import Aligner
 from gweebp.commands.casework.pictures import Picture, printable
 from gweebp.commands.casework.places import Named, check_folder, check_free, refuse_inputs
 from gweebp.commands.casework.running import outputs_of, pictures_of
+from gweebp.commands.casework.summary import tables_of
 from gweebp.commands.casework.writing import FORMATS, write
 from gweebp.commands.common import add_run, device_of, progress
 from gweebp.commands.plugins import plug_in
@@ -50,6 +52,7 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
         "--mate": FILE | {"dest": "mates", "action": "append", "default": [], "help": "a further image of the mate"},
         "--gallery": FOLDER | {"help": "images of other people, where no non-mate is named"},
         "--batch": {"type": to_path, "metavar": "CSV", "help": "a table of cases instead of one"},
+        "--shard": {"type": to_shard, "metavar": "I/N", "help": "of the table, each N-th case from the I-th on"},
         "--landmarks": FILE | {"help": "align all images: a CSV (id, kind, x0, y0, ..., y67), or dlib's model (.dat)"},
         "--frame": {"choices": FRAMES, "default": "head", "help": "align the whole head, or the face (default: head)"},
     },
@@ -121,6 +124,8 @@ def _check(options: argparse.Namespace) -> None:
         if options.out is None:
             raise ValueError("--batch needs a folder for its results: --out folder")
         return
+    if options.shard is not None:
+        raise ValueError("--shard parts a table of cases: give one with --batch")
     if options.mate is None:
         raise ValueError("expected a PROBE, a MATE and a NONMATE image, or --batch cases.csv")
     if (options.nonmate is None) == (options.gallery is None):
@@ -141,7 +146,7 @@ def _check_places(options: argparse.Namespace, cases: Mapping[str, Case], case: 
     wanted = {"--out": options.out, "--json": options.json}
     written: list[Named] = [(flag, path) for flag, path in wanted.items() if path is not None]
     if case is None:
-        written = outputs_of(options.out, cases)
+        written = outputs_of(options.out, cases, options.shard)
     if options.gallery is not None and options.gallery.is_dir():
         read += [("a file of --gallery", path) for path in sorted(options.gallery.iterdir())]
         for _, path in written:
@@ -214,13 +219,13 @@ def _threshold(options: argparse.Namespace, network: str) -> float | None:
 
 def _table(options: argparse.Namespace, cases: Mapping[str, Case], examiner: Examiner, settings: dict[str, Any]) -> int:
     """Explain the cases, say what came of them, and 1 where one failed."""
-    rows = run_table(examiner, cases, options.out, settings, progress=progress())
+    rows = run_table(examiner, cases, options.out, settings, shard=options.shard, progress=progress())
     failed = [row for row in rows if row["outcome"] == "error"]
     counts = {name: sum(row["outcome"] == name for row in rows) for name in dict.fromkeys(r["outcome"] for r in rows)}
     print(
         f"{len(rows)} cases: "
         + ", ".join(f"{n} {name}" for name, n in counts.items())
-        + f"; see {printable(str(options.out))}/results.csv"
+        + f"; see {printable(str(tables_of(options.out, options.shard)[0]))}"
     )
     for row in failed[:5]:
         print(f"error: {printable(row['id'])}: {row['error']}", file=sys.stderr)

@@ -22,7 +22,7 @@ from gweebp.commands.casework.examiner import Case, Examiner
 from gweebp.commands.casework.pictures import printable
 from gweebp.commands.casework.places import Named, check_folder, check_free, refuse_inputs
 from gweebp.commands.casework.seals import written_by_us
-from gweebp.commands.casework.summary import Row
+from gweebp.commands.casework.summary import Row, Shard
 from gweebp.commands.casework.table import SUFFIXES, check_id
 from gweebp.commands.casework.writing import write
 from gweebp.support import files, temporaries
@@ -33,9 +33,9 @@ __all__ = ["outputs_of", "pictures_of", "run_table"]
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # what stops every case
 
 
-def outputs_of(out: Path, cases: Mapping[str, Case]) -> list[Named]:
+def outputs_of(out: Path, cases: Mapping[str, Case], shard: Shard | None = None) -> list[Named]:
     """The files that a table of cases is written into, each with what it is of."""
-    found = [(f"the table {name}", out / name) for name in summary.FILES]
+    found = [(f"the table {path.name}", path) for path in summary.tables_of(out, shard)]
     for name in cases:
         if _error_of_id(name) is None:
             found += [(f"a result of case {name!r}", out / f"{name}{suffix}") for suffix in SUFFIXES]
@@ -53,6 +53,7 @@ def run_table(
     out: str | Path,
     settings: Mapping[str, Any],
     *,
+    shard: Shard | None = None,
     progress: bool = False,
 ) -> list[Row]:
     """Explain every case into the folder `out`: <id>.png and <id>.json, then results.csv and results.json on all.
@@ -63,6 +64,10 @@ def run_table(
 
     Args:
         settings: what the results rest on beside the images: weights, method, threshold and so on; kept in each JSON.
+        shard: (i, n) for each n-th case, from the i-th on, 1 <= i <= n: n runs, side by side or on several machines
+            with one folder, do all. A run without it then computes what is missing and writes the table of all cases;
+            a part's own table is results-<i>-of-<n>.
+        progress: show bars.
 
     Returns:
         One row per case, with the columns `summary.RESULTS`.
@@ -73,9 +78,11 @@ def run_table(
         OSError: the folder can't be written into, or its results.csv or results.json is not ours.
     """
     out = Path(out)
-    refuse_inputs(outputs_of(out, cases), pictures_of(cases))
+    refuse_inputs(outputs_of(out, cases, shard), pictures_of(cases))
     check_folder(out)
-    summary.check_free_for(out)
+    summary.check_free_for(out, shard)
+    if shard is not None:
+        cases = {name: cases[name] for name in list(cases)[shard[0] - 1 :: shard[1]]}
     if any(case.nonmate is None for case in cases.values()):
         _ = examiner.listed
     temporaries.sweep(out)
@@ -84,7 +91,7 @@ def run_table(
         name: _planned(examiner, name, case, out, settings)
         for name, case in tqdm(cases.items(), desc="cases looked at", disable=hidden)
     }
-    before = summary.earlier(out)
+    before = summary.earlier(out, shard)
     _check_plan(plan, before, out)
     if any(planned.row is None for planned in plan.values()):
         examiner.try_options()
@@ -93,9 +100,11 @@ def run_table(
         for name, planned in tqdm(plan.items(), desc="cases", disable=hidden):
             rows.append(planned.row or _explained(examiner, name, cases[name], out, planned.inputs))
     except BaseException:  # an interrupted run says how far it came
-        _write_so_far(out, rows, before, cases)
+        _write_so_far(out, rows, before, cases, shard)
         raise
-    summary.write_results(out, rows)
+    summary.write_results(out, rows, shard)
+    if shard is None:
+        summary.drop_parts(out)
     return rows
 
 
@@ -202,14 +211,16 @@ def _kept(out: Path, name: str) -> str:
     return f" ({left}, from an earlier run, stayed)" if left else ""
 
 
-def _write_so_far(out: Path, rows: list[Row], before: Mapping[str, Row], cases: Mapping[str, Case]) -> None:
+def _write_so_far(
+    out: Path, rows: list[Row], before: Mapping[str, Row], cases: Mapping[str, Case], shard: Shard | None
+) -> None:
     """The rows of an interrupted run, and those of an earlier one for the cases that were not reached."""
     done = {row["id"] for row in rows}
     note = {"error": "not reached by a run that was interrupted; this row is of an earlier run"}
     rest = [row | note for name, row in before.items() if name in cases and name not in done]
     if rows:
         with suppress(OSError):  # what stopped the run is said, not what came of it
-            summary.write_results(out, [*rows, *rest])
+            summary.write_results(out, [*rows, *rest], shard)
 
 
 def _error_of_id(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The outcome of all cases of a table, in results.csv and results.json: one row per case.
+"""The outcome of all cases of a table, in results.csv and results.json: one row per case; of a part, beside them.
 
 What a spreadsheet would take for a formula is marked as text in the CSV, by an apostrophe before it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,15 +19,27 @@ from gweebp.commands.casework.places import check_free, place
 from gweebp.commands.casework.seals import blank, sealed, written_by_us
 from gweebp.commands.casework.writing import sealed_json
 
-__all__ = ["FILES", "RESULTS", "STEM", "check_free_for", "earlier", "failed", "row_of", "write_results"]
+__all__ = [
+    "RESULTS",
+    "Shard",
+    "check_free_for",
+    "drop_parts",
+    "earlier",
+    "failed",
+    "is_table",
+    "row_of",
+    "tables_of",
+    "write_results",
+]
 
 RESULTS = ("id", "outcome", "mate_distance", "nonmate_distance", "threshold", "mate", "nonmate", "nonmate_file",
            "picture", "sentence", "error")  # fmt: skip
 STEM = "results"
-FILES = (f"{STEM}.csv", f"{STEM}.json")
+TABLE = re.compile(rf"{STEM}(-[0-9]+-of-[0-9]+)?", re.IGNORECASE)
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # how a cell starts that is computed
 
 Row = dict[str, Any]
+Shard = tuple[int, int]  # (i, n): part i of n, from 1
 
 
 def row_of(name: str, document: Mapping[str, Any]) -> Row:
@@ -52,22 +65,48 @@ def failed(name: str, why: str) -> Row:
     return dict.fromkeys(RESULTS, "") | {"id": name, "outcome": "error", "error": printable(why)}
 
 
-def check_free_for(out: Path) -> None:
+def tables_of(out: Path, shard: Shard | None = None) -> tuple[Path, Path]:
+    """The CSV and the JSON of all results in the folder `out`, or of those of a part.
+
+    >>> [path.name for path in tables_of(Path("out"), (2, 4))]
+    ['results-2-of-4.csv', 'results-2-of-4.json']
+    """
+    stem = STEM if shard is None else f"{STEM}-{shard[0]}-of-{shard[1]}"
+    return out / f"{stem}.csv", out / f"{stem}.json"
+
+
+def is_table(name: str) -> bool:
+    """Whether a file of this name, without its ending, may be a table of results.
+
+    >>> is_table("results-2-of-4"), is_table("results-2")
+    (True, False)
+    """
+    return TABLE.fullmatch(name) is not None
+
+
+def check_free_for(out: Path, shard: Shard | None = None) -> None:
     """Raise OSError where the tables of results would replace files that we did not write."""
-    for name in FILES:
-        check_free(out / name)
+    for path in tables_of(out, shard):
+        check_free(path)
 
 
-def earlier(out: Path) -> dict[str, Row]:
+def drop_parts(out: Path) -> None:
+    """Remove the tables of parts, where we wrote them: the table of all results has their rows."""
+    for path in sorted(out.glob(f"{STEM}-*")):
+        if path.suffix in (".csv", ".json") and is_table(path.stem) and written_by_us(path):
+            path.unlink()
+
+
+def earlier(out: Path, shard: Shard | None = None) -> dict[str, Row]:
     """The rows that an earlier run has written into the folder `out`, by id; none where it has not, or was changed."""
-    path = out / FILES[1]
+    path = tables_of(out, shard)[1]
     rows = json.loads(path.read_bytes()) if written_by_us(path) else []
     return {row["id"]: {key: value for key, value in row.items() if key != "seal"} for row in rows}
 
 
-def write_results(out: Path, rows: Sequence[Row]) -> None:
-    """Write results.csv and results.json, where they differ from what is there."""
-    made = {out / FILES[0]: _csv(rows), out / FILES[1]: sealed_json(list(rows))}
+def write_results(out: Path, rows: Sequence[Row], shard: Shard | None = None) -> None:
+    """Write the CSV and the JSON of results, where they differ from what is there."""
+    made = dict(zip(tables_of(out, shard), (_csv(rows), sealed_json(list(rows)))))
     place([(path, data) for path, data in made.items() if not path.is_file() or path.read_bytes() != data])
 
 

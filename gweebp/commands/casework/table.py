@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gweebp.commands.casework.examiner import Case
 from gweebp.commands.casework.places import as_one_name
-from gweebp.commands.casework.summary import FILES, STEM
+from gweebp.commands.casework.summary import STEM, is_table
 from gweebp.support.tables import MOST_BYTES
 
 __all__ = ["COLUMNS", "check_id", "read_table"]
@@ -72,8 +72,9 @@ def check_id(name: str) -> None:
     Traceback (most recent call last):
     ValueError: id 'results': results.json is the table of all results; choose another id
     """
-    if as_one_name(name) == as_one_name(STEM):
-        raise ValueError(f"id {name!r}: {FILES[1]} is the table of all results; choose another id")
+    if is_table(as_one_name(name)):
+        of = "all results" if as_one_name(name) == STEM else "the results of a part"
+        raise ValueError(f"id {name!r}: {as_one_name(name)}.json is the table of {of}; choose another id")
     if Path(name).name != name or not name.isprintable() or name.startswith("."):
         raise ValueError(f"id {name!r} cannot be the name of a file; choose another id")
     longest = LONGEST - max(map(len, SUFFIXES))
