@@ -184,7 +184,14 @@ panels = {
     f"towards the {t}": (walk, [p[:, None] * s for p, s in zip(walk, by)])
     for t, walk in mwp.items()
 }
-glue("walk", neurons(panels, ["head", "emb.", "hidden", "pixels"], numbered=True))
+said = [
+    "; ".join(
+        f"towards the {t} {', '.join(f'{p:.4g}' for p in walk[k])}"
+        for t, walk in mwp.items()
+    )
+    for k in range(4)
+]
+glue("walk", figures.walk_slider(panels, ["head", "emb.", "hidden", "pixels"], said))
 for towards, walk in mwp.items():
     glue(towards, ", ".join(f"{p:.4g}" for p in walk[-1]), display=False)
 glue("left", f"{mwp['mate'][-1][0]:.4g}", display=False)
@@ -195,7 +202,7 @@ glue("left", f"{mwp['mate'][-1][0]:.4g}", display=False)
 # :alt: Towards the mate the pixels get .188, .5 and .312 of the probability, towards the non-mate 0, .5 and .5.
 #
 # The walk down, towards the mate and towards the non-mate: MWP in the neurons; the probability that flows over each
-# connection as its number and its thickness.
+# connection as its number and its thickness. Move the slider, by mouse or with the arrow keys, to walk layer by layer.
 # ```
 #
 # Towards the mate the three pixels hold {glue:text}`mate`: the middle one wins. It also wins half of the walk towards

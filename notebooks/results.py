@@ -13,7 +13,137 @@
 # %% [markdown]
 # # Results: the paper's claims, sentence by sentence
 #
-# {cite:t}`wang2025gweebp` say things that can be checked. Which of them hold here?
+# {cite:t}`wang2025gweebp` say things that can be checked. Which of them hold here? Each claim below leads to its sentences, in the
+# paper's own words, and to what is compared here.
+
+# %% tags=["parameters"]
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
+measure = "inpainting-10"  # decides the inpainting game; see `gweebp.experiment.scores.MEASURES`
+margin = 0.05  # a smaller difference is not noticeable, a big one is above this
+alpha = 0.05  # level of each sentence
+resamples = 2000  # bootstrap resamples behind the figures of single methods
+seed = 0  # of the bootstrap
+seeds = 1  # trainings of each network
+study = "data/study"  # the folder of the study's outcomes; "" to leave them out
+
+# %% tags=["hide-input"]
+import pandas as pd
+from IPython.display import Markdown
+from myst_nb import glue
+
+from gweebp import figures
+from gweebp.experiment import claims, network_quality, paper, ranks, scores
+from gweebp.experiment.build import located, open_runs
+from gweebp.experiment.evidence import of_build
+from gweebp.experiment.study.evidence import of_study
+from gweebp.experiment.study.verdicts import bars, of_claims, verdicts
+from gweebp.experiment.tables import captioned, frame
+from gweebp.figures import style_of
+
+runs = open_runs(build, datasets, networks)
+rule = {"margin": margin, "alpha": alpha}
+evidence = {"this build": of_build(runs, seeds, measure)}
+if study:
+    evidence = {"the study": of_study(located(study))} | evidence
+judged = {name: claims.judge(found, **rule) for name, found in evidence.items()}
+rows = {name: verdicts(evidence[name], judged[name]) for name in evidence}
+first = next(iter(rows))
+table = [
+    {"claim": one.claim.key, "about": one.claim.text}
+    | {name: of_claims(rows[name])[i].text for name in rows}
+    | {f"what decided it in {first}": of_claims(rows[first])[i].decided}
+    for i, one in enumerate(judged[first])
+]
+keys = [one["claim"] for one in table]
+captioned(
+    frame(table, "claim"),
+    "The paper's claims and their verdicts. The study has more people than this build, and several trainings of each network.",
+    links={key: f"#{key.lower()}" for key in keys},
+)
+
+# %% tags=["remove-cell"]
+glue("fig-verdicts", figures.verdicts(*bars(rows["this build"])))
+
+# %% [markdown]
+# ```{glue:figure} fig-verdicts
+# :name: fig-verdicts
+# :alt: One bar for each sentence of the paper, divided into the comparisons that are for it, open, against it, and not made; its verdict at the right.
+#
+# The sentences behind the claims, in this build. One comparison against a sentence about *all* of them contradicts it.
+# ```
+
+# %% tags=["hide-input"]
+lost = ranks.losers(judged["this build"])
+against = sum(lost.values())
+Markdown(
+    f"In this build, {against} comparisons speak against a claim. In {lost.get('gweebp', 0)} of them gweEBP is the method that should lead "
+    "and does not"
+    + (
+        "; in the others it is "
+        + ", ".join(
+            f"{style_of(m).label} ({n})" for m, n in lost.items() if m != "gweebp"
+        )
+        if against > lost.get("gweebp", 0)
+        else ""
+    )
+    + "."
+)
+
+# %% [markdown]
+# ## Sentence by sentence
+#
+# The paper's words on the left, our comparison beside them: the paper prints curves and no numbers, so each sentence had to be turned
+# into something that can be computed.
+
+# %% tags=["hide-input"]
+rows = [
+    {
+        "": j.claim.key,
+        "the paper says": f"“{one.sentence.words}” ({one.sentence.where})",
+        "compared here": one.sentence.ours,
+        "verdict": one.verdict,
+    }
+    | one.counts
+    for j in judged["this build"]
+    for one in j.sentences
+]
+captioned(
+    frame(rows, ""),
+    "The sentences behind the claims, with their verdicts in this build and the number of comparisons on each side.",
+    places=True,
+)
+
+# %% [markdown]
+# ## All methods at a glance
+#
+# The curves behind these figures are in the chapters on the [hiding game](hiding_game) and the [inpainting game](inpainting_game).
+
+# %% tags=["hide-input"]
+options = {"resamples": resamples, "seed": seed}
+games = {
+    game: scores.estimates(runs, key, **options)
+    for game, key in (("hiding", "hiding"), ("inpainting", measure))
+}
+captioned(
+    frame(ranks.ranks(games), "method"),
+    "Rank of each method, with its figure in brackets: area under TPR in the hiding game, in the inpainting game "
+    f"{scores.MEASURES[measure].label.partition(': ')[2]}.",
+)
+
+# %% tags=["hide-input"]
+lines = []
+for key in ("hiding", measure):
+    lines += [f"- {scores.MEASURES[key].label}"] + [
+        f"  - {scores.leader(run, key, **options)}" for run in runs
+    ]
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# ## How a verdict comes about
 #
 # Each claim is one or more sentences, in the paper's own words, and each sentence is a set of comparisons: two methods, on one
 # network, one dataset and one game, as a paired difference on the trials that both played. A difference has an interval over people
@@ -40,33 +170,8 @@
 # C8 compares not two methods but the two games, by how well each ranks the methods as the known truth does ([](which_game)). The
 # rule is a tested module, `gweebp/experiment/claims.py`; the sentences are in `gweebp/experiment/sentences.py`.
 
-# %% tags=["parameters"]
-build = "_build/book"  # the folder of the results
-networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = (
-    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
-)
-measure = "inpainting-10"  # decides the inpainting game; see `gweebp.experiment.scores.MEASURES`
-margin = 0.05  # a smaller difference is not noticeable, a big one is above this
-alpha = 0.05  # level of each sentence
-resamples = 2000  # bootstrap resamples behind the figures of single methods
-seed = 0  # of the bootstrap
-seeds = 1  # trainings of each network
-
-# %% tags=["hide-input"]
-import pandas as pd
-from IPython.display import Markdown
-from myst_nb import glue
-
-from gweebp import figures
-from gweebp.experiment import claims, network_quality, paper, scores
-from gweebp.experiment.build import open_runs
-from gweebp.experiment.evidence import of_build
-from gweebp.experiment.tables import frame
-from gweebp.figures import style_of
-
 # %% [markdown]
-# ## By hand: the correction
+# ### By hand: the correction
 #
 # Four comparisons with these $p$. The smallest is multiplied by 4, the next by 3, and so on, and none may be smaller than
 # the one before:
@@ -75,54 +180,32 @@ from gweebp.figures import style_of
 p = [0.04, 0.001, 0.015, 0.03]
 by_hand = [max(0.04, 0.06), 4 * 0.001, 3 * 0.015, 2 * 0.03]
 assert all(abs(a - b) < 1e-12 for a, b in zip(by_hand, claims.holm(p), strict=True))
-pd.DataFrame({"p": p, "corrected": claims.holm(p)}).T
+captioned(
+    pd.DataFrame({"p": p, "corrected": claims.holm(p)}).T,
+    "Four p values, corrected by Holm.",
+)
 
 # %% [markdown]
-# ## The verdicts
-
-# %%
-runs = open_runs(build, datasets, networks)
-rule = {"margin": margin, "alpha": alpha}
-judged = claims.judge(of_build(runs, seeds, measure), **rule)
-rows = [
-    {
-        "": j.claim.key,
-        "the paper says": f"“{one.sentence.words}” ({one.sentence.where})",
-        "compared here": one.sentence.ours,
-        "verdict": one.verdict,
-    }
-    | one.counts
-    for j in judged
-    for one in j.sentences
-]
-frame(rows, "")
-
-# %% tags=["remove-cell"]
-glue("measure", scores.MEASURES[measure].label, display=False)
-
-# %% [markdown]
-# The number that decides the inpainting game is *{glue:text}`measure`*. In words, and with what is missing:
+# ## Does a verdict depend on the measure?
+#
+# The same claims, with other measures of the inpainting game:
 
 # %% tags=["hide-input"]
-Markdown("\n".join(f"- {j.text}" for j in judged))
-
-# %% [markdown]
-# Does the verdict hang on that choice? The same claims, with other measures of the inpainting game:
-
-# %%
 others = ["inpainting-10", "inpainting-10-image", "sr-10", "inpainting"]
-verdicts = {
+found = {
     name: [j.verdict for j in claims.judge(of_build(runs, seeds, name), **rule)]
     for name in others
 }
 columns = {
-    scores.MEASURES[name].label.partition(": ")[2]: found
-    for name, found in verdicts.items()
+    scores.MEASURES[name].label.partition(": ")[2]: each for name, each in found.items()
 }
-pd.DataFrame(columns, index=[claim.key for claim in claims.CLAIMS])
+captioned(
+    pd.DataFrame(columns, index=keys),
+    "Verdicts by the measure of the inpainting game.",
+)
 
 # %% [markdown]
-# ## Every comparison behind them
+# ## Every comparison
 #
 # The difference is first minus second, with its interval; *asserted* is where the sentence puts it. *Detectable* is the true distance
 # from the bar that such a comparison finds in about three of four repetitions.
@@ -140,51 +223,10 @@ rows = [
         "detectable": f"{f.detectable:.3f}",
         "is": f.side,
     }
-    for j in judged
+    for j in judged["this build"]
     for f in j.findings
 ]
-frame(rows, "claim")
-
-# %% [markdown]
-# ## All methods at a glance
-
-# %% tags=["remove-output", "hide-input"]
-options = {"resamples": resamples, "seed": seed}
-NONE = "The inpainting game was not played on this dataset: its people have no doppelgängers."
-for name, key, xlabel in (
-    ("hiding", "hiding", "area under TPR"),
-    ("inpainting", measure, scores.MEASURES[measure].label),
-):
-    found = scores.estimates(runs, key, **options)
-    glue(
-        f"fig-all-{name}",
-        figures.forest(found, xlabel=xlabel.partition(": ")[2] or xlabel)
-        if found
-        else figures.note(NONE),
-    )
-
-# %% [markdown]
-# ```{glue:figure} fig-all-hiding
-# :name: fig-all-hiding
-# :alt: One panel for each network and dataset; a point with a bar for each method, its area in the hiding game.
-#
-# Hiding game, with 95 % intervals. Dotted: the random order.
-# ```
-#
-# ```{glue:figure} fig-all-inpainting
-# :name: fig-all-inpainting
-# :alt: One panel for each network and dataset; a point with a bar for each method, its figure in the inpainting game.
-#
-# Inpainting game, with 95 % intervals. Dotted: the random order.
-# ```
-
-# %% tags=["hide-input"]
-lines = []
-for key in ("hiding", measure):
-    lines += [f"- {scores.MEASURES[key].label}"] + [
-        f"  - {scores.leader(run, key, **options)}" for run in runs
-    ]
-Markdown("\n".join(lines))
+captioned(frame(rows, "claim"), "Every comparison of this build.")
 
 # %% [markdown]
 # The two games need not rank the methods alike, nor need they agree with the paper, which prints curves and no numbers: its claims
@@ -195,11 +237,14 @@ stands = {
     run.title: {"stands for": paper.STANDS_FOR.get(run.dataset, "nothing in the paper")}
     for run in runs
 }
-pd.DataFrame(
-    {
-        run.title: stands[run.title] | network_quality.beside_the_paper(run)
-        for run in runs
-    }
+captioned(
+    pd.DataFrame(
+        {
+            run.title: stands[run.title] | network_quality.beside_the_paper(run)
+            for run in runs
+        }
+    ),
+    "Networks and trials beside what the paper reports.",
 )
 
 # %% [markdown]

@@ -26,7 +26,7 @@ function chart(place, method) {
   const line = method.far.map((far, i) => at(far, method.sr[i]).join(",")).join(" ");
   place.innerHTML = `<svg viewBox="0 0 204 200" role="img" aria-label="SR against FAR, with a dot at the slider">
     <rect x="34" y="14" width="160" height="150" fill="#fff" stroke="#767676"/>
-    <polyline points="${line}" fill="none" stroke="#0072B2" stroke-width="2"/><circle r="5" fill="#D55E00"/>
+    <polyline points="${line}" fill="none" stroke="${method.color}" stroke-width="2"/><circle r="5" fill="#222"/>
     <text x="114" y="194" text-anchor="middle">FAR</text><text x="12" y="92" text-anchor="middle">SR</text>
     <text x="34" y="178" text-anchor="middle">0</text><text x="194" y="178" text-anchor="middle">1</text>
     <text x="30" y="168" text-anchor="end">0</text><text x="30" y="20" text-anchor="end">1</text></svg>`;
@@ -87,10 +87,23 @@ function layers(figure, data) {
   draw();
 }
 
+function walk(figure, data) {
+  const [slider, frame] = [figure.querySelector("input"), figure.querySelector(".frame")];
+  function draw() {
+    const step = data[slider.value];
+    frame.src = step.frame;
+    slider.setAttribute("aria-valuetext", step.name);
+    figure.querySelector(".says").textContent = `${step.name}: ${step.says}`;
+  }
+  slider.addEventListener("input", draw);
+  slider.value = 0;
+  draw();
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   for (const figure of document.querySelectorAll(".interactive")) {
     const data = JSON.parse(figure.querySelector("script").textContent);
-    Promise.resolve({ threshold, layers }[figure.dataset.kind](figure, data)).then(() => {
+    Promise.resolve({ threshold, layers, walk }[figure.dataset.kind](figure, data)).then(() => {
       figure.querySelector(".controls").hidden = false;
       figure.classList.add("live");
     });

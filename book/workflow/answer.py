@@ -1,4 +1,4 @@
-"""The book's answer in a few lines, for its first page: which method leads each game, and which claims hold.
+"""What the book's first page shows: the answer in a few lines, and a picture of the whole way to it.
 
 Nothing is typed: the study of data/study gives the first lines, the build the last one.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import abstract
 
 from gweebp.experiment import claims, evidence, scores
 from gweebp.experiment.build import Run, open_runs
 from gweebp.experiment.evidence import Evidence
 from gweebp.experiment.paper import METHODS
+from gweebp.experiment.study import summary
 from gweebp.experiment.study.evidence import of_study
 from gweebp.experiment.study.standings import Standing, beaten_by, standings
 from gweebp.experiment.study.verdicts import PRELIMINARY, Verdict, sentence
@@ -25,9 +29,14 @@ MEASURES = {"hiding": "hiding", "inpainting": "inpainting-10"}  # what decides a
 
 
 def answer(study: Sequence[Evidence], rows: Sequence[Verdict], runs: list[Run], seeds: int = 1) -> str:
-    """Markdown: an item per game, one about the baseline that reads nothing, one of the claims, one of this build."""
+    """Markdown: an item per game, one each about the released code, a baseline, the claims, and this build."""
     items = [item for game in GAMES if (item := of_game(game, standings(study, game)))]
-    items += [*baseline(study), f"**The paper's claims**: {sentence(rows)}.{few(rows)}", of_runs(runs, seeds)]
+    items += [
+        *code(study),
+        *baseline(study),
+        f"**The paper's claims**: {sentence(rows)}.{few(rows)}",
+        of_runs(runs, seeds),
+    ]
     return "\n".join(f"- {item}" for item in items)
 
 
@@ -53,6 +62,20 @@ def of_game(game: str, found: Sequence[Standing]) -> str:
         text += "; behind: " + ", ".join(f"{scores.with_interval(s.lead, 2)} to {s.against} ({s.run})" for s in behind)
     lacking = sorted({label_of(m) for s in found for m in s.lacking})
     return text + (f". Not played yet everywhere: {', '.join(lacking)}." if lacking else ".")
+
+
+def code(study: Sequence[Evidence]) -> Iterable[str]:
+    """In how many experiments the authors' released code does better or worse than the equations that they print."""
+    said = []
+    for game in GAMES:
+        found = summary.differences(study, game, {"code": ("gweebp-paper-code", "gweebp")})
+        rows = [row["code"] for row in found.values()]
+        if rows:
+            better, worse = sum(d.low > 0 for d in rows), sum(d.high < 0 for d in rows)
+            said.append(f"in the {game} game it is better in {better} of {len(rows)} experiments and worse in {worse}")
+    if said:
+        head = "**The authors' released code is not their equations**"
+        yield f"{head}: {'; '.join(said)}. The book follows the equations."
 
 
 def baseline(study: Sequence[Evidence]) -> Iterable[str]:
@@ -87,9 +110,19 @@ def verdicts(runs: list[Run], seeds: int = 1) -> str:
     return "; ".join(f"{', '.join(keys)} {verdict}" for verdict, keys in found.items()) + "."
 
 
-def of_build(build: Path) -> str:
-    """The answer of the build in a folder, with the networks and datasets that its profile reports."""
+class FirstPage(NamedTuple):
+    """What the first page shows: Markdown of the answer, HTML of the picture."""
+
+    text: str
+    picture: str
+
+
+def of_build(build: Path) -> FirstPage:
+    """The first page of the build in a folder, with the networks and datasets that its profile reports."""
     profile = json.loads((build / "profile.json").read_text(encoding="utf-8"))
     runs = open_runs(build, ",".join(profile["report"]), ",".join(profile["networks"]))
     study = of_study(STUDY)
-    return answer(study, verdicts_of(study), runs, profile["replicates"]["seeds"])
+    judged = claims.judge(study)
+    rows = verdicts_of(study, judged)
+    text = answer(study, rows, runs, profile["replicates"]["seeds"])
+    return FirstPage(text, abstract.of_run(runs[-1], rows, judged))

@@ -42,7 +42,12 @@ def captions() -> list[str]:
 def pages(extra: Mapping[str, str] | None = None) -> list[str]:
     """Every page of the table of contents, in order, without suffix."""
     toc = contents(extra)
-    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    return [toc["root"], *(page for part in toc["parts"] for entry in part["chapters"] for page in _below(entry))]
+
+
+def _below(entry: Mapping[str, Any]) -> list[str]:
+    """A page of the table of contents, and the pages below it."""
+    return [entry["file"], *(page for section in entry.get("sections", []) for page in _below(section))]
 
 
 def executed(extra: Mapping[str, str] | None = None) -> list[str]:

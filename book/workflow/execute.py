@@ -67,7 +67,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
         elif cell.cell_type == "code" and set(FOLDS) & set(tags):
             what = fold(cell.source)
             prompts = NotebookNode(code_prompt_show=f"Show {what}", code_prompt_hide=f"Hide {what}")
-            cell.metadata.mystnb = NotebookNode(cell.metadata.get("mystnb", {}) | prompts)
+            cell.metadata.mystnb = NotebookNode(prompts | cell.metadata.get("mystnb", {}))
         if cell.cell_type == "code":
             cell.outputs = _outputs(cell.outputs)
     return notebook

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from answer import of_build
+from answer import FirstPage, of_build
 from chapters import ROOT, contents, executed
 
 TARGET = ROOT / "book/chapters"
 FRESH = ".chapters.new"  # beside the target; git ignores both: pages of real faces may lie there
 
 
-def copy_chapters(build: Path, banner: str, extra: Mapping[str, str], answer: str, target: Path) -> None:
-    """Replace the folder `target` by the chapters of `build`, each page's banner and the first page's answer."""
+def copy_chapters(build: Path, banner: str, extra: Mapping[str, str], first: FirstPage, target: Path) -> None:
+    """Replace the folder `target` by the chapters of `build`, each page's banner and what the first page shows."""
     fresh = target.with_name(FRESH)
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
@@ -36,14 +36,15 @@ def copy_chapters(build: Path, banner: str, extra: Mapping[str, str], answer: st
             shutil.copyfile(build / "chapters" / f"{name}.ipynb", fresh / f"{name}.ipynb")
         (fresh / "banner.json").write_text(json.dumps({"banner": banner}), encoding="utf-8")
         (fresh / "minutes.json").write_text(json.dumps(minutes(build.parent, extra)), encoding="utf-8")
-        (fresh / "answer.txt").write_text(answer, encoding="utf-8")
+        (fresh / "answer.txt").write_text(first.text, encoding="utf-8")
+        (fresh / "abstract.html").write_text(first.picture, encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def source(build: Path, banner: str, extra: Mapping[str, str], answer: str) -> Path:
+def source(build: Path, banner: str, extra: Mapping[str, str], first: FirstPage) -> Path:
     """The folder that Sphinx reads, made anew: the pages of the repository and the chapters of `build`."""
     folder = build / ".source"
     shutil.rmtree(folder, ignore_errors=True)
@@ -51,14 +52,14 @@ def source(build: Path, banner: str, extra: Mapping[str, str], answer: str) -> P
     shutil.copytree(ROOT / "book", folder / "book", ignore=ignored, copy_function=shutil.copyfile)
     shutil.copyfile(ROOT / "_config.yml", folder / "_config.yml")
     (folder / "_toc.yml").write_text(yaml.safe_dump(contents(extra), sort_keys=False), encoding="utf-8")
-    copy_chapters(build, banner, extra, answer, folder / "book" / TARGET.name)
+    copy_chapters(build, banner, extra, first, folder / "book" / TARGET.name)
     return folder
 
 
-def for_jupyter_book(build: Path, banner: str, extra: Mapping[str, str], answer: str) -> None:
+def for_jupyter_book(build: Path, banner: str, extra: Mapping[str, str], first: FirstPage) -> None:
     """The chapters where `jupyter-book build .` looks for them; nothing where the repository can't be written."""
     if os.access(TARGET.parent, os.W_OK):
-        copy_chapters(build, banner, extra, answer, TARGET)
+        copy_chapters(build, banner, extra, first, TARGET)
 
 
 def minutes(builds: Path, extra: Mapping[str, str]) -> dict[str, dict[str, float]]:
@@ -87,11 +88,11 @@ def jupyter_book(pages: Path, folder: Path, *options: str) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).replace(str(pages), str(ROOT))
 
 
-def render(build: Path, banner: str, extra: Mapping[str, str], answer: str) -> int:
+def render(build: Path, banner: str, extra: Mapping[str, str], first: FirstPage) -> int:
     """Build the HTML beside the old one, then put it in its place."""
     work = build / ".render"
     shutil.rmtree(work, ignore_errors=True)
-    failed, said = jupyter_book(source(build, banner, extra, answer), work, "-n", "-W", "--keep-going", "--quiet")
+    failed, said = jupyter_book(source(build, banner, extra, first), work, "-n", "-W", "--keep-going", "--quiet")
     if failed or not (work / "_build/html/index.html").is_file():
         print(said, file=sys.stderr)
         return failed or 1
@@ -113,10 +114,10 @@ def main() -> int:
     parser.add_argument("--extra", type=json.loads, default={}, metavar="JSON", help="the profile's further chapters")
     options = parser.parse_args()
     os.chdir(ROOT)
-    answer = of_build(options.build)
-    failed = render(options.build.resolve(), options.banner, options.extra, answer)
+    first = of_build(options.build)
+    failed = render(options.build.resolve(), options.banner, options.extra, first)
     if not failed:
-        for_jupyter_book(options.build, options.banner, options.extra, answer)
+        for_jupyter_book(options.build, options.banner, options.extra, first)
         print(f"the book: {options.build}/html/index.html")
     return failed
 

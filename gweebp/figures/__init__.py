@@ -10,7 +10,7 @@ with extra("figures"):
     from gweebp.figures.depth import by_depth
     from gweebp.figures.forests import differences, forest
     from gweebp.figures.heatmaps import conditions, heatmap, note
-    from gweebp.figures.interactive import layer_slider, threshold_slider
+    from gweebp.figures.interactive import layer_slider, threshold_slider, walk_slider
     from gweebp.figures.neurons import neurons
     from gweebp.figures.parts import parts
     from gweebp.figures.pictures import image_grid, map_on_image, quadruplet, triplet
@@ -44,4 +44,5 @@ __all__ = [
     "training",
     "triplet",
     "verdicts",
+    "walk_slider",
 ]

@@ -12,9 +12,11 @@ from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image as Pillow
 
+from gweebp.figures.neurons import Panel, neurons
 from gweebp.figures.pictures import HEAT, Image, picture
 from gweebp.figures.style import style_of
 from gweebp.games.stepped import SteppedGame
@@ -63,7 +65,7 @@ def threshold_slider(
         "op": _png(before), "ip": _png(after), "count": count,
         "methods": {
             style_of(m).label: {
-                "map": _png(_heat(p.saliency)), "steps": _png(p.steps.astype(np.uint8)),
+                "color": style_of(m).color, "map": _png(_heat(p.saliency)), "steps": _png(p.steps.astype(np.uint8)),
                 "matched": [int(x) for x in p.matched],
                 "alone": _rounded(p.alone), "far": _rounded(p.far), "sr": _rounded(p.sr),
             }
@@ -109,6 +111,39 @@ def layer_slider(image: Image, layers: Mapping[str, tuple[ArrayLike, ArrayLike, 
         f'max="{len(data) - 1}" value="{place}" step="1"></label></div>'
         f'<p class="says" aria-live="polite">{escape(first)}: {escape(layers[first][2])}</p>{_script(data)}</div>'
     )
+
+
+def walk_slider(by_panel: Mapping[str, Panel], layers: Sequence[str], says: Sequence[str]) -> Interactive:
+    """A small network on which the reader walks from the head down, layer by layer.
+
+    by_panel: title -> (values, connections), as `neurons` draws them. layers: their names, top first. says: a sentence
+    about each layer.
+
+    >>> toy = {"": ([[1.0], [0.7, 0.3]], [[[0.7, 0.3]]])}
+    >>> walk_slider(toy, ["head", "pixels"], ["The head holds all.", "The pixels share it."])
+    an interactive figure
+    """
+    if len(says) != len(layers):
+        raise ValueError(f"{len(says)} sentences for {len(layers)} layers: expected one per layer")
+    frames = [_drawn(neurons(by_panel, layers, numbered=True, reached=k)) for k in range(len(layers))]
+    data = [
+        {"name": name, "frame": frame, "says": text} for name, frame, text in zip(layers, frames, says, strict=True)
+    ]
+    last = len(data) - 1
+    alt = f"A network of {len(layers)} layers; the numbers of the walk are written down to the chosen layer."
+    return Interactive(
+        '<div class="interactive" data-kind="walk" role="group" aria-label="A walk down a network, moved by a slider">'
+        f'<img class="frame" src="{frames[last]}" alt="{alt}"><div class="controls" hidden><label>walked down to '
+        f'<input type="range" min="0" max="{last}" value="{last}" step="1"></label></div>'
+        f'<p class="says" aria-live="polite">{escape(layers[last])}: {escape(says[last])}</p>{_script(data)}</div>'
+    )
+
+
+def _drawn(figure: Figure) -> str:
+    """A figure as a data URI."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=130)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def _sentence(played: SteppedGame, step: int, count: int) -> str:

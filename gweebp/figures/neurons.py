@@ -9,21 +9,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from gweebp.figures.style import FAINT, INK, SIGNS, panels, tighten, white
+from gweebp.figures.style import FAINT, INK, REST, SIGNS, panels, tighten, white
 
 Panel = tuple[Sequence[ArrayLike], Sequence[ArrayLike]]
 
 
 @white
 def neurons(
-    by_panel: Mapping[str, Panel], layers: Sequence[str], *, numbered: bool = False, columns: int = 2
+    by_panel: Mapping[str, Panel],
+    layers: Sequence[str],
+    *,
+    numbered: bool = False,
+    columns: int = 2,
+    reached: int | None = None,
 ) -> Figure:
     """A small network, its head on top: a number in each neuron, a line for each connection.
 
     by_panel: title -> (values, connections). values: a vector for each layer, top first; connections: between each
     layer and the next, a matrix (neurons above, neurons below), 0 where there is none. layers: their names.
     A line is as thick as its number is large; what is negative is red, dashed and square.
-    numbered: write each connection's number on it.
+    numbered: write each connection's number on it. reached: the last layer that a walk down has come to; what lies
+    below it is grey and without numbers.
 
     >>> figure = neurons({"forward": ([[2.0], [1.0, -1.0]], [[[1.0, -1.0]]])}, ["output", "input"], numbered=True)
     >>> sorted(text.get_text() for text in figure.axes[0].texts)
@@ -39,39 +45,42 @@ def neurons(
                 f"{title!r}: {len(layers)} layers of {[len(r) for r in rows]} neurons need connections of shapes "
                 f"{expected}, got {[m.shape for m in matrices]}"
             )
-        _draw(ax, rows, matrices, layers, numbered)
+        _draw(ax, rows, matrices, layers, numbered, len(rows) if reached is None else reached)
         ax.set_title(title)
     tighten(figure)
     return figure
 
 
-def _draw(ax: Axes, rows: list[Any], matrices: list[Any], layers: Sequence[str], numbered: bool) -> None:
+def _draw(ax: Axes, rows: list[Any], matrices: list[Any], layers: Sequence[str], numbered: bool, reached: int) -> None:
     widest = max(map(len, rows))
     places = [
         [((k + 0.5) * widest / len(row), len(rows) - 1 - y) for k in range(len(row))] for y, row in enumerate(rows)
     ]
-    for matrix, above, below in zip(matrices, places, places[1:]):
+    for depth, (matrix, above, below) in enumerate(zip(matrices, places, places[1:])):
         largest = np.abs(matrix).max() or 1
         taken: list[Any] = []
         for i, j in zip(*matrix.nonzero()):
             value, start, end = matrix[i, j], np.array(above[i]), np.array(below[j])
             color, dash = (SIGNS[1], (0, (3, 1.5))) if value < 0 else (SIGNS[0], "-")
             width = 0.6 + 4 * abs(value) / largest
+            if depth >= reached:
+                color, width = REST, 0.8
             ax.plot(*zip(start, end), color=color, linestyle=dash, linewidth=width, zorder=1)
-            if numbered:
+            if numbered and depth < reached:
                 x, y = _free(start, end, taken)
                 taken.append((x, y))
                 ax.text(
                     x, y, _number(value), ha="center", va="center", fontsize=9.5, color=color, zorder=2,
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
                 )  # fmt: skip
-    for name, row, at in zip(layers, rows, places):
+    for depth, (name, row, at) in enumerate(zip(layers, rows, places)):
         ax.text(-0.12, at[0][1], name, ha="right", va="center")
         for value, (x, y) in zip(row, at):
             style = "square" if value < 0 else "round"
             edge = SIGNS[1] if value < 0 else SIGNS[0] if value > 0 else FAINT
+            edge, said = (edge, _number(value)) if depth <= reached else (REST, "   ")
             ax.text(
-                x, y, _number(value), ha="center", va="center", zorder=3, color=INK,
+                x, y, said, ha="center", va="center", zorder=3, color=INK,
                 bbox={"boxstyle": f"{style},pad=0.35", "facecolor": "white", "edgecolor": edge, "linewidth": 1.6},
             )  # fmt: skip
     ax.set(xlim=(-1.0, widest), ylim=(-0.45, len(rows) - 0.55))

@@ -90,17 +90,23 @@ def map_on_image(
 
 
 def triplet(
-    probe: Image, mate: Image, nonmate: Image, maps: Mapping[str, ArrayLike] | None = None, *, columns: int = 3
+    probe: Image,
+    mate: Image,
+    nonmate: Image,
+    maps: Mapping[str, ArrayLike] | None = None,
+    *,
+    columns: int = 3,
+    notes: Mapping[str, str] | None = None,
 ) -> Figure:
     """Probe, mate and non-mate, then the probe under the map of each method, in the book's order.
 
-    maps: method name -> (h', w') >= 0.
+    maps: method name -> (h', w') >= 0. notes: method name -> what stands after its name, such as a score.
 
     >>> [a.get_title() for a in triplet(*np.zeros((3, 8, 8)), {"gweebp": np.eye(8), "ebp": np.eye(8)}).axes]
     ['probe', 'mate', 'non-mate', 'EBP', 'gweEBP']
     """
     titles = ["probe", "mate", "non-mate"]
-    return _with_maps([probe, mate, nonmate], titles, probe, maps or {}, None, columns)
+    return _with_maps([probe, mate, nonmate], titles, probe, maps or {}, None, columns, notes)
 
 
 def quadruplet(

@@ -3,6 +3,7 @@
 import chapters
 import pytest
 import render
+from answer import FirstPage
 from chapters import ROOT, executed
 
 
@@ -17,21 +18,22 @@ def mine(tmp_path):
 
 def test_chapters_are_replaced_whole_or_not_at_all(mine, tmp_path):
     target = tmp_path / "chapters"
-    render.copy_chapters(mine, "a banner", {}, "- an answer", target)
+    render.copy_chapters(mine, "a banner", {}, FirstPage("- an answer", "<b>a picture</b>"), target)
     names = {path.stem for path in target.glob("*.ipynb")}
     assert names == set(executed())
     (mine / "chapters/gallery.ipynb").unlink()
     with pytest.raises(FileNotFoundError, match=r"gallery\.ipynb"):
-        render.copy_chapters(mine, "another", {}, "", target)
+        render.copy_chapters(mine, "another", {}, FirstPage("", ""), target)
     assert {path.stem for path in target.glob("*.ipynb")} == names
     assert (target / "answer.txt").read_text() == "- an answer"
+    assert (target / "abstract.html").read_text() == "<b>a picture</b>"
     assert "a banner" in (target / "banner.json").read_text()
     assert {path.name for path in tmp_path.iterdir()} == {"_build", "chapters"}
 
 
 def test_each_profile_has_pages_of_its_own(mine):
     """What Sphinx reads holds no chapter of another profile, whatever was built or is being built beside it."""
-    pages = render.source(mine, "a banner", {}, "")
+    pages = render.source(mine, "a banner", {}, FirstPage("", ""))
     assert pages.parent == mine
     assert {path.stem for path in (pages / "book/chapters").glob("*.ipynb")} == set(executed())
     assert all((pages / f"{page}.md").is_file() for page in chapters.pages() if not page.startswith(chapters.EXECUTED))

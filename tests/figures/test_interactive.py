@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from gweebp.experiment.sliders import replaced_at
-from gweebp.figures import layer_slider, threshold_slider
+from gweebp.figures import layer_slider, threshold_slider, walk_slider
 from gweebp.games import inpainting
 from gweebp.games.stepped import SteppedGame
 
@@ -88,3 +88,18 @@ def test_the_layer_slider_starts_where_it_is_told():
     assert page.find(class_="says").text == "conv1: <one>"
     assert [len(row["maps"]) for row in json.loads(page.script.text)] == [2, 2]
     assert pixels(page.select(".stack img")[3]["src"]).shape == (4, 4, 4)
+
+
+def test_the_walk_slider_shows_a_layer_more_at_each_step():
+    toy = {"": ([[1.0], [0.7, 0.3], [0.2, 0.8]], [[[0.7, 0.3]], [[0.1, 0.9], [0.5, 0.5]]])}
+    page = BeautifulSoup(walk_slider(toy, ["head", "hidden", "pixels"], ["a", "<b>", "c"]).html, "html.parser")
+    steps = json.loads(page.script.text)
+    assert [step["name"] for step in steps] == ["head", "hidden", "pixels"]
+    ink = [(pixels(step["frame"])[..., :3] < 100).all(2).sum() for step in steps]
+    assert ink[0] < ink[1] < ink[2]
+    assert page.img["src"] == steps[2]["frame"] and page.find(class_="says").text == "pixels: c"
+
+
+def test_a_walk_needs_a_sentence_for_each_layer():
+    with pytest.raises(ValueError, match="2 sentences for 1 layers"):
+        walk_slider({"": ([[1.0]], [])}, ["head"], ["a", "b"])
