@@ -21,6 +21,7 @@ from gweebp.experiment.study.evidence import of_study
 from gweebp.experiment.study.standings import Standing, beaten_by, standings
 from gweebp.experiment.study.verdicts import PRELIMINARY, Verdict, sentence
 from gweebp.experiment.study.verdicts import verdicts as verdicts_of
+from gweebp.experiment.study.words import span
 from gweebp.methods.names import label_of
 
 STUDY = Path(__file__).resolve().parents[2] / "data/study"
@@ -82,10 +83,9 @@ def baseline(study: Sequence[Evidence]) -> Iterable[str]:
     """How many methods a fixed blob in the centre beats in the inpainting game."""
     beaten, methods = beaten_by(study, "inpainting")
     if beaten:
-        span = f"{min(beaten)}" if len(set(beaten)) == 1 else f"{min(beaten)} to {max(beaten)}"
         yield (
             "**A warning**: a fixed blob in the centre of the image, which reads neither image nor network, beats "
-            f"{span} of {methods} methods in the inpainting game."
+            f"{span(beaten)} of {methods} methods in the inpainting game."
         )
 
 

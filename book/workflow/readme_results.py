@@ -21,6 +21,7 @@ from gweebp.experiment.study.evidence import of_study
 from gweebp.experiment.study.standings import standings
 from gweebp.experiment.study.summary import WANTED, missing
 from gweebp.experiment.study.verdicts import Verdict, of_claims, verdicts
+from gweebp.experiment.study.words import span
 from gweebp.support.files import atomic
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -50,10 +51,9 @@ def games_table(study: Sequence[Evidence]) -> str:
 def block(study: Sequence[Evidence]) -> str:
     """All that the README says of results."""
     rows = verdicts(study)
-    made = {len(run.units) for run in study}
-    span = str(min(made)) if len(made) == 1 else f"{min(made)} to {max(made)}"
+    made = span([len(run.units) for run in study])
     where = (
-        f"{span} of {WANTED} trainings of each network and dataset; intervals: 95 %, over people and trainings. A lead "
+        f"{made} of {WANTED} trainings of each network and dataset; intervals: 95 %, over people and trainings. A lead "
         "is on the trials that both methods played. Of a claim, the sentence that decided it."
     )
     lacking = missing(study, METHODS)

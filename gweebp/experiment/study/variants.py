@@ -9,7 +9,7 @@ The study plays variants under names of its own (data/study/plan.yaml). Here the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gweebp.experiment.evidence import Evidence
 from gweebp.experiment.study.summary import differences
@@ -52,6 +52,15 @@ def variant_of(method: str, way: str) -> str:
 def ablations(study: Sequence[Evidence], game: str) -> dict[str, dict[str, Difference]]:
     """Title -> what is changed -> gweEBP less the changed method; what is not played yet is left out."""
     return differences(study, game, {label: ("gweebp", name) for label, name in ABLATIONS.items()})
+
+
+def sides(found: Mapping[str, Difference]) -> tuple[list[str], list[str]]:
+    """The changes that make gweEBP clearly better, and those that make it clearly worse: whose interval excludes 0.
+
+    >>> sides({"a": Difference(-0.1, -0.2, -0.05, 0.01), "b": Difference(0.1, -0.1, 0.3, 0.4)})
+    (['a'], [])
+    """
+    return [k for k, d in found.items() if d.high < 0], [k for k, d in found.items() if d.low > 0]
 
 
 def leads(study: Sequence[Evidence], game: str) -> dict[str, dict[str, dict[str, Difference]]]:
