@@ -13,22 +13,13 @@
 # %% [markdown]
 # # Equations as printed, code as released
 #
-# How much of the result depends on the equations of the paper, and how much on what the authors' code does?
+# ```{admonition} What you will learn
+# - in which points the authors' released code departs from the paper's equations;
+# - how much each point changes a map, switched by itself;
+# - which of the two, equations or code, wins the games.
 #
-# The released code departs from the equations in these points. Each is an option here:
-#
-# | point | equations {cite:p}`wang2025gweebp` | code as released | option |
-# |---|---|---|---|
-# | gain | triplet gain with a hinge, {eq}`eq-5` | $\cos(p, m) - \cos(p, n)$ | `gain="cosine"` |
-# | divisor | the sum over excitatory children, {eq}`eq-3`, {eq}`eq-4` | the parent's own response, bias included | `rule="paper-code"` |
-# | streams | added as they are | each of the four divided by its sum first | `rule="paper-code"` |
-# | map | the channel sum | for gweEBP, cEBP and ecEBP: bicubic to the image, then a Gaussian of $\sigma = 2$ pixels | `smoothing="image"` |
-# | | | for EBP, eEBP, tcEBP and etcEBP: a Gaussian of $\sigma = 2$ *cells of the layer* | `smoothing="layer"` |
-#
-# The last point treats methods unequally: a cell of LCNN9's layer is 8 pixels wide, one of VGG16's 16, so the code's EBP and
-# tcEBP are 8 or 16 times more blurred than its gweEBP. `method="gweebp"` is the equations, `method="gweebp-paper-code"`
-# the code; both know the options, so that each point can be switched by itself. The rule agrees with the outputs of the
-# code itself to rounding, its final maps on the full LCNN9 included (tested).
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
 
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
@@ -39,6 +30,7 @@ datasets = (
 samples = 12  # triplets of each run whose maps are compared
 resamples = 2000  # bootstrap resamples behind each interval
 seed = 0  # of the bootstrap
+
 # %% tags=["hide-input"]
 import warnings
 
@@ -52,9 +44,63 @@ import gweebp
 from gweebp import figures
 from gweebp.experiment import sanity_checks, scores
 from gweebp.experiment.build import open_runs
+from gweebp.experiment.typical_face import typical_face
 from gweebp.networks import as_input
 
+# %% tags=["hide-input", "remove-output"]
+case = typical_face()
+switched = {
+    "equations": dict(method="gweebp"),
+    "cosine gain": dict(method="gweebp", gain="cosine"),
+    "divisor": dict(method="gweebp", rule="paper-code"),
+    "smoothing": dict(method="gweebp", smoothing="image"),
+    "code": dict(method="gweebp-paper-code"),
+}
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", gweebp.LostMassWarning)
+    drawn = {
+        k: gweebp.explain(case.net, *case.triplet, **s)[0] for k, s in switched.items()
+    }
+titles = ["OP", "IP", "", *(f"{k} {case.precision(x):.2f}" for k, x in drawn.items())]
+pictures = [case.images[0], case.images[2], *[case.images[0]] * (1 + len(drawn))]
+outlines = [None, case.region, None, *[case.region] * len(drawn)]
+shown = [None, None, None, *drawn.values()]
+glue("face", figures.image_grid(pictures, titles, maps=shown, regions=outlines))
+
 # %% [markdown]
+# ```{glue:figure} face
+# :name: fig-paper-code-face
+# :alt: A sketch, the same with other eyes, outlined, then the sketch under gweEBP's map by the equations, with each point switched to the code's choice, and by the whole code.
+#
+# gweEBP by the equations, with one point at a time switched to the code's choice, and by the whole code; beside each its average precision
+# against the outlined part.
+# ```
+
+# %% tags=["hide-input"]
+alike = sanity_checks.similarity(
+    *(gweebp.resize(drawn[k][None], case.net.size) for k in ("equations", "code"))
+)
+Markdown(
+    f"The rank correlation of the two maps, equations and code, is {alike.item():.2f} on this face."
+)
+
+# %% [markdown]
+# How much of the result depends on the equations of the paper, and how much on what the authors' code does? The released
+# code departs from the equations in these points. Each is an option here:
+#
+# | point | equations {cite:p}`wang2025gweebp` | code as released | option |
+# |---|---|---|---|
+# | gain | triplet gain with a hinge, {eq}`eq-5` | $\cos(p, m) - \cos(p, n)$ | `gain="cosine"` |
+# | divisor | the sum over excitatory children, {eq}`eq-3`, {eq}`eq-4` | the parent's own response, bias included | `rule="paper-code"` |
+# | streams | added as they are | each of the four divided by its sum first | `rule="paper-code"` |
+# | map | the channel sum | for gweEBP, cEBP and ecEBP: bicubic to the image, then a Gaussian of $\sigma = 2$ pixels | `smoothing="image"` |
+# | | | for EBP, eEBP, tcEBP and etcEBP: a Gaussian of $\sigma = 2$ *cells of the layer* | `smoothing="layer"` |
+#
+# The last point treats methods unequally: a cell of LCNN9's layer is 8 pixels wide, one of VGG16's 16, so the code's EBP and
+# tcEBP are 8 or 16 times more blurred than its gweEBP. `method="gweebp"` is the equations, `method="gweebp-paper-code"`
+# the code; both know the options, so that each point can be switched by itself. The rule agrees with the outputs of the
+# code itself to rounding, its final maps on the full LCNN9 included (tested).
+#
 # ## By hand
 #
 # Two children with the responses $a$ and two parents, $y = W a + b$, of which the first has a large bias. By the equations
@@ -189,7 +235,7 @@ glue(
 # ## What the numbers say
 
 # %% tags=["hide-input"]
-lines = []
+lines, sides = [], []
 for title, row in by_measure.items():
     for label, found in row.items():
         side = (
@@ -199,13 +245,45 @@ for title, row in by_measure.items():
             if found.high < 0
             else "no clear difference"
         )
+        sides.append(side)
         lines.append(
             f"- {title}, {label}: {scores.with_interval(found)}; ahead: {side}."
         )
-Markdown("\n".join(lines) or "Not played in this profile.")
+said = (
+    f"Of {len(sides)} comparisons, the code is ahead in {sides.count('the code')}, the equations in "
+    f"{sides.count('the equations')}; {sides.count('no clear difference')} show no clear difference.\n\n"
+)
+Markdown(said + "\n".join(lines) if lines else "Not played in this profile.")
 
 # %% [markdown]
 # ## What would falsify it
 #
 # - *That the difference does not matter*, if one of the two were resolved ahead in most panels.
 # - *That our rule is the code's*, if a network were found on which the code itself gives another map.
+#
+# ## Summary
+#
+# - The code uses the cosine gain, divides by the parent's response, brings each stream to sum 1, and smooths the map.
+# - It smooths EBP and tcEBP by cells of the layer, and gweEBP by pixels: the methods are not treated alike.
+# - `method="gweebp"` is the equations and `method="gweebp-paper-code"` the code. Each point is an option.
+#
+# ## Exercises
+#
+# **1.** Set the toy's bias to 0. Do equations and code still differ?
+
+# %% tags=["hide-cell"]
+# Answer: no. Without a bias the response is the sum over the children.
+no_bias = np.array([2.0, 1.0]) * (W @ a)
+no_bias /= no_bias.sum()
+both = [no_bias @ (W * a / divisor[:, None]) for divisor in (W @ a, W @ a + 0)]
+assert np.allclose(*both)
+print("children", both[0].round(3))
+
+# %% [markdown]
+# **2.** Which bias of the first parent brings the code's shares of it to one half of the equations'?
+
+# %% tags=["hide-cell"]
+# Answer: as much bias as its children contribute: the response is then twice their sum.
+contributed = (W @ a)[0]
+assert np.allclose(W[0] * a / (contributed + contributed), W[0] * a / contributed / 2)
+print("bias", contributed)

@@ -13,30 +13,13 @@
 # %% [markdown]
 # # Doppelgängers of real people
 #
-# The synthetic world knows everybody's doppelgänger. Of real people somebody has to make one: find the part of the face,
-# invent another in its place, and carry it from the photograph into the drawing. Nobody can say of a real face how
-# well that went. How well does each step do where the truth is known, and does the inpainting game still say the same
-# of the methods?
+# ```{admonition} What you will learn
+# - how a face part of a *real* person is found, invented anew, and carried from a photo into a drawing;
+# - how well each step does where the truth is known;
+# - whether the inpainting game ranks the methods alike on exact and on invented doppelgängers.
 #
-# The paper's chain (its Sec. 4.4), which `python -m gweebp prepare` runs on photographs and sketches of yours:
-#
-# | Step | the paper's | here, too |
-# |---|---|---|
-# | `parse`: which pixel is which part | BiSeNet trained on CelebAMask-HQ {cite:p}`yu2018bisenet,lee2020maskgan` | a small one trained on drawn faces; polygons through landmarks |
-# | `quadruplets --fill`: another part | pluralistic inpainting {cite:p}`zheng2019pluralistic` | a small one trained on drawn faces; plain inpainting {cite:p}`telea2004` |
-# | `quadruplets --translate`: the part as a drawing | CycleGAN {cite:p}`zhu2017cyclegan` | a small one trained on drawn faces |
-#
-# Let $R$ be the part's pixels plus a margin, and $F$ the inpainting network. Then
-#
-# $$
-# \begin{aligned}
-# \mathrm{IN} &= (1 - R_{\mathrm{OM}}) \odot \mathrm{OM} + R_{\mathrm{OM}} \odot F(\mathrm{OM}, R_{\mathrm{OM}}), \\
-# \mathrm{IP} &= (1 - R_{\mathrm{OP}}) \odot \mathrm{OP} + R_{\mathrm{OP}} \odot G ,
-# \end{aligned}
-# $$
-#
-# where $G = F(\mathrm{OP}, R_{\mathrm{OP}})$ for a composite, which looks like a photograph. Of a drawing, $G$ is IN turned
-# into a drawing, put into the hole without a seam {cite:p}`perez2003`. Outside $R$ both are untouched, to the bit.
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
 
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
@@ -70,94 +53,6 @@ from gweebp.faces.preparation.parse import NONE, miou, polygons
 from gweebp.faces.preparation.parser import Parser
 from gweebp.networks.verification import embed
 from gweebp.support.files import located
-
-# %% [markdown]
-# ## By hand: one part of a tiny face
-#
-# A face of 6 × 6 pixels, all grey, whose nose is the four in the middle; a stand-in for the inpainting network fills with white. The region is the part
-# and a margin, here one pixel, less the corners:
-
-# %%
-face = torch.full((1, 3, 6, 6), 128, dtype=torch.uint8)
-labels = torch.full((1, 6, 6), NONE, dtype=torch.uint8)
-labels[:, 2:4, 2:4] = PARTS.index("nose")
-made = exchange(
-    face,
-    face,
-    labels,
-    labels,
-    torch.tensor([0]),
-    lambda images, masks, seeds: 0 * images + 255,
-    parts=["nose"],
-    margin=1 / 6,
-)
-made.quadruplets.region[0].int()
-
-# %% [markdown]
-# How well labels agree is told by the intersection over union of each part. Of the region against the bare nose:
-
-# %%
-grown = torch.where(made.quadruplets.region, PARTS.index("nose"), NONE).to(torch.uint8)
-assert miou(grown, labels)["nose"] == 4 / 12
-print(f"{miou(grown, labels)['nose']:.3f}")
-
-# %% [markdown]
-# ## Finding the parts
-#
-# Two ways to find them, on {glue:text}`judged` people of a world that the parser has not seen. The polygons are given the exact landmarks,
-# which for real faces somebody or some other network has to find; the parser is given the picture.
-
-# %% tags=["remove-output", "hide-input"]
-glue("judged", str(judged), display=False)
-parser = Parser.load(located("data/checkpoints/parser.safetensors"))
-chosen = {"people": judged, "size": 128, "seed": seed + 1}
-shown, painted, agreed = [], [], {}
-for look in parser_training.LOOKS:
-    images, true = parser_training.faces(look, **chosen)
-    plain = torch.stack(
-        [polygons(points, 128) for points in parser_training.points(look, **chosen)]
-    )
-    learned = parser.labels(images)
-    for name, found in (("polygons", plain), ("parser", learned)):
-        agreed[look, name] = miou(found, true)
-    shown += [images[0]] * 4
-    painted += [None, true[0], plain[0], learned[0]]
-titles = ["", "true", "polygons", "parser"] + [""] * 8
-glue(
-    "fig-parts",
-    figures.parts(shown, painted, titles, rows=list(parser_training.LOOKS), columns=4),
-)
-
-# %% [markdown]
-# ```{glue:figure} fig-parts
-# :name: fig-found-parts
-# :alt: Three rows, a photograph, a composite and a drawing of drawn faces. Each is shown as it is and under three label maps in six colours: the true one, the one by polygons and the parser's.
-#
-# The six parts of three people: as the world drew them, by polygons through exact landmarks, and by the parser.
-# ```
-
-# %% tags=["hide-input"]
-table = pd.DataFrame(agreed).round(2)
-table
-
-# %% tags=["hide-input"]
-mean = {
-    name: table.xs(name, level=1, axis=1).loc["mean"].mean()
-    for name in ("polygons", "parser")
-}
-worst = table.xs("parser", level=1, axis=1).loc[list(PARTS)].mean(axis=1).idxmin()
-Markdown(
-    f"The mean IoU over parts and looks is {mean['parser']:.2f} for the parser and {mean['polygons']:.2f} for the polygons. "
-    f"The parser's weakest part is {worst}. Every region is grown by a margin before a part is exchanged, which is lenient "
-    "with an edge that is a pixel off, and not with a part that was missed."
-)
-
-# %% [markdown]
-# ## Inventing a part
-#
-# {glue:text}`people` test subjects of each set are given doppelgängers of three kinds: the world's own, *exact* ones; *plain* ones,
-# whose hole is closed from its rim {cite:p}`telea2004`; and *learned* ones, by the small networks of this repository: pluralistic
-# inpainting and, for drawings, CycleGAN. All get the world's own parts, so that nothing but the inventor differs.
 
 # %% tags=["remove-output", "hide-input"]
 glue("people", str(people), display=False)
@@ -219,8 +114,6 @@ glue("fig-invented", grid or figures.note(NONE_HERE))
 # A test subject of each set with every part exchanged: the one as composite and as photograph, the other as drawing. A part that
 # sketch or photograph do not show is left as it was.
 # ```
-#
-# What the network makes of them. A candidate asks a question of it when all four conditions of {eq}`eq-7` and {eq}`eq-8` hold:
 
 # %% tags=["hide-input"]
 played = {
@@ -229,6 +122,127 @@ played = {
     )
     for key, four in kinds.items()
 }
+lines = [
+    f"- {run.title}, {kind}: {int(p.kept.sum())} of {len(p.kept)} candidates qualify."
+    for (run, kind), p in played.items()
+]
+Markdown("\n".join(lines) or NONE_HERE)
+
+# %% [markdown]
+# In the synthetic world every doppelgänger is known. For real people one has to be made: find the part of the face,
+# invent another in its place, and carry it from the photograph into the drawing. On a real face there is no truth to
+# compare the result with. How well does each step do where the truth is known, and does the inpainting game still say the
+# same of the methods?
+#
+# The paper's chain (its Sec. 4.4), which `python -m gweebp prepare` runs on photographs and sketches of yours:
+#
+# | Step | the paper's | here, too |
+# |---|---|---|
+# | `parse`: which pixel is which part | BiSeNet trained on CelebAMask-HQ {cite:p}`yu2018bisenet,lee2020maskgan` | a small one trained on drawn faces; polygons through landmarks |
+# | `quadruplets --fill`: another part | pluralistic inpainting {cite:p}`zheng2019pluralistic` | a small one trained on drawn faces; plain inpainting {cite:p}`telea2004` |
+# | `quadruplets --translate`: the part as a drawing | CycleGAN {cite:p}`zhu2017cyclegan` | a small one trained on drawn faces |
+#
+# Let $R$ be the part's pixels plus a margin, and $F$ the inpainting network. Then
+#
+# $$
+# \begin{aligned}
+# \mathrm{IN} &= (1 - R_{\mathrm{OM}}) \odot \mathrm{OM} + R_{\mathrm{OM}} \odot F(\mathrm{OM}, R_{\mathrm{OM}}), \\
+# \mathrm{IP} &= (1 - R_{\mathrm{OP}}) \odot \mathrm{OP} + R_{\mathrm{OP}} \odot G ,
+# \end{aligned}
+# $$
+#
+# where $G = F(\mathrm{OP}, R_{\mathrm{OP}})$ for a composite, which looks like a photograph. Of a drawing, $G$ is IN turned
+# into a drawing, put into the hole without a seam {cite:p}`perez2003`. Outside $R$ both are untouched, to the bit.
+#
+# ## By hand: one part of a tiny face
+#
+# A face of 6 × 6 pixels, all grey, whose nose is the four in the middle; a stand-in for the inpainting network fills with white. The region is the part
+# and a margin, here one pixel, less the corners:
+
+# %%
+face = torch.full((1, 3, 6, 6), 128, dtype=torch.uint8)
+labels = torch.full((1, 6, 6), NONE, dtype=torch.uint8)
+labels[:, 2:4, 2:4] = PARTS.index("nose")
+made = exchange(
+    face,
+    face,
+    labels,
+    labels,
+    torch.tensor([0]),
+    lambda images, masks, seeds: 0 * images + 255,
+    parts=["nose"],
+    margin=1 / 6,
+)
+made.quadruplets.region[0].int()
+
+# %% [markdown]
+# How well labels agree is told by the intersection over union of each part. Of the region against the bare nose:
+
+# %%
+grown = torch.where(made.quadruplets.region, PARTS.index("nose"), NONE).to(torch.uint8)
+assert miou(grown, labels)["nose"] == 4 / 12
+print(f"{miou(grown, labels)['nose']:.3f}")
+
+# %% [markdown]
+# ## Finding the parts
+#
+# Two ways to find them, on {glue:text}`judged` people of a world that the parser has not seen. The polygons are given the exact landmarks, which for real faces have to be found first; the parser is given the picture.
+
+# %% tags=["remove-output", "hide-input"]
+glue("judged", str(judged), display=False)
+parser = Parser.load(located("data/checkpoints/parser.safetensors"))
+chosen = {"people": judged, "size": 128, "seed": seed + 1}
+shown, painted, agreed = [], [], {}
+for look in parser_training.LOOKS:
+    images, true = parser_training.faces(look, **chosen)
+    plain = torch.stack(
+        [polygons(points, 128) for points in parser_training.points(look, **chosen)]
+    )
+    learned = parser.labels(images)
+    for name, found in (("polygons", plain), ("parser", learned)):
+        agreed[look, name] = miou(found, true)
+    shown += [images[0]] * 4
+    painted += [None, true[0], plain[0], learned[0]]
+titles = ["", "true", "polygons", "parser"] + [""] * 8
+glue(
+    "fig-parts",
+    figures.parts(shown, painted, titles, rows=list(parser_training.LOOKS), columns=4),
+)
+
+# %% [markdown]
+# ```{glue:figure} fig-parts
+# :name: fig-found-parts
+# :alt: Three rows, a photograph, a composite and a drawing of drawn faces. Each is shown as it is and under three label maps in six colours: the true one, the one by polygons and the parser's.
+#
+# The six parts of three people: as the world drew them, by polygons through exact landmarks, and by the parser.
+# ```
+
+# %% tags=["hide-input"]
+table = pd.DataFrame(agreed).round(2)
+table
+
+# %% tags=["hide-input"]
+mean = {
+    name: table.xs(name, level=1, axis=1).loc["mean"].mean()
+    for name in ("polygons", "parser")
+}
+worst = table.xs("parser", level=1, axis=1).loc[list(PARTS)].mean(axis=1).idxmin()
+Markdown(
+    f"The mean IoU over parts and looks is {mean['parser']:.2f} for the parser and {mean['polygons']:.2f} for the polygons. "
+    f"The parser's weakest part is {worst}. Every region is grown by a margin before a part is exchanged, which is lenient "
+    "with an edge that is a pixel off, and not with a part that was missed."
+)
+
+# %% [markdown]
+# ## Inventing a part
+#
+# {glue:text}`people` test subjects of each set are given doppelgängers of three kinds: the world's own, *exact* ones; *plain* ones,
+# whose hole is closed from its rim {cite:p}`telea2004`; and *learned* ones, by the small networks of this repository: pluralistic
+# inpainting and, for drawings, CycleGAN. All get the world's own parts, so that nothing but the inventor differs.
+#
+# What the network makes of them. A candidate asks a question of it when all four conditions of {eq}`eq-7` and {eq}`eq-8` hold:
+
+# %% tags=["hide-input"]
 pd.DataFrame(
     {
         (run.title, kind): inpainted_doppelgangers.summary(p, run.trials["threshold"])
@@ -262,8 +276,7 @@ pd.DataFrame(found).T
 
 # %% [markdown]
 # The last row is the way that an invented part goes, from a photograph into a drawing.
-
-# %% [markdown]
+#
 # ## Is the verdict the same?
 #
 # Each method's SR at a FAR of 10 % in the [inpainting game](inpainting_game), on the doppelgängers that qualify:
@@ -319,12 +332,11 @@ pd.DataFrame(blob).T
 
 # %% [markdown]
 # The intervals draw the people anew, the same people on both sides. Where one of them reaches from near 0 to near 1, so
-# few people can't tell whether the verdict holds, which is an answer, too: with as few quadruplets as the
-# paper has of CUHK, a ranking of methods stays open.
+# few people cannot tell whether the verdict holds.
 #
 # Three things differ between an exact doppelgänger and an invented one, and only the first is wanted: the part is
-# another's; its edge and its texture may show that somebody was at work; and what the eyewitness or the artist does to a
-# face, the inventor does not know. A method that finds seams would be praised for it.
+# another's; its edge and its texture may show where the picture was changed; and the inventor does not do to a face what the eyewitness
+# or the artist does. A method that finds seams would score well for the wrong reason.
 #
 # ## What would falsify it
 #
@@ -334,3 +346,40 @@ pd.DataFrame(blob).T
 #   $\tau_b$ that ends at or below 0.
 # - *This chapter's comparison*: if the exact game, played on these few people, did not agree with the one on
 #   [all of them](inpainting_game).
+#
+# ## Summary
+#
+# - A doppelgänger of a real person needs three steps: find the part, invent another, draw it as the sketch shows it.
+# - Outside the region nothing changes, to the bit.
+# - Plain inpainting erases a part's identity. A learned inventor may give the part another identity.
+# - Kendall's $\tau_b$ says whether the verdict survives. Few people leave it open.
+#
+# ## Exercises
+#
+# **1.** The nose of the tiny face is grown by half as much margin. What is the IoU of region and nose?
+
+# %% tags=["hide-cell"]
+# Answer: 1: half a pixel of margin adds nothing, and the region is the nose itself.
+narrow = exchange(
+    face,
+    face,
+    labels,
+    labels,
+    torch.tensor([0]),
+    lambda images, masks, seeds: 0 * images + 255,
+    parts=["nose"],
+    margin=1 / 12,
+)
+again = torch.where(narrow.quadruplets.region, PARTS.index("nose"), NONE)
+found = miou(again.to(torch.uint8), labels)["nose"]
+assert found == 1
+print(f"{found:.3f}")
+
+# %% [markdown]
+# **2.** Is every pixel outside the region really unchanged? Check it on all doppelgängers of this page.
+
+# %% tags=["hide-cell"]
+# Answer: yes, for every inventor.
+for four in kinds.values():
+    assert not ((four.op != four.ip).any(1) & ~four.region).any()
+print("kinds checked:", len(kinds))

@@ -13,12 +13,13 @@
 # %% [markdown]
 # # Provenance
 #
-# What ran, from which commit, with which versions, on what, for how long, and with how much memory? Every stage and every
-# chapter writes a record of its run; this page reads them back. It holds no number of its own.
+# ```{admonition} What you will learn
+# - what ran to make this book, from which commit, on which machine, with which versions;
+# - where the time and the memory went;
+# - which command repeats any one stage.
 #
-# The same commit, seed, versions, number of threads and kind of processor give the same numbers. Another number of threads or
-# another processor changes the order in which floating-point sums are taken, and with it the last digits, which training then
-# carries further; results are to be compared with tolerances.
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
 
 # %% tags=["parameters"]
 build = "_build/book"  # the folder of the results
@@ -26,6 +27,7 @@ networks = "vgg16,lcnn9"  # the networks to show, separated by commas
 datasets = (
     "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
 )
+
 # %% tags=["hide-input"]
 import pandas as pd
 from IPython.display import Markdown
@@ -36,6 +38,13 @@ from gweebp.experiment import provenance
 from gweebp.experiment.tables import frame
 
 # %% [markdown]
+# What ran, from which commit, with which versions, on what, for how long, and with how much memory? Every stage and every
+# chapter writes a record of its run; this page reads them back. It holds no number of its own.
+#
+# The same commit, seed, versions, number of threads and kind of processor give the same numbers. Another number of threads or
+# another processor changes the order in which floating-point sums are taken, and with it the last digits, which training then
+# carries further; results are to be compared with tolerances.
+#
 # ## In short
 
 # %%
@@ -80,3 +89,28 @@ for record in records:
 #
 # Two builds of one commit, profile, number of threads and kind of processor whose numbers differ; or a record that names a commit with
 # `-dirty` at its end: then the package differed from that commit, and nobody else can have the code that computed the result.
+#
+# ## Summary
+#
+# - Every stage and every chapter writes a record of its run, and this page reads the records.
+# - The same commit, seed, versions, threads and kind of processor give the same numbers.
+#
+# ## Exercises
+#
+# **1.** Which stage took the longest, all its runs together?
+
+# %% tags=["hide-cell"]
+# Answer: the longest bar of the figure.
+seconds = provenance.seconds_by_stage(records)
+longest = max(seconds, key=seconds.get)
+assert seconds[longest] == max(seconds.values())
+print(longest)
+
+# %% [markdown]
+# **2.** Were all records made from one commit?
+
+# %% tags=["hide-cell"]
+# Answer: count the commits: one means that nothing was mixed.
+commits = {record.row()["commit"] for record in records}
+assert commits
+print(len(commits))

@@ -13,30 +13,59 @@
 # %% [markdown]
 # # Related work
 #
-# Which methods explain an embedding network, what do they read of it, and what does a map cost?
+# ```{admonition} What you will learn
+# - which methods can explain an embedding network, and what each reads of it;
+# - what *white box*, *black box* and *contrastive* mean;
+# - what one map of each method costs, counted in forward passes.
 #
-# Methods made for classifiers explain the score of a class. An embedding network has no classes: what is to be explained is
-# that a probe is nearer to one image than to another. The methods below were made, or adapted, for that. *White box* methods
-# read responses, weights or gradients; *black box* ones see embeddings only. A *contrastive* map answers "why this one and
-# not that one"; the others answer "why this one".
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
 
 # %% tags=["parameters"]
 network = "lcnn9"  # the network whose maps are counted
 width = 0.125  # its width, as a share of the published one
 size = 64  # side of its images, in pixels
 seed = 0  # of its random weights
+
 # %% tags=["hide-input"]
 import pandas as pd
 import torch
 from IPython.display import Markdown
+from myst_nb import glue
 from torch.utils.flop_counter import FlopCounterMode
 
 import gweebp
-from gweebp import networks
+from gweebp import figures, networks
 from gweebp.experiment.sanity_checks import explain_choice
+from gweebp.experiment.typical_face import typical_face
 from gweebp.figures import style_of
 
+# %% tags=["hide-input", "remove-output"]
+case = typical_face()
+maps = case.maps("gradcam", "ebp", "cebp", "gweebp", "pairwisesim")
+notes = case.notes(maps)
+glue("face", figures.quadruplet(*case.images, case.region, maps, notes=notes))
+
 # %% [markdown]
+# ```{glue:figure} face
+# :name: fig-related-face
+# :alt: A sketch, its photo, and both again with other eyes, outlined; then the sketch under the maps of five methods.
+#
+# Five methods, five answers: why is OP matched to OM and not to IN? Beside each name, the average precision against the
+# outlined part.
+# ```
+
+# %% tags=["hide-input"]
+Markdown(case.in_words(maps))
+
+# %% [markdown]
+# Which methods explain an embedding network, what do they read of it, and what does a map cost?
+#
+# Methods made for classifiers explain the score of a class. An embedding network has no classes: what is to be explained is
+# that a probe is nearer to one image than to another. The methods below were made, or adapted, for that. *White box* methods
+# read responses, weights or gradients; *black box* ones see embeddings only. A *contrastive* map answers "why this one and
+# not that one"; the others answer "why this one".
+#
 # ## Methods in this book
 #
 # | method | source | box | reads | contrastive | where |
@@ -46,14 +75,14 @@ from gweebp.figures import style_of
 # | tcEBP | {cite:t}`castanon2018` | white | responses, weights | yes | {doc}`excitation_backprop` |
 # | eEBP, ecEBP, etcEBP | {cite:t}`wang2025gweebp` | white | responses, weights | no, yes, yes | {doc}`extended_ebp` |
 # | gweEBP | {cite:t}`wang2025gweebp` | white | responses, weights, gradients | by the gain | {doc}`gradient_weighting` |
-# | gradient × input | {cite:t}`shrikumar2016` | white | pixels, their gradients | by the gain | here |
-# | integrated gradients | {cite:t}`sundararajan2017` | white | pixels, gradients on the way from a plain image | by the gain | here |
-# | Grad-CAM | {cite:t}`selvaraju2017`, {cite:t}`chen2020gradcam` | white | last map, its gradient | by the gain | {doc}`hiding_game` |
-# | PairwiseSIM | {cite:t}`stylianou2019` | white | last map of both images | no (an option) | {doc}`hiding_game` |
-# | XFace | {cite:t}`knoche2023xface` | black | embeddings of occluded pairs | by a difference | {doc}`hiding_game` |
-# | CorrRISE | {cite:t}`lu2024corrrise` | black | embeddings of masked probes | by a difference | {doc}`hiding_game` |
-# | xSSAB | {cite:t}`huber2024xssab` | white | pixels, gradients of a cosine's terms | by a difference | here |
-# | FGGB | {cite:t}`lu2024fggb` | white | pixels, a gradient per dimension | by a difference | here |
+# | gradient × input | {cite:t}`shrikumar2016` | white | pixels, their gradients | by the gain | {doc}`rivals` |
+# | integrated gradients | {cite:t}`sundararajan2017` | white | pixels, gradients on the way from a plain image | by the gain | {doc}`rivals` |
+# | Grad-CAM | {cite:t}`selvaraju2017`, {cite:t}`chen2020gradcam` | white | last map, its gradient | by the gain | {doc}`rivals` |
+# | PairwiseSIM | {cite:t}`stylianou2019` | white | last map of both images | no (an option) | {doc}`rivals` |
+# | XFace | {cite:t}`knoche2023xface` | black | embeddings of occluded pairs | by a difference | {doc}`rivals` |
+# | CorrRISE | {cite:t}`lu2024corrrise` | black | embeddings of masked probes | by a difference | {doc}`rivals` |
+# | xSSAB | {cite:t}`huber2024xssab` | white | pixels, gradients of a cosine's terms | by a difference | {doc}`rivals` |
+# | FGGB | {cite:t}`lu2024fggb` | white | pixels, a gradient per dimension | by a difference | {doc}`rivals` |
 #
 # ## Methods not in this book
 #
@@ -107,3 +136,29 @@ Markdown(
 #
 # A method of this table that, on another architecture, costs another multiple: the excitation family walks only from the
 # embedding down to its layer, so that its cost depends on how deep that layer lies.
+#
+# ## Summary
+#
+# - An embedding network has no classes: what is explained is why a probe is nearer to one image than to another.
+# - White-box methods read responses, weights or gradients. Black-box methods need embeddings alone, and many forward passes.
+# - The excitation family walks from the embedding to its layer, and costs a few forward passes.
+#
+# ## Exercises
+#
+# **1.** Which methods of the table need the *images* of mate and non-mate, and not their embeddings alone?
+
+# %% tags=["hide-cell"]
+# Answer: those that look at both images of a pair, PairwiseSIM and XFace.
+readers = [style_of(k).label for k, m in gweebp.METHODS.items() if m.reads == "images"]
+assert {"PairwiseSIM", "XFace"} <= set(readers)
+print(readers)
+
+# %% [markdown]
+# **2.** CorrRISE embeds each masked probe once. How many forward passes does its default setting cost?
+
+# %% tags=["hide-cell"]
+# Answer: as many as it has masks, and two for mate and non-mate.
+masks = gweebp.METHODS["corrrise"].options["masks"]
+counted = table.loc["CorrRISE", "forward passes"]
+assert abs(counted - masks) < 0.02 * masks
+print("masks", masks, " counted", round(counted))

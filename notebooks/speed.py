@@ -13,6 +13,56 @@
 # %% [markdown]
 # # What a map costs
 #
+# ```{admonition} What you will learn
+# - the least that a saliency map can cost, in forward passes;
+# - the closed form of extended EBP: two products in place of four;
+# - where the closed form loses digits, and what the library then does.
+#
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
+
+# %% tags=["parameters"]
+width = 0.5  # of the networks whose operations are counted here
+seed = 1  # of their weights and images
+
+# %% tags=["hide-input"]
+import warnings
+
+import numpy as np
+import torch
+from IPython.display import Markdown
+from myst_nb import glue
+
+from gweebp import explain, figures, networks
+from gweebp.experiment import speed
+from gweebp.experiment.cost import cost
+from gweebp.experiment.tables import frame, stacked
+from gweebp.experiment.typical_face import typical_face
+
+# %% tags=["hide-input", "remove-output"]
+case = typical_face()
+maps = case.maps("gradcam", "ebp", "ecebp", "gweebp")
+probe, *others = case.triplet
+with torch.no_grad():
+    mate_, nonmate_ = (case.net(x) for x in others)
+once = cost(lambda: case.net(probe).detach()).flops
+notes = {}
+for name in maps:
+    asked = cost(
+        lambda name=name: explain(case.net, probe, mate_, nonmate_, method=name)
+    )
+    notes[name] = f"{asked.flops / once:.2f}×"
+glue("face", figures.quadruplet(*case.images, case.region, maps, notes=notes))
+
+# %% [markdown]
+# ```{glue:figure} face
+# :name: fig-speed-face
+# :alt: A sketch, its photo, and both again with other eyes, outlined; then the sketch under the maps of Grad-CAM, EBP, ecEBP and gweEBP, each with its cost beside its name.
+#
+# The face of the theory chapters under four methods. Beside each name stands what the map costs, in multiplications, as a multiple of one
+# forward pass of the probe; the embeddings of mate and non-mate are given.
+# ```
+#
 # Nobody explains every decision if one map costs a thousand forward passes. What is the least that a map can cost, and how near to
 # it is this package?
 #
@@ -44,25 +94,7 @@
 # ```
 #
 # Two products instead of four, and without gradient weighting $y$ is what the network has just computed, less its bias.
-
-# %% tags=["parameters"]
-width = 0.5  # of the networks whose operations are counted here
-seed = 1  # of their weights and images
-
-# %% tags=["hide-input"]
-import warnings
-
-import numpy as np
-import torch
-from IPython.display import Markdown
-from myst_nb import glue
-
-from gweebp import explain, figures, networks
-from gweebp.experiment import speed
-from gweebp.experiment.cost import cost
-from gweebp.experiment.tables import frame, stacked
-
-# %% [markdown]
+#
 # ## By hand
 #
 # Three children of both signs, a parent that is positive and one that is negative, each with half of the probability:
@@ -212,12 +244,41 @@ stacked(speed.tables(result), "what")
 Markdown("\n".join(f"- {line}" for line in speed.missed(result["rows"])) or "- none.")
 
 # %% [markdown]
-# The counts are where they should be, so what is left is not arithmetic. Work element by element on responses
-# (signs, shares, the winners of max-feature-maps) reads and writes memory once an operation, and weighs more where
-# convolutions are small; on VGG16 each map also reads the many weights under the embedding once for each pass,
+# Where the counts meet their targets and the times do not, the difference is not arithmetic. Work element by element on responses
+# (signs, shares, the winners of max-feature-maps) reads and writes memory at every operation, and weighs more where convolutions are small; on VGG16 each map also reads the many weights under the embedding once for each pass,
 # which one image alone pays in full. The rows on where the time goes say how much. A black-box method spends nearly all of
 # its time in the network's own forward passes, and so does a peer: with as many masks, neither can be much faster than the other.
 # Ratios taken on a machine that others use are uncertain; operations and memory are counted, and are not.
 #
-# Would be falsified: a count above that fails its test in `tests/experiment/test_cost.py`, or a `make bench` on a quiet machine that
-# finds other ratios.
+# ## What would falsify it
+#
+# A count above that fails its test in `tests/experiment/test_cost.py`, or a `make bench` on a quiet machine that finds other ratios.
+#
+# ## Summary
+#
+# - A map costs one forward pass and a few passes over the part above the saliency layer.
+# - In closed form, extended EBP needs one product with $|W|$ and $|a|$ and two ways back, where the equations as written need eight.
+# - The sum of the closed form may cancel. The library checks it once, and computes four products where it does.
+# - Times depend on the machine; operations do not.
+#
+# ## Exercises
+#
+# **1.** All responses and weights are positive. What does the closed form become?
+
+# %% tags=["hide-cell"]
+# Answer: plain EBP: y = |W||a|, so 1/Z is Wa.
+positive, child = np.abs(W), np.abs(a)
+total = (positive @ child + positive @ child) / 2
+assert np.allclose(total, positive @ child)
+print("1/Z", total)
+
+# %% [markdown]
+# **2.** By how much must $|1/Z|$ exceed rounding for the library to use the closed form? Express it in binary digits that may be lost.
+
+# %% tags=["hide-cell"]
+# Answer: 1/Z is at least a sixteenth of what it is the difference of: four binary digits.
+from gweebp.excitation import closed_form
+
+digits = np.log2(1 / closed_form.CONDITION)
+assert digits == 4
+print("binary digits", digits)

@@ -13,6 +13,85 @@
 # %% [markdown]
 # # Another training, another winner?
 #
+# ```{admonition} What you will learn
+# - why one training is one draw, and what a second training can tell;
+# - how to give a mean over trainings an interval that covers both people and trainings;
+# - which methods win in every training of this build.
+#
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
+# ```
+
+# %% tags=["parameters"]
+build = "_build/book"  # the folder of the results
+networks = "vgg16,lcnn9"  # the networks to show, separated by commas
+datasets = (
+    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
+)
+measure = (
+    "inpainting-10"  # of the inpainting game; see gweebp.experiment.scores.MEASURES
+)
+seeds = 1  # trainings of a network, at most
+reference = "gweebp"  # the method that the others are compared with
+resamples = 2000  # bootstrap resamples behind each interval
+seed = 0  # of the bootstrap
+
+# %% tags=["hide-input"]
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+from myst_nb import glue
+
+from gweebp import figures
+from gweebp.experiment import (
+    network_quality,
+    sanity_checks,
+    scores,
+    training_seeds,
+    typical_cases,
+)
+from gweebp.experiment.build import open_runs
+from gweebp.experiment.scores import Drawn
+from gweebp.figures import style_of
+from gweebp.networks import as_input
+from gweebp.saliency import in_place
+
+# %% tags=["hide-input", "remove-output"]
+runs = open_runs(build, datasets, networks)
+again = max((training_seeds.trainings(run, seeds) for run in runs), key=len)
+row = typical_cases.index(again[0], "inpainting", reference, typical_cases.TYPICAL)
+picture, alike = figures.note("no quadruplets in this profile"), None
+if len(again[0].qualified):
+    four = again[0].quadruplet(row)
+    maps = []
+    for run in again:
+        op, om, in_ = (as_input(run.net, x) for x in (four.op, four.om, four.in_))
+        found = sanity_checks.explain_choice(run.net, op, om, in_, method=reference)
+        maps.append(in_place(found, run.net, op, method=reference))
+    titles = ["OP", "IP", *(f"training {k}" for k in range(len(again)))]
+    pictures = [four.op[0], four.ip[0], *[four.op[0]] * len(again)]
+    outlines = [None, *[four.region[0]] * (1 + len(again))]
+    shown = [None, None, *(x[0] for x in maps)]
+    picture = figures.image_grid(pictures, titles, maps=shown, regions=outlines)
+    alike = sanity_checks.similarity(maps[0], maps[-1]).item()
+glue("fig-face", picture)
+
+# %% [markdown]
+# ```{glue:figure} fig-face
+# :name: fig-seeds-face
+# :alt: A sketch, the same with one part exchanged and outlined, and the sketch under the map of the same method on each training of the same network.
+#
+# One sketch, one method, and the trainings of one network that differ in their seed alone.
+# ```
+
+# %% tags=["hide-input"]
+Markdown(
+    f"On {again[0].title} the rank correlation of {style_of(reference).label}'s maps of the first and "
+    f"the last of {len(again)} trainings is {alike:.2f} on this face."
+    if alike is not None and len(again) > 1
+    else "*Every network of this build was trained once.*"
+)
+
+# %% [markdown]
 # A network is one draw: another seed starts from other weights and sees other batches. Would the same methods win if it were trained
 # again?
 #
@@ -28,36 +107,10 @@
 #
 # Each resample draws people (the same for all trainings) and $K - 1$ trainings with replacement; drawing $K$ would understate the
 # second term.
-
-# %% tags=["parameters"]
-build = "_build/book"  # the folder of the results
-networks = "vgg16,lcnn9"  # the networks to show, separated by commas
-datasets = (
-    "synthetic-composite,synthetic-drawn"  # the datasets to show, separated by commas
-)
-measure = (
-    "inpainting-10"  # of the inpainting game; see gweebp.experiment.scores.MEASURES
-)
-seeds = 1  # trainings of a network, at most
-reference = "gweebp"  # the method that the others are compared with
-resamples = 2000  # bootstrap resamples behind each interval
-seed = 0  # of the bootstrap
-# %% tags=["hide-input"]
-import numpy as np
-import pandas as pd
-from IPython.display import Markdown
-from myst_nb import glue
-
-from gweebp import figures
-from gweebp.experiment import network_quality, scores, training_seeds
-from gweebp.experiment.build import open_runs
-from gweebp.experiment.scores import Drawn
-from gweebp.figures import style_of
-
-# %% [markdown]
+#
 # ## By hand: three trainings
 #
-# Were everybody in the world tested, only the trainings would differ, and {eq}`eq-two-levels` would have its second term alone:
+# If every person in the world were tested, only the trainings would differ, and {eq}`eq-two-levels` would have its second term alone:
 
 # %%
 x = np.array([0.60, 0.66, 0.75])
@@ -72,7 +125,6 @@ print(
 # ## The trainings
 
 # %%
-runs = open_runs(build, datasets, networks)
 count = {run.title: len(training_seeds.trainings(run, seeds)) for run in runs}
 rows = {
     f"{run.title}, training {k}": {
@@ -176,3 +228,29 @@ pd.DataFrame(rows).T if rows else Markdown(
 # A method that wins *resolved* on one training and loses *resolved* on the next: then the intervals over people alone, which the
 # other chapters show, promise more than they can keep. The claims in the [results](results) are judged on the mean over the
 # trainings.
+#
+# ## Summary
+#
+# - A training is one draw of weights and batches. Another seed is another draw.
+# - The interval of a mean over trainings has two parts: the people in the test, and the trainings.
+# - A finding that turns round with the seed is not a finding.
+#
+# ## Exercises
+#
+# **1.** Two trainings give 0.60 and 0.70. What is the standard error of their mean, from the trainings alone?
+
+# %% tags=["hide-cell"]
+# Answer: 0.05: half of their difference.
+pair = np.array([0.60, 0.70])
+error = pair.std(ddof=1) / np.sqrt(2)
+assert np.isclose(error, 0.05)
+print(f"{error:.3f}")
+
+# %% [markdown]
+# **2.** Why does a resample draw $K - 1$ trainings, and not $K$? Try $K$ on the three trainings above.
+
+# %% tags=["hide-cell"]
+# Answer: with K the spread comes out too small, by the factor √((K − 1)/K).
+draws = np.random.default_rng(0).choice(x, size=(20_000, len(x))).mean(1)
+assert np.isclose(draws.std() / by_hand, np.sqrt(2 / 3), atol=0.02)
+print(f"ratio {draws.std() / by_hand:.2f}, √(2/3) = {np.sqrt(2 / 3):.2f}")
