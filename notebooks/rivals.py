@@ -261,7 +261,7 @@ Markdown("\n".join(f"- {name}: `{text}`" for name, text in settings.items()))
 #
 # ## What would falsify it
 #
-# - A rival of this page whose map differs from that of its authors' code: the tests compare PairwiseSIM, XFace and
+# - A rival whose map differs from that of the released code: the tests compare PairwiseSIM, XFace and
 #   CorrRISE with outputs of that code.
 # - *The comparison in this book*, if a rival were held to fewer masks than its maps need to settle. The [study](study)
 #   chooses their number by a rule that looks at no game.
