@@ -106,9 +106,10 @@ z, u = torch.randn(2, 10_000, generator=torch.Generator().manual_seed(0))
 rows = {}
 for eps in (0.1, error, 0.9):
     remembered = (1 - eps**2) ** 0.5 * z + eps * u
+    alike = torch.corrcoef(torch.stack([z, remembered]))[0, 1]
     rows[f"ε = {eps}"] = {
         "spread of z′": f"{remembered.std():.2f}",
-        "correlation with z": f"{torch.corrcoef(torch.stack([z, remembered]))[0, 1]:.2f}",
+        "correlation with z": f"{alike:.2f}",
         "√(1 − ε²)": f"{(1 - eps**2) ** 0.5:.2f}",
     }
 pd.DataFrame(rows).T
@@ -222,7 +223,7 @@ pd.DataFrame(skipped, columns=["set", "item", "why"]) if skipped else Markdown(
 #
 # Kind, size, seed, error and numbers are arguments; this is how a profile makes its sets:
 
-# %% tags=["remove-output"]
+# %%
 world = synthetic.faceset(
     "composite",
     subjects=4,
@@ -232,6 +233,8 @@ world = synthetic.faceset(
     error=error,
     doppelgangers=0,
 )
+
+# %% tags=["remove-cell"]
 glue(
     "fig-own",
     figures.image_grid(

@@ -348,10 +348,9 @@ at_head = (
 at_head *= e > 0
 (twin,) = torch.autograd.grad(e, probe, at_head / at_head.sum())
 library = gweebp.mwp(small, *images, layer="input", **plain)
-print(
-    f"sum {twin.sum():.6f}, agrees with the library: {torch.allclose(twin, library, rtol=0, atol=1e-12)}"
-)
-assert torch.allclose(twin, library, rtol=0, atol=1e-12)
+agree = torch.allclose(twin, library, rtol=0, atol=1e-12)
+print(f"sum {twin.sum():.6f}, agrees with the library: {agree}")
+assert agree
 
 # %% [markdown]
 # What {func}`gweebp.mwp` adds to these lines are the rules for other operations (linear layers, padding, averages,

@@ -139,9 +139,8 @@ batch = [x.view(1, 1, 2, 2) for x in (probe, probe, nonmate)]
 for name, toy_map in (("good", good), ("bad", bad)):
     played = hiding.play(lambda x: x.flatten(1), *batch, toy_map[None], steps=5)
     assert played[0].tolist() == matched_by_hand[name]
-    print(
-        f"{name} map: still matched {played[0].int().tolist()}, area {hiding.area(played).value:.3f}"
-    )
+    area = hiding.area(played).value
+    print(f"{name} map: still matched {played[0].int().tolist()}, area {area:.3f}")
 
 # %% tags=["remove-output", "hide-input"]
 shares = [0, 0.25, 0.5, 0.75, 1]

@@ -118,9 +118,8 @@ hand = {}
 for rule, divisor in {"equations": W @ a, "paper-code": W @ a + b}.items():
     shares = W * a / divisor[:, None]  # Eq. (3): W and a are positive
     hand[rule] = above @ shares / (above @ shares).sum()
-    print(
-        f"{rule:10} shares of the first parent {shares[0]}, children {hand[rule].round(3)}"
-    )
+    found = f"shares of the first parent {shares[0]}, children {hand[rule].round(3)}"
+    print(f"{rule:10} {found}")
 
 # %% tags=["remove-cell"]
 for name, value in {

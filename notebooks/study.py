@@ -120,7 +120,7 @@ for game, label in (
 # By the rule of the [results chapter](results), on the mean SR up to FAR 10 % in the inpainting game. Each bar shows how many of a
 # sentence's comparisons are for it, open, and against it:
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 judged = claims.judge(runs, margin=margin, alpha=alpha)
 rows = verdicts.verdicts(runs, judged)
 glue("fig-study-verdicts", figures.verdicts(*verdicts.bars(rows)))

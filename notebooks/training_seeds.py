@@ -117,9 +117,8 @@ x = np.array([0.60, 0.66, 0.75])
 by_hand = x.std(ddof=1) / np.sqrt(len(x))
 drawn = training_seeds.pooled([Drawn(value, np.full(20_000, value)) for value in x])
 assert abs(drawn.draws.std() - by_hand) < 0.03 * by_hand
-print(
-    f"mean {drawn.value:.3f}, standard error by hand {by_hand:.4f}, of the resamples {drawn.draws.std():.4f}"
-)
+errors = f"by hand {by_hand:.4f}, of the resamples {drawn.draws.std():.4f}"
+print(f"mean {drawn.value:.3f}, standard error {errors}")
 
 # %% [markdown]
 # ## The trainings

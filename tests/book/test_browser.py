@@ -78,6 +78,48 @@ def test_page(tab, page):
     assert violations(tab, rules=", rules: {'color-contrast': {enabled: false}}") == []
 
 
+WIDER = """() => {
+  document.querySelectorAll("details").forEach(d => d.open = true);
+  const boxes = [...document.querySelectorAll(".bd-article :is(pre, .output, .pst-scrollable-table-container)")];
+  return boxes.filter(box => !box.matches(".math, .math *") && box.clientWidth && box.scrollWidth > box.clientWidth + 1)
+    .map(box => `${box.scrollWidth - box.clientWidth} px: ${box.innerText.slice(0, 80)}`);
+}"""
+
+
+def test_no_cell_or_table_is_wider_than_the_page(tab):
+    """On a screen 1400 pixels wide, with all that is folded open."""
+    tab.set_viewport_size({"width": 1400, "height": 900})
+    try:
+        for page in PAGES:
+            visit(tab, page)
+            assert tab.evaluate("document.documentElement.scrollWidth") <= 1400, page
+            assert tab.evaluate(WIDER) == [], page
+    finally:
+        tab.set_viewport_size({"width": 360, "height": 740})
+
+
+def test_the_first_page_shows_its_picture_and_the_claims(tab):
+    visit(tab, "book/pages/intro")
+    picture = tab.locator(".abstract")
+    assert picture.locator(".step").count() == 5
+    assert picture.locator("img").count() >= 6 and picture.locator(".claims li").count() >= 8
+    targets = picture.locator(".claims a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
+    visit(tab, "book/chapters/results")
+    assert [t for t in targets if not tab.locator(f"[id='{t.partition('#')[2]}']").count()] == []
+
+
+def test_the_walk_moves_by_key(tab):
+    visit(tab, "book/chapters/excitation_backprop")
+    figure = tab.locator('.interactive[data-kind="walk"].live')
+    figure.locator("input").focus()
+    seen = []
+    for key in ("Home", "ArrowRight", "ArrowRight", "End"):
+        tab.keyboard.press(key)
+        seen.append((figure.locator(".says").inner_text(), figure.locator(".frame").get_attribute("src")))
+    assert len(set(seen)) == 4 and seen[0][0].startswith("head") and seen[3][0].startswith("pixels")
+    assert tab.trouble == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
     "page", ["book/pages/intro", "book/chapters/excitation_backprop", "book/chapters/inpainting_game"]
