@@ -45,7 +45,7 @@ from gweebp.experiment.build import open_runs
 from gweebp.experiment.claims import CLAIMS, judge
 from gweebp.experiment.evidence import of_build
 from gweebp.experiment.sentences import EXTENDED
-from gweebp.experiment.tables import frame, stacked
+from gweebp.experiment.tables import captioned, frame, stacked
 from gweebp.figures import style_of
 from gweebp.networks import as_input
 from gweebp.saliency import in_place
@@ -113,7 +113,10 @@ Markdown(
 
 # %%
 negative = [{"run": run.title} | examples.negative_shares(run) for run in runs]
-frame(negative, "run").map("{:.1%}".format)
+captioned(
+    frame(negative, "run").map("{:.1%}".format),
+    "Share of negative responses on the test sketches.",
+)
 
 # %% [markdown]
 # ## Layer by layer
@@ -170,7 +173,10 @@ tables = {
     )
     for name in names
 }
-stacked({label: scores.table(found) for label, found in tables.items()}, "method")
+captioned(
+    stacked({label: scores.table(found) for label, found in tables.items()}, "method"),
+    "Extended less original in the inpainting game, with 95 % intervals.",
+)
 
 # %% [markdown]
 # Extended minus original. And what gradient weighting adds to that, gweEBP minus each extended method, by mean SR up to
@@ -178,9 +184,12 @@ stacked({label: scores.table(found) for label, found in tables.items()}, "method
 
 # %% tags=["hide-input"]
 weighting = {extended: ("gweebp", extended) for extended, _ in EXTENDED}
-frame(
-    scores.table(scores.differences(runs, "inpainting-10", weighting, **options)),
-    "method",
+captioned(
+    frame(
+        scores.table(scores.differences(runs, "inpainting-10", weighting, **options)),
+        "method",
+    ),
+    "What gradient weighting adds to extended EBP: paired differences with 95 % intervals.",
 )
 
 # %% [markdown]

@@ -40,6 +40,7 @@ from myst_nb import glue
 from gweebp import figures
 from gweebp.experiment.build import open_runs
 from gweebp.experiment.paper import STANDS_FOR
+from gweebp.experiment.tables import captioned
 from gweebp.faces import PARTS, synthetic
 from gweebp.faces.synthetic import parameters
 
@@ -112,7 +113,10 @@ for eps in (0.1, error, 0.9):
         "correlation with z": f"{alike:.2f}",
         "√(1 − ε²)": f"{(1 - eps**2) ** 0.5:.2f}",
     }
-pd.DataFrame(rows).T
+captioned(
+    pd.DataFrame(rows).T,
+    "Spread and correlation of what is remembered, by the error ε.",
+)
 
 # %% [markdown]
 # The library does this to every trait, with a smaller $\varepsilon$ for traits that witnesses remember well. With $z = 0$ and
@@ -185,7 +189,10 @@ for name, four in with_twins.items():
         for k, part in enumerate(PARTS)
     }
     shares[name] = by_part | {"pixels changed outside": str(int(outside))}
-pd.DataFrame(shares, index=[*PARTS, "pixels changed outside"]).T
+captioned(
+    pd.DataFrame(shares, index=[*PARTS, "pixels changed outside"]).T,
+    "Share of the image that each part takes, and pixels that changed outside.",
+)
 
 # %% [markdown]
 # ## The sets of this build
@@ -200,7 +207,10 @@ sizes = {
     | {"gallery": len(run.faces.gallery()), "quadruplets": len(run.candidates)}
     for name, run in sets.items()
 }
-pd.DataFrame(sizes)
+captioned(
+    pd.DataFrame(sizes),
+    "People and pictures of each set.",
+)
 
 # %% [markdown]
 # `train`, `validation` and `test` count people, split by identity: no person is in two of them. `distractors` are
@@ -214,9 +224,10 @@ skipped = [
     for name, run in sets.items()
     for item in run.faces.record.get("skipped", [])
 ]
-pd.DataFrame(skipped, columns=["set", "item", "why"]) if skipped else Markdown(
-    "*None was skipped.*"
-)
+captioned(
+    pd.DataFrame(skipped, columns=["set", "item", "why"]),
+    "What was skipped, and why.",
+) if skipped else Markdown("*None was skipped.*")
 
 # %% [markdown]
 # ## A world of your own

@@ -46,7 +46,7 @@ import gweebp
 from gweebp import figures
 from gweebp.experiment import examples, scores, typical_cases
 from gweebp.experiment.build import open_runs
-from gweebp.experiment.tables import frame
+from gweebp.experiment.tables import captioned, frame
 from gweebp.figures import style_of
 from gweebp.games import hiding
 from gweebp.networks import as_input
@@ -127,9 +127,12 @@ for name, toy_map in (("good", good), ("bad", bad)):
         )
         rows.append(bool(to_mate > to_nonmate))
     matched_by_hand[name] = rows
-pd.DataFrame(
-    matched_by_hand, index=pd.Index([f"{k} of 4" for k in range(5)], name="hidden")
-).T
+captioned(
+    pd.DataFrame(
+        matched_by_hand, index=pd.Index([f"{k} of 4" for k in range(5)], name="hidden")
+    ).T,
+    "The toy, by hand: is the blend still matched?",
+)
 
 # %% [markdown]
 # The library plays the same game on batches of images, maps and embeddings:
@@ -229,7 +232,10 @@ glue("fig-hiding-areas", figures.forest(areas, xlabel="area under TPR"))
 # %%
 table = frame(scores.table(areas, digits=2), "method")
 table.loc["triplets"] = [str(len(run.games.hiding_subject)) for run in runs]
-table
+captioned(
+    table,
+    "Area under TPR of each method, with 95 % intervals.",
+)
 
 # %% [markdown]
 # Intervals of two methods may overlap although one is better on nearly every triplet, for both share the easy and

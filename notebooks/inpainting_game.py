@@ -46,7 +46,7 @@ import gweebp
 from gweebp import figures
 from gweebp.experiment import examples, network_quality, scores, sliders, typical_cases
 from gweebp.experiment.build import open_runs
-from gweebp.experiment.tables import stacked
+from gweebp.experiment.tables import captioned, stacked
 from gweebp.faces import PARTS
 from gweebp.figures import style_of
 from gweebp.games import inpainting, masks
@@ -147,9 +147,12 @@ toy = inpainting.play(
     lambda x: x.flatten(1), *toy_images, region, mass_map[None], steps=5
 )
 far, sr = inpainting.pooled(toy)
-pd.DataFrame(
-    {"pixels": counts, "FAR": far, "SR": sr}, index=pd.RangeIndex(5, name="step")
-).T
+captioned(
+    pd.DataFrame(
+        {"pixels": counts, "FAR": far, "SR": sr}, index=pd.RangeIndex(5, name="step")
+    ).T,
+    "The toy, by hand: pixels in the mask, FAR and SR at each step.",
+)
 
 # %% tags=["remove-output", "hide-input"]
 blends = examples.exchanged(bright, dark, mass_map[None], [0, 0.25, 0.75, 1])
@@ -234,7 +237,10 @@ counts = {
     | {"all": len(run.qualified), "of": len(run.candidates)}
     for run in runs
 }
-pd.DataFrame(counts).T
+captioned(
+    pd.DataFrame(counts).T,
+    "Qualified quadruplets by exchanged part, of all candidates.",
+)
 
 # %% [markdown]
 # ## All quadruplets, all methods
@@ -298,8 +304,11 @@ columns = {
     title: {labels[name]: found[name][title] for name in found}
     for title in found["inpainting"]
 }
-stacked(
-    {title: scores.table(row, digits=2) for title, row in columns.items()}, "method"
+captioned(
+    stacked(
+        {title: scores.table(row, digits=2) for title, row in columns.items()}, "method"
+    ),
+    "The inpainting game by several measures, with 95 % intervals.",
 )
 
 # %% [markdown]

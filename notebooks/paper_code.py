@@ -44,6 +44,7 @@ import gweebp
 from gweebp import figures
 from gweebp.experiment import sanity_checks, scores
 from gweebp.experiment.build import open_runs
+from gweebp.experiment.tables import captioned
 from gweebp.experiment.typical_face import typical_face
 from gweebp.networks import as_input
 
@@ -192,7 +193,10 @@ for run in runs:
         {"run": run.title}
         | {name: f"{x.nanmean().item():.2f}" for name, x in found.items()}
     )
-pd.DataFrame(rows).set_index("run")
+captioned(
+    pd.DataFrame(rows).set_index("run"),
+    "Rank correlation of the maps by the equations with those of each switch.",
+)
 
 # %% tags=["hide-input"]
 Markdown(f"Mean over up to {samples} triplets; 1 is the same order of the pixels.")

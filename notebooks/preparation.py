@@ -46,6 +46,7 @@ from myst_nb import glue
 from gweebp import figures
 from gweebp.experiment import inpainted_doppelgangers, scores
 from gweebp.experiment.build import open_runs
+from gweebp.experiment.tables import captioned
 from gweebp.faces import PARTS
 from gweebp.faces.preparation import cyclegan, inpainter, parser_training, quality
 from gweebp.faces.preparation.exchange import exchange, filler
@@ -219,7 +220,10 @@ glue(
 
 # %% tags=["hide-input"]
 table = pd.DataFrame(agreed).round(2)
-table
+captioned(
+    table,
+    "Agreement of the parts found with the true ones (intersection over union).",
+)
 
 # %% tags=["hide-input"]
 mean = {
@@ -243,12 +247,17 @@ Markdown(
 # What the network makes of them. A candidate asks a question of it when all four conditions of {eq}`eq-7` and {eq}`eq-8` hold:
 
 # %% tags=["hide-input"]
-pd.DataFrame(
-    {
-        (run.title, kind): inpainted_doppelgangers.summary(p, run.trials["threshold"])
-        for (run, kind), p in played.items()
-    }
-).T
+captioned(
+    pd.DataFrame(
+        {
+            (run.title, kind): inpainted_doppelgangers.summary(
+                p, run.trials["threshold"]
+            )
+            for (run, kind), p in played.items()
+        }
+    ).T,
+    "Candidates that satisfy each condition, by the way they were made.",
+)
 
 # %% [markdown]
 # Plain inpainting erases the part's identity in both pictures: they then match each other, but no real person. An exact
@@ -272,7 +281,10 @@ for run in runs:
             run.title: partial(embed, run.net),
         }
         found |= inpainted_doppelgangers.found_again(draw, sketches, photos, judges)
-pd.DataFrame(found).T
+captioned(
+    pd.DataFrame(found).T,
+    "Rank-1 of sketches, as they are and translated, with 95 % intervals.",
+)
 
 # %% [markdown]
 # The last row is the way that an invented part goes, from a photograph into a drawing.
@@ -328,7 +340,10 @@ for (run, kind), p in played.items():
         blob.setdefault(run.title, {})[kind] = scores.with_interval(
             measure.estimate(p.games, "center", **options), 2
         )
-pd.DataFrame(blob).T
+captioned(
+    pd.DataFrame(blob).T,
+    "The blob in the centre, by the way the doppelgängers were made, with 95 % intervals.",
+)
 
 # %% [markdown]
 # The intervals draw the people anew, the same people on both sides. Where one of them reaches from near 0 to near 1, so

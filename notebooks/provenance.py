@@ -35,7 +35,7 @@ from myst_nb import glue
 
 from gweebp import figures
 from gweebp.experiment import provenance
-from gweebp.experiment.tables import frame
+from gweebp.experiment.tables import captioned, frame
 
 # %% [markdown]
 # What ran, from which commit, with which versions, on what, for how long, and with how much memory? Every stage and every
@@ -57,7 +57,10 @@ Markdown("\n".join(f"- {sentence}" for sentence in provenance.summary(records)))
 # In the order of the pipeline. Memory is the peak of the process, in MiB; of a chapter, that of its kernel.
 
 # %%
-frame([record.row() for record in records], "stage")
+captioned(
+    frame([record.row() for record in records], "stage"),
+    "Every run of this build.",
+)
 
 # %% tags=["remove-output", "hide-input"]
 glue("fig-time", figures.bars(provenance.seconds_by_stage(records), xlabel="seconds"))
@@ -73,7 +76,10 @@ glue("fig-time", figures.bars(provenance.seconds_by_stage(records), xlabel="seco
 # ## Versions
 
 # %%
-pd.DataFrame(provenance.versions(records)).T
+captioned(
+    pd.DataFrame(provenance.versions(records)).T,
+    "What stood behind them.",
+)
 
 # %% [markdown]
 # ## Commands

@@ -51,7 +51,7 @@ from gweebp import figures
 from gweebp.experiment import inpainted_doppelgangers, real_faces, scores
 from gweebp.experiment.agreement import maps_of
 from gweebp.experiment.build import open_runs
-from gweebp.experiment.tables import frame
+from gweebp.experiment.tables import captioned, frame
 from gweebp.faces.preparation import cyclegan, quality
 from gweebp.faces.preparation.exchange import filler
 from gweebp.networks.verification import embed
@@ -94,7 +94,10 @@ print(f"response {response:.1f}, excitation of its children {excitation.sum():.1
 
 # %% tags=["hide-input"]
 table = real_faces.matching(runs, untuned=[published])
-frame(table, "run")
+captioned(
+    frame(table, "run"),
+    "Share of sketches whose photo is among the nearest, with 95 % intervals.",
+)
 
 # %% [markdown]
 # ## Live: one sketch under every method
@@ -123,7 +126,10 @@ Markdown(
 # A network accepts a candidate by the four conditions of the [inpainting game](inpainting_game), and only then does it play:
 
 # %% tags=["hide-input"]
-pd.DataFrame({run.title: real_faces.candidates(run) for run in runs})
+captioned(
+    pd.DataFrame({run.title: real_faces.candidates(run) for run in runs}),
+    "Candidates for the inpainting game.",
+)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Sketch, photo, and both with one part filled in, its outline drawn; then the sketch under the map of each method."}}
 for run in [run for run in given or runs if run.games.inpainting][:1]:
@@ -224,14 +230,17 @@ glue(
 )
 
 # %% tags=["hide-input"]
-pd.DataFrame(
-    {
-        f"{label(run)}: {kind}": inpainted_doppelgangers.summary(
-            p, run.trials["threshold"]
-        )
-        for (run, kind), p in played_anew.items()
-    }
-).T
+captioned(
+    pd.DataFrame(
+        {
+            f"{label(run)}: {kind}": inpainted_doppelgangers.summary(
+                p, run.trials["threshold"]
+            )
+            for (run, kind), p in played_anew.items()
+        }
+    ).T,
+    "Candidates that satisfy each condition, by the way they were made.",
+)
 
 # %% [markdown]
 # ```{glue:figure} fig-anew

@@ -37,6 +37,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import gweebp
 from gweebp import figures, networks
 from gweebp.experiment.sanity_checks import explain_choice
+from gweebp.experiment.tables import captioned
 from gweebp.experiment.typical_face import typical_face
 from gweebp.figures import style_of
 
@@ -122,7 +123,10 @@ for name, method in gweebp.METHODS.items():
         }
     )
 table = pd.DataFrame(rows).sort_values("forward passes").set_index("method")
-table.assign(**{"forward passes": table["forward passes"].map("{:,.2f}".format)})
+captioned(
+    table.assign(**{"forward passes": table["forward passes"].map("{:,.2f}".format)}),
+    "What each method needs, in forward passes of the probe.",
+)
 
 # %% tags=["hide-input"]
 dearest, white = table["forward passes"].idxmax(), table.loc["gweEBP", "forward passes"]

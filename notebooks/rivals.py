@@ -36,6 +36,7 @@ from torch import nn
 import gweebp
 from gweebp import figures
 from gweebp.excitation.gain import triplet_gain
+from gweebp.experiment.tables import captioned
 from gweebp.experiment.typical_face import typical_face
 from gweebp.figures import style_of
 
@@ -241,7 +242,10 @@ for name, saliency in maps.items():
         "places with half of the mass": f"{needed / mass.numel():.0%}",
         "on the part": f"{case.inside(saliency):.0%}",
     }
-pd.DataFrame(rows).T
+captioned(
+    pd.DataFrame(rows).T,
+    "Size and concentration of each map on that face.",
+)
 
 # %% [markdown]
 # The settings that each has when nothing else is said, the authors' own:

@@ -43,6 +43,7 @@ from myst_nb import glue
 from gweebp import figures
 from gweebp.experiment import sanity_checks
 from gweebp.experiment.build import open_runs
+from gweebp.experiment.tables import captioned
 from gweebp.figures import style_of
 from gweebp.games.bootstrap import Estimate
 from gweebp.networks import as_input
@@ -140,7 +141,10 @@ print(f"Spearman's correlation {by_hand:.2f}")
 # %%
 live = sanity_checks.cascading_randomisation(run.net, *images, method=method, seed=seed)
 layers = {name.rpartition(".")[2]: f"{x.nanmean():.2f}" for name, x in live.items()}
-pd.DataFrame(layers, index=["similarity"])
+captioned(
+    pd.DataFrame(layers, index=["similarity"]),
+    "The toy: similarity to the intact network as layers lose their weights.",
+)
 
 # %% tags=["hide-input"]
 Markdown(

@@ -36,7 +36,7 @@ from myst_nb import glue
 from gweebp import explain, figures, networks
 from gweebp.experiment import speed
 from gweebp.experiment.cost import cost
-from gweebp.experiment.tables import frame, stacked
+from gweebp.experiment.tables import captioned, frame, stacked
 from gweebp.experiment.typical_face import typical_face
 
 # %% tags=["hide-input", "remove-output"]
@@ -183,22 +183,25 @@ for name in ("lcnn9", "vgg16"):
             for method in white
         }
     found[name]["forward"] = plain
-frame(
-    [
-        {
-            "method": method,
-            **{
-                name: f"{c[method].flops / c['forward'].flops:.2f}"
-                for name, c in found.items()
-            },
-            **{
-                f"{name}, convolutions": str(c[method].convolutions)
-                for name, c in found.items()
-            },
-        }
-        for method in ["forward", *white]
-    ],
-    "method",
+captioned(
+    frame(
+        [
+            {
+                "method": method,
+                **{
+                    name: f"{c[method].flops / c['forward'].flops:.2f}"
+                    for name, c in found.items()
+                },
+                **{
+                    f"{name}, convolutions": str(c[method].convolutions)
+                    for name, c in found.items()
+                },
+            }
+            for method in ["forward", *white]
+        ],
+        "method",
+    ),
+    "Multiplications of a map, in forward passes, and convolutions called.",
 )
 
 # %% tags=["hide-input", "remove-output"]
@@ -233,7 +236,10 @@ Markdown(f"{speed.where(result)}.")
 # ```
 
 # %% tags=["hide-input"]
-stacked(speed.tables(result), "what")
+captioned(
+    stacked(speed.tables(result), "what"),
+    "Every measurement.",
+)
 
 # %% [markdown]
 # ## What stands in the way

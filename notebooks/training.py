@@ -41,7 +41,7 @@ from myst_nb import glue
 from gweebp import figures
 from gweebp.experiment import network_quality, scores
 from gweebp.experiment.build import open_runs
-from gweebp.experiment.tables import frame
+from gweebp.experiment.tables import captioned, frame
 from gweebp.experiment.training.loss import triplet_loss
 from gweebp.networks.verification import distances, embed, pairs, ranks
 
@@ -133,7 +133,10 @@ recipes = {
     title: {key: str(value) for key, value in row.items()}
     for title, row in recipes.items()
 }
-pd.DataFrame(recipes)
+captioned(
+    pd.DataFrame(recipes),
+    "The recipe of each training.",
+)
 
 # %% tags=["remove-output", "hide-input"]
 losses = {
@@ -172,7 +175,10 @@ table = pd.DataFrame(
 )
 table.loc["probes"] = [str(run.trials["probes"]) for run in runs]
 table.loc["gallery"] = [str(run.trials["gallery"]) for run in runs]
-table
+captioned(
+    table,
+    "Verification and identification on the test set, with 95 % intervals.",
+)
 
 # %% [markdown]
 # ## Verification: same person or not?
@@ -216,11 +222,17 @@ glue("fig-distances", figures.distances(sides))
 # different networks do not compare: they depend on how far a network spreads its embeddings.
 
 # %% tags=["hide-input"]
-pd.DataFrame({run.title: network_quality.beside_the_paper(run) for run in runs})
+captioned(
+    pd.DataFrame({run.title: network_quality.beside_the_paper(run) for run in runs}),
+    "Networks and trials beside what the paper reports.",
+)
 
 # %% tags=["hide-input"]
 checks = [row for run in runs for row in network_quality.checks(run)]
-frame(checks, "run") if checks else Markdown("*No targets are set for these datasets.*")
+captioned(
+    frame(checks, "run"),
+    "What each set should reach to be as hard as the paper's, and what it reached.",
+) if checks else Markdown("*No targets are set for these datasets.*")
 
 # %% [markdown]
 # ## What would falsify it

@@ -51,6 +51,7 @@ from gweebp.experiment import (
 )
 from gweebp.experiment.build import open_runs
 from gweebp.experiment.scores import Drawn
+from gweebp.experiment.tables import captioned
 from gweebp.figures import style_of
 from gweebp.networks import as_input
 from gweebp.saliency import in_place
@@ -137,7 +138,10 @@ rows = {
     for run in runs
     for k, again in enumerate(training_seeds.trainings(run, seeds))
 }
-pd.DataFrame(rows).T
+captioned(
+    pd.DataFrame(rows).T,
+    "Trainings of each network, and their trials.",
+)
 
 # %% [markdown]
 # ## The games
@@ -217,9 +221,10 @@ rows = {
     for title, methods in panels.items()
     if count[title] > 1
 }
-pd.DataFrame(rows).T if rows else Markdown(
-    "*Every network of this build was trained once.*"
-)
+captioned(
+    pd.DataFrame(rows).T,
+    "Standard errors: over trainings, and over people and trainings.",
+) if rows else Markdown("*Every network of this build was trained once.*")
 
 # %% [markdown]
 # ## What would falsify it

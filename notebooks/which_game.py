@@ -40,6 +40,7 @@ from myst_nb import glue
 from gweebp import figures
 from gweebp.experiment import agreement, scores, typical_cases
 from gweebp.experiment.build import open_runs
+from gweebp.experiment.tables import captioned
 from gweebp.games import rank_correlation, truth
 
 # %% tags=["hide-input", "remove-output"]
@@ -178,8 +179,12 @@ tables = {
     for name, rows in found.items()
     if runs
 }
-pd.concat(
-    {name: t.set_index("method") for name, t in tables.items()}, names=["score", None]
+captioned(
+    pd.concat(
+        {name: t.set_index("method") for name, t in tables.items()},
+        names=["score", None],
+    ),
+    "Every method by three scores against the swapped part, with 95 % intervals.",
 ) if runs else None
 
 # %% [markdown]
@@ -201,7 +206,10 @@ rows = [
     for truth_name, by_run in agreements.items()
     for title, row in by_run.items()
 ]
-pd.DataFrame(rows).set_index(["score", "run"]) if rows else None
+captioned(
+    pd.DataFrame(rows).set_index(["score", "run"]),
+    "Agreement of each game with the truth, with 95 % intervals.",
+) if rows else None
 
 # %% tags=["remove-output", "hide-input"]
 panels = {
