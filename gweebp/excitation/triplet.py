@@ -71,6 +71,11 @@ def check_images(name: str, images: Any) -> None:
     """
     if not isinstance(images, Tensor):
         hint = "; torch.as_tensor makes one of it" if hasattr(images, "__array__") else ""
+        if images is None and name == "nonmate":
+            hint = (
+                ". Whom else could the probe show? The nearest other face of a gallery is the hardest to tell apart: "
+                "gweebp.networks.gallery.nearest_impostor finds it"
+            )
         raise TypeError(f"{name} must be a tensor (b, c, h, w), got {type(images).__name__}{hint}")
     kind = unusable(images)
     if kind and kind != str(images.dtype):  # a nested tensor has no shape to speak of

@@ -27,7 +27,8 @@ def gweebp(
     """Gradient-weighted extended excitation backprop, Eq. (3)-(6): the MWP towards the mate, summed over channels.
 
     Args:
-        gain: "triplet", Eq. (5); or "cosine", the released code's cos(p, m) − cos(p, n).
+        gain: "triplet", Eq. (5); "distance", the same without its hinge; or "cosine", the released code's
+            cos(p, m) − cos(p, n).
         rule: "equations"; or "paper-code", the released code's way to share probability
             (gweebp.excitation.released_code).
         extended: False for the weighting alone, Eq. (6) on Eq. (1)-(2), in which negative responses are left out.
