@@ -38,8 +38,13 @@ def public(nodes: list[ast.stmt], name: str, of_class: str = "") -> Iterator[Pla
     for node in nodes:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield from public(node.body, f"{name}.{node.name}", ast.get_docstring(node) or "")
-        elif isinstance(node, Function) and not node.name.startswith("_") and "overload" not in decorators(node):
+        elif isinstance(node, Function) and called(node):
             yield f"{name}.{node.name}", node, of_class
+
+
+def called(function: Function) -> bool:
+    """Not so a module's `forward`, which is called by calling the module."""
+    return not function.name.startswith("_") and function.name != "forward" and "overload" not in decorators(function)
 
 
 def decorators(function: Function) -> list[str]:

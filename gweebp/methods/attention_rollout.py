@@ -33,7 +33,13 @@ def attention_rollout(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tens
 
 
 def with_residual(attention: Tensor) -> Tensor:
-    """(A + I)/2 of attention (b, queries, keys), each row over its sum; A alone where it is not square.
+    """(A + I)/2 of an attention, each row divided by its sum; A alone where it is not square.
+
+    Args:
+        attention: A, (b, queries, keys), non-negative.
+
+    Returns:
+        (b, queries, keys), each row of sum 1.
 
     Example:
         >>> with_residual(torch.tensor([[[0.0, 1.0], [0.5, 0.5]]]))

@@ -38,9 +38,16 @@ def gradient_rollout(
 
 
 def relevance(read: Tensor, blocks: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """read · (R − I) of the blocks' (attention, gradient), each (b, heads, queries, keys), the first block first.
+    """read · (R − I), with R from the blocks' attention and its gradient.
 
     A block whose attention is not square pools: nothing goes around it, and no identity is left out.
+
+    Args:
+        read: what the embedding reads of the last tokens, (b, queries).
+        blocks: attention and gradient of each block, (b, heads, queries, keys) each, the first block first.
+
+    Returns:
+        (b, keys) of the first block.
 
     Example:
         >>> a = torch.tensor([[[[0.25, 0.75], [0.5, 0.5]]]])

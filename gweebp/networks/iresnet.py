@@ -145,7 +145,13 @@ def iresnet18se(
     mean: PerChannel = 0.5,
     std: PerChannel = 0.5,
 ) -> EmbeddingNetwork:
-    """IResNet-18 with a gate in each block (squeeze and excitation); parameters as those of `iresnet18`.
+    """IResNet-18 with a gate in each block (squeeze and excitation).
+
+    Args:
+        width, size, channels, embedding, mean, std: as of `iresnet18`.
+
+    Raises:
+        ValueError: for a number out of its range.
 
     >>> iresnet18se(width=0.125, size=32).config["network"]
     'iresnet18se'
