@@ -38,6 +38,8 @@ from gweebp.experiment import speed
 from gweebp.experiment.cost import cost
 from gweebp.experiment.tables import captioned, frame, stacked
 from gweebp.experiment.typical_face import typical_face
+from gweebp.figures import style_of
+from gweebp.methods import METHODS
 
 # %% tags=["hide-input", "remove-output"]
 case = typical_face()
@@ -187,7 +189,7 @@ captioned(
     frame(
         [
             {
-                "method": method,
+                "method": style_of(method).label if method in METHODS else method,
                 **{
                     name: f"{c[method].flops / c['forward'].flops:.2f}"
                     for name, c in found.items()
@@ -211,10 +213,17 @@ shown = [
     for r in result["rows"]
     if r["measure"] == "time ÷ forward" and r["topic"].startswith("lcnn9")
 ]
+styles = {r["what"]: style_of(r["what"]) for r in shown if r["what"] in METHODS}
+labels = {
+    r["what"]: styles[r["what"]].label if r["what"] in styles else r["what"]
+    for r in shown
+}
 glue(
     "fig-speed-time",
     figures.bars(
-        {r["what"]: 100 * r["value"] for r in shown}, xlabel="time, % of a forward pass"
+        {labels[r["what"]]: 100 * r["value"] for r in shown},
+        xlabel="time, % of a forward pass",
+        colours={style.label: style.color for style in styles.values()},
     ),
 )
 
