@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gweebp.experiment.claims import AGAINST, Judged
-from gweebp.experiment.sentences import AGREEMENT, TRUTH
+from gweebp.experiment.sentences import AGREEMENT, CONTRASTIVE, TRUTH
 from gweebp.games.bootstrap import Estimate
 from gweebp.methods.names import in_order, label_of
 
@@ -13,13 +13,16 @@ __all__ = ["losers", "ranks"]
 
 
 def losers(judged: Iterable[Judged]) -> dict[str, int]:
-    """Method -> how often it is the one that should lead in a comparison against a claim, in the book's order."""
-    found: dict[str, int] = {}
+    """Who should lead in comparisons that are against a claim: name in print -> how often, in the book's order.
+
+    gweEBP, where it never is, has 0.
+    """
+    found: dict[str, int] = {"gweebp": 0}
     for one in judged:
         for f in one.findings:
             if f.side == AGAINST and f.comparison.game not in (AGREEMENT, TRUTH):
                 found[f.comparison.first] = found.get(f.comparison.first, 0) + 1
-    return {name: found[name] for name in in_order(found)}
+    return {"the methods that see the non-mate" if m == CONTRASTIVE else label_of(m): found[m] for m in in_order(found)}
 
 
 def ranks(games: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> list[dict[str, str]]:

@@ -35,5 +35,9 @@ def finding(first, side, game="hiding"):
 
 def test_losers_are_those_that_should_lead():
     findings = [finding("xface", "against"), finding("gweebp", "for"), finding("xface", "against")]
-    findings += [finding("gweebp", "open"), finding("inpainting", "against", AGREEMENT)]
-    assert losers([SimpleNamespace(findings=findings)]) == {"xface": 2}
+    findings += [
+        finding("gweebp", "open"),
+        finding("ebp", "against", "truth"),
+        finding("inpainting", "against", AGREEMENT),
+    ]
+    assert losers([SimpleNamespace(findings=findings)]) == {"gweEBP": 0, "XFace": 2}
