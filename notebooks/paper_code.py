@@ -30,6 +30,7 @@ datasets = (
 samples = 12  # triplets of each run whose maps are compared
 resamples = 2000  # bootstrap resamples behind each interval
 seed = 0  # of the bootstrap
+study = "data/study"  # the folder of the study's outcomes; "" to leave them out
 
 # %% tags=["hide-input"]
 import warnings
@@ -43,9 +44,12 @@ from myst_nb import glue
 import gweebp
 from gweebp import figures
 from gweebp.experiment import sanity_checks, scores
-from gweebp.experiment.build import open_runs
+from gweebp.experiment.build import located, open_runs
+from gweebp.experiment.study import summary, variants, words
+from gweebp.experiment.study.evidence import of_study
 from gweebp.experiment.tables import captioned
 from gweebp.experiment.typical_face import typical_face
+from gweebp.methods.names import label_of
 from gweebp.networks import as_input
 
 # %% tags=["hide-input", "remove-output"]
@@ -257,6 +261,98 @@ said = (
     f"{sides.count('the equations')}; {sides.count('no clear difference')} show no clear difference.\n\n"
 )
 Markdown(said + "\n".join(lines) if lines else "Not played in this profile.")
+
+# %% [markdown]
+# ## The same on more people, over trainings
+#
+# In the [study](study): the equations minus the code as released, over several trainings of each network, each tested on people of its own.
+
+# %% tags=["hide-input"]
+kept = of_study(located(study)) if study else []
+both = {
+    game: {
+        title: row["code"]
+        for title, row in summary.differences(
+            kept, game, {"code": ("gweebp", "gweebp-paper-code")}
+        ).items()
+    }
+    for game in ("hiding", "inpainting")
+}
+pd.DataFrame(
+    {
+        f"{game} game": {
+            title: scores.with_interval(d, 2) for title, d in found.items()
+        }
+        for game, found in both.items()
+    }
+)
+
+# %% tags=["hide-input"]
+lines = []
+for game, found in both.items():
+    code, equations = variants.sides(found)
+    lines.append(
+        f"in the {game} game the code is clearly ahead on {words.list_of(code) or 'none'}, the equations on {words.list_of(equations) or 'none'}"
+    )
+Markdown(f"So {'; '.join(lines)}.")
+
+# %% [markdown]
+# ## How much of the ranking is the unequal blur?
+#
+# The study plays gweEBP, EBP, cEBP and tcEBP in four ways on the same trials: by the equations; by the equations with the smoothing that the
+# code gives each of them; by the code's rule without smoothing; and by the code as released. gweEBP less each rival, both in that way:
+
+# %% tags=["hide-input"]
+tables = {
+    (game, way): found
+    for game in ("hiding", "inpainting")
+    for way, found in variants.leads(kept, game).items()
+}
+rows = [
+    {"game": game, "way": way, "less": rival}
+    | {
+        title: scores.with_interval(row[rival], 2)
+        for title, row in found.items()
+        if rival in row
+    }
+    for (game, way), found in tables.items()
+    for rival in map(label_of, variants.RIVALS)
+]
+pd.DataFrame(rows).set_index(["game", "way", "less"]).fillna("") if rows else None
+
+# %% [markdown]
+# What the smoothing alone adds to the lead by the equations, a difference of differences on trials that all four maps were played on:
+
+# %% tags=["remove-output", "hide-input"]
+smooth = "equations, released smoothing"
+blur = {
+    f"{title}, {game}": row
+    for game in ("hiding", "inpainting")
+    for title, row in variants.added(kept, game, smooth).items()
+}
+glue(
+    "fig-blur",
+    figures.differences(blur, xlabel="what the blur adds to gweEBP's lead")
+    if blur
+    else figures.note("not played in the study yet"),
+)
+
+# %% [markdown]
+# ```{glue:figure} fig-blur
+# :name: fig-blur
+# :alt: One panel for each network, dataset and game; for EBP, cEBP and tcEBP a point with a bar, what the released smoothing adds to gweEBP's lead over it.
+#
+# How much the released smoothing adds to gweEBP's lead over EBP, cEBP and tcEBP. Right of zero the smoothing favours gweEBP.
+# ```
+
+# %% tags=["hide-input"]
+lines = []
+for title, row in blur.items():
+    against, favours = variants.sides(row)
+    lines.append(
+        f"- {title}: it favours gweEBP over {words.list_of(favours) or 'none'}, and the other over gweEBP for {words.list_of(against) or 'none'}."
+    )
+Markdown("\n".join(lines) or "Not played in the study yet; `make study` goes on.")
 
 # %% [markdown]
 # ## What would falsify it
