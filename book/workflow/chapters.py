@@ -89,6 +89,11 @@ def compares_trainings(chapter: str) -> bool:
     return "seeds" in _assigned(chapter)
 
 
+def reads_study(chapter: str) -> bool:
+    """Has the chapter a parameter `study`, the folder of the study's outcomes?"""
+    return "study" in _assigned(chapter)
+
+
 def _assigned(chapter: str) -> set[str]:
     """Names of a chapter's notebook that are assigned outside of any block, its parameters among them."""
     tree = ast.parse((ROOT / "notebooks" / f"{chapter}.py").read_text(encoding="utf-8"))

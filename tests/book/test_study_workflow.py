@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import study
 import yaml
+from chapters import reads_study
 from study import Piece
 
 from gweebp.experiment.study import outcomes
@@ -131,6 +132,12 @@ def test_it_runs_in_a_fresh_clone_whose_link_leads_nowhere_yet(folder):
     (folder / ".snakemake").symlink_to("_build/.snakemake")
     study.command([Piece("white", "d", "lcnn9", 0)], folder / "study.json", 1, None)
     assert (folder / ".snakemake").is_dir()
+
+
+def test_chapters_that_read_the_study_are_made_again_as_it_grows():
+    """What the Snakefile asks `reads_study` for: each has the parameter, so that a profile can leave the study out."""
+    using = {p.stem for p in (ROOT / "notebooks").glob("*.py") if "of_study" in p.read_text(encoding="utf-8")}
+    assert {name for name in using | {"speed", "masks"} if reads_study(name)} == using >= {"study", "results"}
 
 
 def test_the_rules_are_files_of_the_repository():
