@@ -74,6 +74,8 @@ def static() -> list[str]:
         "book/workflow/docstrings.py",
         "book/workflow/parameters.py",
         "book/workflow/render.py",
+        "book/workflow/answer.py",
+        "book/workflow/abstract.py",
     ]
     shown = [*sorted((ROOT / "book/_static").glob("*")), *sorted((ROOT / "gweebp").rglob("*.py"))]
     return written + shape + [path.relative_to(ROOT).as_posix() for path in shown]
