@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gweebp import explain, networks
+from gweebp import networks
 from gweebp.experiment.study import outcomes, people
 from gweebp.experiment.typical_cases import choose
 from gweebp.faces import PARTS, Quadruplets
@@ -24,6 +24,7 @@ from gweebp.faces.synthetic.world import World
 from gweebp.games import truth
 from gweebp.methods.names import label_of
 from gweebp.networks import as_input
+from gweebp.saliency import explain
 from gweebp.support.files import located
 
 __all__ = ["FaceCase", "typical_face"]
