@@ -16,6 +16,7 @@ from gweebp.commands.casework.examiner import Examined
 from gweebp.commands.casework.explanation import Explanation
 from gweebp.commands.casework.page import explanation
 from gweebp.commands.casework.pictures import Picture
+from gweebp.faces import PARTS
 from gweebp.figures.curves import STRONG
 from gweebp.figures.style import METHOD_STYLES, PAIR, PLAIN, REST, RUNS, SIGNS, WIDTH
 from gweebp.games.bootstrap import Curve, Difference, Estimate
@@ -28,6 +29,7 @@ FACE = np.random.default_rng(0).integers(0, 256, (3, 20, 16), dtype=np.uint8)
 MAP = np.random.default_rng(1).random((5, 4))
 REGION = np.pad(np.ones((6, 6), dtype=bool), ((0, 14), (5, 5)))
 STEPS = np.arange(50)
+BUDGET = Curve(*np.array([[25, 50], [0.1, 0.2], [0.0, 0.1], [0.2, 0.3]]))
 LABELS = np.full((20, 16), 255, dtype=np.uint8)
 LABELS[:6], LABELS[6:9, 4:12] = 0, 2
 
@@ -59,6 +61,17 @@ FIGURES = {
     "forest": lambda: figures.forest(
         {p: dict.fromkeys(METHODS, Estimate(0.5, 0.4, 0.6)) for p in PANELS}, xlabel="mean SR for FAR up to 10 %"
     ),
+    "heatmap": lambda: figures.heatmap(
+        {p: {m: dict.fromkeys(PARTS, 0.5) for m in METHODS} for p in PANELS},
+        parts=PARTS,
+        label="exchanged part",
+        counts={p: dict.fromkeys(PARTS, 120) for p in PANELS},
+    ),
+    "cascade": lambda: figures.cascade(
+        {p: ([f"conv{k}" for k in range(21)], dict.fromkeys(METHODS[:8], LINE)) for p in PANELS}, ylabel="similarity"
+    ),
+    "budget": lambda: figures.budget({p: {"corrrise": BUDGET} for p in PANELS}, xlabel="masks", ylabel="precision"),
+    "bars": lambda: figures.bars({"EBP": 90.0, "a stage": 30.5}, xlabel="seconds", colours={"EBP": "#56B4E9"}),
     "differences": lambda: figures.differences(
         {p: dict.fromkeys(METHODS[:-1], Difference(0.1, -0.1, 0.2, 0.3)) for p in PANELS}, xlabel="gweEBP minus other"
     ),
