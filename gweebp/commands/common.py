@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
@@ -39,9 +41,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     add_numbers(
         parser,
         seed=(SEED, 0, "random seed"),
-        threads=(THREADS, 1, "CPU threads; they change float results"),
+        threads=(THREADS, 1, "CPU threads; their number changes the last digits of results"),
     )
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="auto is the best there is (default: cpu)")
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default="cpu",
+        help="where to compute; auto takes the best device of this machine (default: cpu)",
+    )
 
 
 def add_numbers(parser: argparse._ActionsContainer, **numbers: tuple[Range, float | int | None, str]) -> None:
@@ -62,21 +69,46 @@ def add_optional(parser: argparse._ActionsContainer, **numbers: tuple[Range, str
 
 
 def add_recipe(parser: argparse.ArgumentParser, kind: type) -> None:
-    """Add one option for each field of a dataclass with defaults, but its seed; its docstring says what they are.
+    """Add one option for each field of a dataclass with defaults, except its seed.
 
-    Its RANGES say what the numbers and words among them may be.
+    Its docstring has an entry "name: text" for each field; its RANGES are the numbers and words that a field may have.
     """
     ranges: Mapping[str, Allowed] = getattr(kind, "RANGES", {})
-    text = (kind.__doc__ or "").partition("Attributes:\n")[2].partition(">>>")[0]
-    group = parser.add_argument_group("recipe", text)
+    texts = attributes(kind)
+    group = parser.add_argument_group("recipe")
     for field in fields(kind):
-        flag = "--" + field.name.replace("_", "-")
+        if field.name == "seed":
+            continue
+        flag, text, may = "--" + field.name.replace("_", "-"), texts[field.name], ranges.get(field.name)
+        how: dict[str, Any] = {"choices": may}
         if isinstance(field.default, bool):
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default)
-        elif field.name != "seed":
-            may = ranges[field.name]
-            how: dict[str, Any] = {"type": Number(may), "metavar": "X"} if isinstance(may, Range) else {"choices": may}
-            group.add_argument(flag, default=field.default, **how)
+            how = {"action": argparse.BooleanOptionalAction}
+            text += f" (default: {'yes' if field.default else 'no'})"
+        elif isinstance(may, Range):
+            how = {"type": Number(may), "metavar": "N" if may.whole else "X"}
+            text += f", {may.bounds} (default: {field.default})"
+        else:
+            text += f" (default: {field.default})"
+        group.add_argument(flag, default=field.default, help=text.replace("%", "%%"), **how)
+
+
+def attributes(kind: type) -> dict[str, str]:
+    """Name → text of the entries under "Attributes:" in the docstring of a class, without the final dot.
+
+    >>> class Recipe:
+    ...     \"\"\"Numbers.
+    ...
+    ...     Attributes:
+    ...         steps: of the optimiser,
+    ...             one batch each.
+    ...     \"\"\"
+    >>> attributes(Recipe)
+    {'steps': 'of the optimiser, one batch each'}
+    """
+    section = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2].partition("\n\n")[0]
+    entries = re.split(r"^    (?=\w+: )", section, flags=re.M)[1:]
+    pairs = (" ".join(entry.split()).removesuffix(".").partition(": ") for entry in entries)
+    return {name: text for name, _, text in pairs}
 
 
 def recipe_of(options: argparse.Namespace, kind: type) -> dict[str, Any]:
@@ -92,7 +124,7 @@ def add_inputs(parser: argparse.ArgumentParser, *names: str) -> None:
 
 def add_methods(parser: argparse.ArgumentParser) -> None:
     """Add --methods and --options."""
-    text = "names in gweebp.METHODS, or of --options"
+    text = "names in gweebp.METHODS, or names of variants that --options defines"
     parser.add_argument(
         "--methods", nargs="+", type=to_method, action=Distinct, required=True, metavar="NAME", help=text
     )
@@ -101,7 +133,8 @@ def add_methods(parser: argparse.ArgumentParser) -> None:
         type=to_options,
         default={},
         metavar="JSON",
-        help='options by name, {"corrrise": {"masks": 500}}; "method" among them makes the name a variant of it',
+        help='options of methods, such as {"corrrise": {"masks": 500}}; an entry with "method" defines a variant under '
+        'a new name, such as {"few": {"method": "corrrise", "masks": 500}}',
     )
 
 
@@ -110,8 +143,8 @@ INPUTS = {
     "quadruplets": "quadruplets.safetensors of `prepare faces`",
     "weights": "weights.safetensors of `train`",
     "trials": "the JSON of `verify`",
-    "maps": "the maps of `maps`",
-    "out": "where the result goes",
+    "maps": "the file of `maps`",
+    "out": "the file to write",
 }
 
 

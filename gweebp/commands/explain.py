@@ -4,14 +4,14 @@
     gweebp explain probe.png mate.png --gallery others/ --weights net.safetensors --out out.png --json out.json
     gweebp explain --batch cases.csv --weights net.safetensors --out folder
 
-Several images of the mate (--mate more.png) are averaged as embeddings. Without a non-mate the face of --gallery that
-comes nearest to the probe is taken; the person asked about must not be in there, but for the very pictures given.
+Several images of the mate (--mate more.png) are averaged as embeddings. Without a non-mate, the face of --gallery that
+is nearest to the probe is the non-mate; the gallery must hold no other image of the probe's person than those given.
 --batch reads a CSV with the columns probe, mate (several with ";"), nonmate and id; paths are relative to it. It writes
 <id>.png and <id>.json, and results.csv about all; run again, it does what is missing or failed. Several processes, or
 machines, share a table by --shard 1/4 to --shard 4/4; a last run without --shard puts their results into one table.
 
-Nothing that is read is written over, and no other file is replaced than one that this command wrote and that was not
-changed since: each carries a seal that says so.
+No input is overwritten. An existing file is replaced only where this command wrote it and it was not changed since,
+which a seal in each output shows.
 
 The map is not evidence of identity: it shows what one network used, not who the people are.
 """
@@ -49,38 +49,60 @@ FOLDER: dict[str, Any] = {"type": to_path, "metavar": "FOLDER"}
 
 GROUPS: dict[str, dict[str, dict[str, Any]]] = {
     "the case": {
-        "--mate": FILE | {"dest": "mates", "action": "append", "default": [], "help": "a further image of the mate"},
-        "--gallery": FOLDER | {"help": "images of other people, where no non-mate is named"},
+        "--mate": FILE
+        | {
+            "dest": "mates",
+            "action": "append",
+            "default": [],
+            "help": "a further image of the mate; it may be given several times",
+        },
+        "--gallery": FOLDER | {"help": "folder of images of other people, the nearest of whom is the non-mate"},
         "--batch": {"type": to_path, "metavar": "CSV", "help": "a table of cases instead of one"},
-        "--shard": {"type": to_shard, "metavar": "I/N", "help": "of the table, each N-th case from the I-th on"},
+        "--shard": {
+            "type": to_shard,
+            "metavar": "I/N",
+            "help": "explain only every N-th case of the table, from the I-th on",
+        },
         "--landmarks": FILE | {"help": "align all images: a CSV (id, kind, x0, y0, ..., y67), or dlib's model (.dat)"},
         "--frame": {"choices": FRAMES, "default": "head", "help": "align the whole head, or the face (default: head)"},
     },
     "the network": {
-        "--weights": FILE | {"required": True, "help": "of `gweebp train`, or a published checkpoint"},
-        "--network": {"metavar": "NAME", "help": f"what they must be of: {', '.join(sorted(networks.NETWORKS))}"},
+        "--weights": FILE | {"required": True, "help": "weights of `gweebp train`, or a published checkpoint"},
+        "--network": {
+            "metavar": "NAME",
+            "help": f"refuse weights of another network: {', '.join(sorted(networks.NETWORKS))}",
+        },
     },
-    "its decision": {
-        "--threshold": {"type": float, "metavar": "T", "help": "accept up to this L2 distance (unit embeddings), 0..2"},
+    "the decision": {
+        "--threshold": {
+            "type": float,
+            "metavar": "T",
+            "help": "accept pairs up to this L2 distance between unit embeddings, 0 to 2",
+        },
         "--trials": FILE | {"help": "take the threshold from the JSON of `gweebp verify`"},
     },
     "the map": {
         "--method": {"default": "gweebp", "help": "a name in gweebp.METHODS (default: gweebp)"},
-        "--options": {"type": to_json, "default": {}, "metavar": "JSON", "help": 'of it: {"gain": "cosine"}'},
-        "--layer": {"help": "that carries the map (default: the network's own)"},
+        "--options": {
+            "type": to_json,
+            "default": {},
+            "metavar": "JSON",
+            "help": 'options of the method, such as {"gain": "cosine"}',
+        },
+        "--layer": {"help": "name of the layer that the map is of (default: the network's own)"},
         "--plugin": FILE | {"help": "a Python file that registers a method or a network"},
     },
     "what is written": {
-        "--out": FILE | {"help": "the picture (.png, .jpg, .pdf, .svg); with --batch a folder"},
-        "--json": FILE | {"help": "all numbers, the map, and how it was made"},
+        "--out": FILE | {"help": "the picture to write (.png, .jpg, .pdf, .svg); with --batch a folder"},
+        "--json": FILE | {"help": "a file for all numbers, the map, and how it was made"},
     },
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    for name in ("probe", "mate", "nonmate"):
-        parser.add_argument(name, nargs="?", type=to_path, metavar=name.upper(), help=f"image of the {name}")
+    for name, shown in (("probe", "probe"), ("mate", "mate"), ("nonmate", "non-mate")):
+        parser.add_argument(name, nargs="?", type=to_path, metavar=name.upper(), help=f"image of the {shown}")
     for title, flags in GROUPS.items():
         group = parser.add_argument_group(title)
         for flag, options in flags.items():

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser, "faces", "quadruplets", "weights", "trials", "out")
     add_methods(parser)
     parser.add_argument("--plugin", type=to_path, metavar="FILE", help="a Python file that registers a method")
-    add_numbers(parser, batch=(BATCH, 32, "triplets at a time"))
+    add_numbers(parser, batch=(BATCH, 32, "triplets per call of a method"))
     add_run(parser)
 
 

@@ -25,13 +25,19 @@ from gweebp.support.record import environment
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the stage takes."""
     add_inputs(parser, "faces", "quadruplets", "weights", "trials", "maps", "out")
-    add_numbers(parser, steps=(whole(2, 10_001), 101, "points of a curve"), batch=(BATCH, 64, "images at a time"))
-    parser.add_argument("--thresholds", choices=masks.THRESHOLDS, default="percent-density")
+    add_numbers(parser, steps=(whole(2, 10_001), 101, "points per curve"), batch=(BATCH, 64, "images per forward pass"))
+    parser.add_argument(
+        "--thresholds",
+        choices=masks.THRESHOLDS,
+        default="percent-density",
+        help="inpainting game: masks grow by equal shares of the map's sum, or of pixels (default: percent-density)",
+    )
     parser.add_argument(
         "--rule",
         choices=inpainting.RULES,
         default="nearest",
-        help="when a blended probe counts as matched to the inpainted non-mate",
+        help="inpainting game: a blended probe counts as matched to the inpainted non-mate where it is nearer to it "
+        "than to the mate, or within the threshold (tau) of it (default: nearest)",
     )
     add_run(parser)
 

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the stage takes."""
     add_inputs(parser, "faces", "quadruplets", "weights", "trials", "out")
     add_methods(parser)
-    add_numbers(parser, samples=(whole(3), 16, "triplets of the hiding game, at most"))
+    add_numbers(parser, samples=(whole(3), 16, "number of triplets of the hiding game, at most"))
     parser.add_argument(
         "--shuffled", type=to_path, metavar="FILE", help="weights of `train --shuffled` (default: none)"
     )

@@ -25,14 +25,17 @@ from gweebp.support.record import environment
 from gweebp.support.rests_on import belong_together
 
 FILE: dict[str, Any] = {"type": to_path, "required": True, "metavar": "FILE"}
-SIZE, ERROR = (whole(16, 8192), None, "side of the images in pixels"), (SHARE, None, "of the eyewitness")
+SIZE, ERROR = (
+    (whole(16, 8192), None, "side of the images in pixels"),
+    (SHARE, None, "error of the eyewitness whose memory a sketch is drawn from"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the four pieces."""
     pieces = parser.add_subparsers(dest="piece", required=True, metavar="PIECE")
     people = pieces.add_parser("people", help="draw the test people of a dataset and their gallery")
-    people.add_argument("--kind", choices=sorted(KINDS), required=True)
+    people.add_argument("--kind", choices=sorted(KINDS), required=True, help="kind of sketch")
     add_numbers(
         people,
         error=ERROR,
@@ -40,39 +43,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         count=(whole(2, OTHERS), None, "test people"),
         distractors=(whole(0, OTHERS), None, "other people in the gallery"),
     )
-    people.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
+    people.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write")
     trials = pieces.add_parser("trials", help="choose what one training plays")
     trials.add_argument("--people", **FILE, help="faces.safetensors of `study people`")
-    trials.add_argument("--weights", **FILE)
+    trials.add_argument("--weights", **FILE, help="weights of this training")
     add_numbers(
         trials,
         training=(COUNT, None, "number of this training"),
-        trainings=(whole(1), None, "how many there are"),
-        triplets=(whole(1), None, "of the hiding game, at most"),
-        quadruplets=(whole(1), None, "of the inpainting game, at most"),
+        trainings=(whole(1), None, "number of trainings"),
+        triplets=(whole(1), None, "number of triplets of the hiding game, at most"),
+        quadruplets=(whole(1), None, "number of quadruplets of the inpainting game, at most"),
         fpr=(SHARE, None, "false-positive rate that sets the threshold"),
     )
-    trials.add_argument("--out", **FILE)
+    trials.add_argument("--out", **FILE, help="the file to write")
     play = pieces.add_parser("play", help="explain and play a group of methods; what is kept goes to --out")
-    play.add_argument("--trials", **FILE)
-    play.add_argument("--weights", **FILE)
+    play.add_argument("--trials", **FILE, help="the file of `study trials`")
+    play.add_argument("--weights", **FILE, help="weights of the training")
     add_methods(play)
     add_numbers(
         play,
-        triplets=(COUNT, None, "of the hiding game, at most"),
-        quadruplets=(COUNT, None, "of the inpainting game, at most"),
+        triplets=(COUNT, None, "number of triplets of the hiding game, at most"),
+        quadruplets=(COUNT, None, "number of quadruplets of the inpainting game, at most"),
         crossed=(COUNT, None, "quadruplets on which the hiding game is played too"),
-        steps=(whole(2, 10_001), None, "points of a curve"),
-        batch=(BATCH, 16, "triplets at a time"),
+        steps=(whole(2, 10_001), None, "points per curve"),
+        batch=(BATCH, 16, "triplets per call of a method"),
     )
-    play.add_argument("--budget", type=to_path, metavar="FILE", help="of `study budget`: options of black-box methods")
+    play.add_argument(
+        "--budget", type=to_path, metavar="FILE", help="the file of `study budget`, with options of black-box methods"
+    )
     play.add_argument("--rules", type=to_note, default="", help="the commit that holds the rules, for the record")
-    play.add_argument("--out", **FILE)
+    play.add_argument("--out", **FILE, help="the file to write")
     climb = pieces.add_parser("budget", help="the fewest masks that a black-box method needs")
-    climb.add_argument("--weights", **FILE)
-    climb.add_argument("--kind", choices=sorted(KINDS), required=True)
-    add_numbers(climb, error=ERROR, size=SIZE, trials=(whole(1, 10_000), 10, "other people looked at"))
-    climb.add_argument("--out", **FILE)
+    climb.add_argument("--weights", **FILE, help="weights of a training")
+    climb.add_argument("--kind", choices=sorted(KINDS), required=True, help="kind of sketch")
+    add_numbers(
+        climb, error=ERROR, size=SIZE, trials=(whole(1, 10_000), 10, "other people on whom budgets are compared")
+    )
+    climb.add_argument("--out", **FILE, help="the file to write")
     for piece in (people, trials, play, climb):
         add_run(piece)
 

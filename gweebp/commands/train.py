@@ -1,4 +1,4 @@
-"""A network, trained with a triplet loss on the training faces; the weights that validate best are kept."""
+"""Train a network with a triplet loss on the training faces; the weights that validate best are kept."""
 
 from __future__ import annotations
 
@@ -19,14 +19,20 @@ from gweebp.support.rests_on import belong_together
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the stage takes: the network, and every field of `training.Recipe`."""
     add_inputs(parser, "faces")
-    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="for weights and record")
+    parser.add_argument(
+        "--out",
+        type=to_path,
+        required=True,
+        metavar="FOLDER",
+        help="the folder for weights.safetensors and record.json",
+    )
     parser.add_argument("--init", type=to_path, metavar="FILE", help="weights to start from (default: random)")
-    parser.add_argument("--network", choices=sorted(networks.NETWORKS), required=True)
+    parser.add_argument("--network", choices=sorted(networks.NETWORKS), required=True, help="its architecture")
     add_numbers(
         parser,
-        width=(WIDTH, 1.0, "of every layer, times the paper's"),
+        width=(WIDTH, 1.0, "factor on the number of channels of every layer"),
         size=(SIDE, None, "side of the input image in pixels"),
-        embedding=(whole(1, 65_536), None, "components of the embedding"),
+        embedding=(whole(1, 65_536), None, "dimensions of the embedding"),
     )
     add_recipe(parser, Recipe)
     add_run(parser)

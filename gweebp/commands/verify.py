@@ -30,11 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_inputs(parser, "faces", "quadruplets", "weights", "out")
     tau = parser.add_mutually_exclusive_group(required=True)
     add_optional(tau, fpr=(SHARE, "false-positive rate that sets the threshold"))
-    add_optional(tau, threshold=(DISTANCE, "L2 distance of unit embeddings, such as a published one"))
+    add_optional(
+        tau, threshold=(DISTANCE, "threshold as an L2 distance between unit embeddings, such as a published one")
+    )
     parser.add_argument(
         "--trained-elsewhere",
         action="store_true",
-        help="the weights learned on another set of faces, with none of the test people in it",
+        help="the weights were trained on another set of faces, which holds none of the test people",
     )
     add_run(parser)
 

@@ -39,16 +39,25 @@ Points = dict[tuple[str, str], Tensor]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
     parser.add_argument("--kind", choices=LAYOUTS, required=True, help="how the folder is laid out")
-    parser.add_argument("--folder", type=to_path, required=True, help="your photos and sketches")
+    parser.add_argument("--folder", type=to_path, required=True, help="the folder with your photos and sketches")
     parser.add_argument(
         "--distractors-from", type=to_path, metavar="FOLDER", help="photos of other people, for the gallery"
     )
     parser.add_argument(
-        "--landmarks", type=to_path, required=True, metavar="FILE", help="a CSV, or dlib's model (.dat)"
+        "--landmarks",
+        type=to_path,
+        required=True,
+        metavar="FILE",
+        help="a CSV of landmarks, or the model file of dlib's predictor (.dat)",
     )
-    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write")
     add_numbers(parser, size=(SIDE, None, "side of the aligned images in pixels"))
-    parser.add_argument("--frame", choices=FRAMES, default="head", help="the whole head, or the face (default: head)")
+    parser.add_argument(
+        "--frame",
+        choices=FRAMES,
+        default="head",
+        help="what fills the image: the whole head, or the face alone (default: head)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:

@@ -37,8 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         distractors=(whole(0, OTHERS), 0, "other people, photos only"),
         size=(whole(16, 8192), None, "side of the images in pixels"),
     )
-    add_optional(parser, error=(SHARE, "of the eyewitness (default: the kind's own)"))
-    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
+    add_optional(
+        parser,
+        error=(
+            SHARE,
+            "error of the eyewitness whose memory a sketch is drawn from (default: that of the kind)",
+        ),
+    )
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write")
     add_run(parser)
 
 

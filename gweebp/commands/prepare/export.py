@@ -20,10 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
     add_inputs(parser, "faces", "quadruplets")
     parser.add_argument("--trials", type=to_path, metavar="FILE", help="the JSON of `verify` (default: all candidates)")
-    parser.add_argument("--root", type=to_path, required=True, metavar="FOLDER", help="gets data/inpainting-game")
+    parser.add_argument(
+        "--root",
+        type=to_path,
+        required=True,
+        metavar="FOLDER",
+        help="the folder in which data/inpainting-game is written",
+    )
     parser.add_argument("--dataset", type=to_name, help="name of the folder in it (default: the set's own)")
     parser.add_argument(
-        "--network", type=to_name, help="in the table's name (default: that of the trials, or candidates)"
+        "--network", type=to_name, help="network in the name of the table (default: that of --trials, or candidates)"
     )
 
 

@@ -30,31 +30,40 @@ STAGE = "prepare faces"
 SYNTHETIC = ("composite", "drawn")
 KINDS = (*SYNTHETIC, *LAYOUTS)
 COUNTS: dict[str, tuple[Range, int, str]] = {
-    "subjects": (whole(0, OTHERS), 0, "people with a photo and a sketch, a quarter of them for the test"),
-    "pretraining": (whole(0, OTHERS), 0, "training subjects on top of these"),
-    "distractors": (whole(0, OTHERS), 0, "other people in the test gallery, photos only"),
-    "doppelgangers": (whole(0, len(PARTS)), 0, "part-swapped copies of each training subject"),
+    "subjects": (whole(0, OTHERS), 0, "people with a photo and a sketch; a quarter of them test"),
+    "pretraining": (whole(0, OTHERS), 0, "further people, who train only"),
+    "distractors": (whole(0, OTHERS), 0, "other people in the test gallery, with a photo only"),
+    "doppelgangers": (whole(0, len(PARTS)), 0, "copies of each training subject in which one face part is exchanged"),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the stage takes."""
-    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write")
     parser.add_argument("--dataset", type=to_label, required=True, help="name of the set, for records and captions")
-    parser.add_argument("--kind", choices=KINDS, required=True, help="synthetic sketches, or pairs read from --folder")
-    parser.add_argument("--folder", type=to_path, help="photo-sketch pairs, laid out as --kind says")
+    parser.add_argument(
+        "--kind", choices=KINDS, required=True, help="kind of synthetic sketch, or the layout of the pairs in --folder"
+    )
+    parser.add_argument("--folder", type=to_path, help="photos and sketches, in the layout that --kind names")
     parser.add_argument(
         "--distractors-from", type=to_path, metavar="FOLDER", help="photos of other people, for the gallery"
     )
     add_numbers(parser, size=(SIDE, None, "side of the images in pixels"))
     synthetic_set = parser.add_argument_group("synthetic sets")
     add_numbers(synthetic_set, **COUNTS)
-    add_optional(synthetic_set, error=(SHARE, "of the eyewitness (default: the kind's own)"))
+    add_optional(
+        synthetic_set,
+        error=(
+            SHARE,
+            "error of the eyewitness whose memory a sketch is drawn from (default: that of the kind)",
+        ),
+    )
     parser.add_argument(
         "--quadruplets",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="of synthetic faces exact; of pairs those that --fill makes, where --folder holds landmarks.csv",
+        help="make candidate quadruplets: exact ones of synthetic faces; of pairs, where --folder holds landmarks.csv, "
+        "by --fill (default: yes)",
     )
     parser.add_argument("--fill", type=to_fill, default="telea", metavar="WHO", help=f"{FILL} (default: telea)")
     parser.add_argument("--translate", type=to_path, metavar="FILE", help=ROUTE)

@@ -30,14 +30,16 @@ from gweebp.support.record import environment
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
-    parser.add_argument("--folder", type=to_path, required=True, help="prepared photos/ and sketches/")
+    parser.add_argument("--folder", type=to_path, required=True, help="the folder with prepared photos/ and sketches/")
     parser.add_argument("--labels", type=to_path, metavar="FOLDER", help="the folder with parts/ (default: --folder)")
-    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="may be the same folder")
+    parser.add_argument(
+        "--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write; it may be the same folder"
+    )
     parser.add_argument(
         "--fill", type=tools.to_fill, default="telea", metavar="WHO", help=f"{tools.FILL} (default: telea)"
     )
     tools.add_parts(parser)
-    add_numbers(parser, draws=(whole(1, 10_000), 1, "fillings of each part"))
+    add_numbers(parser, draws=(whole(1, 10_000), 1, "different fillings of each part"))
     add_run(parser)
 
 

@@ -26,14 +26,18 @@ _WRITE_AFTER = 50  # images: what a killed run loses at most
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
     parser.add_argument("--kind", choices=LAYOUTS, required=True, help="how the folder is laid out")
-    parser.add_argument("--folder", type=to_path, required=True, help="your photos and sketches")
+    parser.add_argument("--folder", type=to_path, required=True, help="the folder with your photos and sketches")
     parser.add_argument(
         "--distractors-from", type=to_path, metavar="FOLDER", help="photos of other people, for the gallery"
     )
     parser.add_argument(
-        "--model", type=to_path, required=True, metavar="FILE", help="dlib's predictor of 68 landmarks (.dat)"
+        "--model",
+        type=to_path,
+        required=True,
+        metavar="FILE",
+        help="model file of dlib's predictor of 68 landmarks (.dat)",
     )
-    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -22,11 +22,13 @@ STAGE = "prepare layout"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
-    parser.add_argument("--root", type=to_path, required=True, metavar="FOLDER", help="holds data/inpainting-game")
+    parser.add_argument(
+        "--root", type=to_path, required=True, metavar="FOLDER", help="the folder that holds data/inpainting-game"
+    )
     parser.add_argument("--dataset", type=to_name, required=True, help="name of the folder in it, such as UoM")
-    parser.add_argument("--network", type=to_name, required=True, help="whose table to read, such as lcnn9")
+    parser.add_argument("--network", type=to_name, required=True, help="the network whose table is read, such as lcnn9")
     add_optional(parser, size=(SIDE, "side of the images in pixels (default: as they are)"))
-    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write")
     add_run(parser)
 
 

@@ -31,20 +31,24 @@ Look = Callable[[str, Tensor, Tensor | None], Tensor]  # kind, image, landmarks 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
-    parser.add_argument("--folder", type=to_path, required=True, help="prepared photos/ and sketches/")
-    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="may be the same folder")
-    parser.add_argument("--parser", type=to_path, metavar="FILE", help="weights of a parser")
+    parser.add_argument("--folder", type=to_path, required=True, help="the folder with prepared photos/ and sketches/")
+    parser.add_argument(
+        "--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write; it may be the same folder"
+    )
+    parser.add_argument(
+        "--parser", type=to_path, metavar="FILE", help="weights of a parser (default: polygons through the landmarks)"
+    )
     parser.add_argument(
         "--landmarks",
         type=to_path,
         metavar="FILE",
-        help="(default: landmarks.csv of the folder, where there is no parser)",
+        help="a CSV of landmarks, for polygons (default: landmarks.csv of the folder, where there is no --parser)",
     )
     parser.add_argument(
         "--translate",
         type=to_path,
         metavar="FILE",
-        help=f"with --parser, sketches are looked at as photos; {tools.TRANSLATE}",
+        help=f"with --parser, turn sketches into photos first; {tools.TRANSLATE}",
     )
     add_run(parser)
 

@@ -36,9 +36,9 @@ KINDS = {"photo": "photos", "sketch": "sketches"}  # kind -> folder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
-    parser.add_argument("--folder", type=to_path, required=True, help="prepared photos/ and sketches/")
+    parser.add_argument("--folder", type=to_path, required=True, help="the folder with prepared photos/ and sketches/")
     parser.add_argument("--labels", type=to_path, metavar="FOLDER", help="the folder with parts/ (default: --folder)")
-    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write")
     parser.add_argument("--dataset", type=to_label, required=True, help="name of the set, for records and captions")
     parser.add_argument(
         "--fill", type=tools.to_fill, default="telea", metavar="WHO", help=f"{tools.FILL} (default: telea)"
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--translate", type=to_path, metavar="FILE", help=tools.ROUTE)
     tools.add_parts(parser)
     add_optional(parser, size=(SIDE, "side of the images in pixels (default: as they are)"))
-    how = "how the test people are chosen (default: seeded)"
+    how = "test people: a quarter drawn by --seed, or those that the set itself lists (default: seeded)"
     parser.add_argument("--split", choices=("seeded", "usual"), default="seeded", help=how)
     add_run(parser)
 

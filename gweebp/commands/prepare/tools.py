@@ -22,18 +22,27 @@ from gweebp.faces.quadruplets import PARTS, Quadruplets
 from gweebp.support import files
 from gweebp.support.ranges import SHARE
 
-FILL = f"{', '.join(inpaint.PLAIN)}; or weights of an inpainter, ours or a folder with the two published files"
-TRANSLATE = "weights of a translator, ours or one published generator"
-ROUTE = f"sketches get parts of translated photos; {TRANSLATE}"
-PARSER = "weights of a parser, ours or the published, for hair and skin (default: all parts are polygons)"
+FILL = (
+    f"how face parts are filled in: {', '.join(inpaint.PLAIN)}, or an inpainter: weights of `prepare learn`, or a "
+    "folder with the two published files"
+)
+TRANSLATE = "weights of a translator: those of `prepare learn`, or one published generator"
+ROUTE = f"fill in sketches by way of photos; {TRANSLATE}"
+PARSER = "find hair and skin by a parser: weights of `prepare learn`, or published ones (default: by polygons)"
 
 
 def add_parts(parser: argparse.ArgumentParser) -> None:
     """Add --parts and --margin."""
     parser.add_argument(
-        "--parts", nargs="+", choices=PARTS, action=Distinct, default=PARTS, metavar="PART", help="(default: all)"
+        "--parts",
+        nargs="+",
+        choices=PARTS,
+        action=Distinct,
+        default=PARTS,
+        metavar="PART",
+        help="face parts to work on (default: all)",
     )
-    add_numbers(parser, margin=(SHARE, MARGIN, "around a part, in image heights"))
+    add_numbers(parser, margin=(SHARE, MARGIN, "margin around a part, in image heights"))
 
 
 def to_fill(text: str) -> str:

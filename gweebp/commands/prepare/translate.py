@@ -22,8 +22,8 @@ WAYS = {"photo": "photos", "sketch": "sketches"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the step takes."""
-    parser.add_argument("--folder", type=to_path, required=True, help="prepared photos/ and sketches/")
-    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="another folder")
+    parser.add_argument("--folder", type=to_path, required=True, help="the folder with prepared photos/ and sketches/")
+    parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write, another one")
     parser.add_argument("--to", choices=SOURCES, required=True, help="what the images are turned into")
     parser.add_argument("--translator", type=to_path, required=True, metavar="FILE", help=tools.TRANSLATE)
     add_run(parser)

@@ -18,25 +18,30 @@ class Recipe:
     """The numbers of a training; the defaults are a sound start for a network from scratch.
 
     Attributes:
-        steps: optimiser steps (Adam), one batch each; 0: the network stays as it started, and is validated.
-        identities: of a batch, one sketch and one photo each; fewer where the training set is smaller.
-        doppelgangers: of these, at most this many are doppelgängers of others in the batch.
+        steps: optimiser steps (Adam), one batch per step; with 0 the network stays as it started, and is validated.
+        identities: people in a batch, with one sketch and one photo each; fewer where the training set is smaller.
+        doppelgangers: at most this many of them are doppelgängers of others in the batch.
         lr: peak learning rate.
-        warmup: share of the steps, 0..1, in which the rate rises linearly to its peak.
-        cosine: after that, let it fall to 0 along a half cosine; else keep it.
+        warmup: share of the steps in which the learning rate rises linearly to its peak.
+        cosine: after the warm-up the learning rate falls to 0 along a half cosine; otherwise it stays.
         clip: greatest L2 norm of the gradient.
-        margin: of the triplet loss, in L2 distance, 0..2.
-        negatives: "all" images of other identities, or only those of the "other" modality than the anchor's.
-        active: average over the triplets that violate the margin; else over all (it vanishes as training goes on).
-        flip, shift, brightness, contrast: variation of the inputs, as `faces.variation.augment`; none by default.
-        shuffled: every training photo is somebody else's, at random, and the last weights are kept: there is nothing
-            to learn about who is who (a sanity check of saliency methods).
+        margin: of the triplet loss, an L2 distance between unit embeddings.
+        negatives: "all" images of other people, or only those of the "other" modality than the anchor's.
+        active: average the loss over the triplets that violate the margin; otherwise over all triplets, and the loss
+            vanishes as training goes on.
+        flip: mirror inputs at random.
+        shift: move inputs by up to this many pixels.
+        brightness: add a number in ± brightness to inputs, in units of the normalised input.
+        contrast: scale inputs about their mean by a factor in 1 ± contrast.
+        shuffled: give every training sketch the photo of another person, at random, and keep the last weights: a
+            network that learned nothing about who is who, for a sanity check of saliency methods.
         validate_every: steps between validations.
-        precision: "float32", or "float64": about twice the time, and the same weights on every processor, see
-            `training.precision`.
+        precision: "float32", or "float64", which takes several times as long and gives the same weights on every
+            processor.
         seed: of batches and variation.
 
-    Errors: ValueError for a number out of its range, `Recipe.RANGES`.
+    Raises:
+        ValueError: for a number out of its range, `Recipe.RANGES`.
 
     >>> Recipe(steps=10).identities
     16

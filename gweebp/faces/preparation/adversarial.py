@@ -56,7 +56,7 @@ class Plan:
 
     Attributes:
         steps: optimiser steps.
-        batch: images of a step.
+        batch: images per step.
         lr: peak learning rate; it falls to 0 along the last half of the steps.
         flip: mirror images at random.
         seed: of the networks, the batches and the draws.

@@ -40,10 +40,11 @@ class Recipe(Plan):
 
     Attributes:
         steps: optimiser steps.
-        batch: sketches, and photos, of a step.
+        batch: sketches per step, and as many photos.
         lr: learning rate of generators and critics.
-        cycle, identity: weights of the cycle, and of the identity as a share of it (0: not computed).
-        pool: fakes that the critics' pool holds.
+        cycle: weight of the cycle's loss.
+        identity: weight of the identity's loss, as a share of the cycle's; 0: it is not computed.
+        pool: generated images that the critics' pool holds.
         shift: images move by up to this many pixels.
         flip: mirror images at random.
         seed: of the networks, the batches and the pool.

@@ -46,9 +46,11 @@ class Recipe(Plan):
 
     Attributes:
         steps: optimiser steps.
-        batch: images of a step.
+        batch: images per step.
         lr: peak learning rate of the inpainter; it falls to 0 along the last half of the steps.
-        kl, rec, adv: weights of divergence, reconstruction and critics.
+        kl: weight of the divergence.
+        rec: weight of the reconstruction.
+        adv: weight of the critics.
         hole: b, the weight of a hole's true content in the generative path.
         dilate: a part's hole is widened by up to this many pixels.
         flip: mirror images at random.

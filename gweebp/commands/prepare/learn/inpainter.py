@@ -17,7 +17,9 @@ from gweebp.support.ranges import WIDTH, whole
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the training takes."""
-    parser.add_argument("--out", type=to_path, required=True, metavar="FILE", help=".safetensors")
+    parser.add_argument(
+        "--out", type=to_path, required=True, metavar="FILE", help="the weights to write, a .safetensors file"
+    )
     add_faces(parser)
     add_start(
         parser,
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         width=(WIDTH, 0.25, "times the published network's"),
     )
     parser.add_argument("--parser", type=to_path, metavar="FILE", help=f"with --layout, {PARSER}")
-    why = "to draw, or photos and sketches of the folder; drawings are filled through a translator"
+    why = "looks of the training images: drawn, or of the folder's photos and sketches (default: photo composite)"
     parser.add_argument("--looks", nargs="+", choices=LOOKS, action=Distinct, default=["photo", "composite"], help=why)
     add_recipe(parser, Recipe)
     add_run(parser)

@@ -27,14 +27,18 @@ TEST = 2  # the code of FaceSet.split
 
 def add_faces(parser: argparse.ArgumentParser) -> None:
     """Add --folder, --layout and --people."""
-    parser.add_argument("--folder", type=to_path, help="photos and sketches; who tests by this --seed is left out")
+    parser.add_argument(
+        "--folder",
+        type=to_path,
+        help="the folder with photos and sketches; people who test by this --seed are left out",
+    )
     parser.add_argument(
         "--layout",
         choices=LAYOUTS,
-        help="how the folder is laid out, where `prepare faces --kind` reads it; its landmarks tell the parts"
+        help="layout of the folder, as in `prepare faces --kind`; its landmarks give the parts"
         " (default: prepared photos/, sketches/ and, of `prepare parse`, parts/)",
     )
-    add_numbers(parser, people=(whole(1, 100_000), 300, "to draw of each look, without a folder"))
+    add_numbers(parser, people=(whole(1, 100_000), 300, "people to draw for each look, where there is no --folder"))
 
 
 def unpaired(options: argparse.Namespace, kind: str) -> tuple[Tensor, Tensor]:

@@ -15,14 +15,16 @@ _JUDGES = 40  # people of another world that the parser is judged on
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the training takes."""
-    parser.add_argument("--out", type=to_path, required=True, metavar="FILE", help=".safetensors")
+    parser.add_argument(
+        "--out", type=to_path, required=True, metavar="FILE", help="the weights to write, a .safetensors file"
+    )
     add_numbers(
         parser,
-        size=(whole(32, 4096), 256, "side of the images it sees, in pixels"),
-        people=(whole(1, 100_000), 400, "synthetic people of each look"),
-        steps=(whole(1), 600, "of the training"),
+        size=(whole(32, 4096), 256, "side of the training images in pixels"),
+        people=(whole(1, 100_000), 400, "synthetic people to draw for each look"),
+        steps=(whole(1), 600, "optimiser steps"),
         batch=(BATCH, 8, "images per step"),
-        width=(WIDTH, 0.25, "times the published network's"),
+        width=(WIDTH, 0.25, "factor on the published network's number of channels"),
         lr=(POSITIVE, 0.003, "highest learning rate"),
     )
     add_run(parser)

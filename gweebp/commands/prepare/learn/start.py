@@ -23,7 +23,10 @@ Net = TypeVar("Net", bound=nn.Module)
 def add_start(parser: argparse.ArgumentParser, **shape: tuple[Range, object, str]) -> None:
     """Add --init, and an option for each number of a new network's shape: what it may be, its default, its meaning."""
     parser.add_argument(
-        "--init", type=to_path, metavar="FILE", help="a network of ours to go on from, of its own shape"
+        "--init",
+        type=to_path,
+        metavar="FILE",
+        help="weights of `prepare learn` to continue from; they set the network's shape",
     )
     parser.set_defaults(shape={name: default for name, (_, default, _) in shape.items()})
     add_optional(

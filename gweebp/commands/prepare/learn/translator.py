@@ -16,7 +16,9 @@ from gweebp.support.ranges import WIDTH, whole
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the training takes."""
-    parser.add_argument("--out", type=to_path, required=True, metavar="FILE", help=".safetensors")
+    parser.add_argument(
+        "--out", type=to_path, required=True, metavar="FILE", help="the weights to write, a .safetensors file"
+    )
     add_faces(parser)
     add_start(
         parser,
