@@ -5,11 +5,13 @@
 # make compare A=book B=_build/mine [TOLERANCE=0.02]   results of two builds, figure by figure
 # make compare-method METHOD=mine [FILE=path/to/mine.py] [PROFILE=...]   play both games for a method against all others
 # make study [CORES=n] [CLUSTER=slurm] [PIECES=lcnn9-0/white] [LIST=--list]   run or resume the study behind the verdicts
+# make walk PROFILE=paper [DATA=folder] [NETWORKS=lcnn9]   each stage once at full size, two training steps: what it takes
 # make bench [ONLY=lcnn9] [ROUNDS=5]   how fast it is here, beside peers from PyPI: _build/bench/results.md
 # make test | lint | golden | lock | clean | help
 PROFILE ?= book
 DATA ?=
 WEIGHTS ?=
+NETWORKS ?=
 CORES ?=
 CLUSTER ?=
 NAME ?=
@@ -42,9 +44,9 @@ INSTALL = $(PYTHON) -m pip --disable-pip-version-check install --no-deps
 LOCKED = $(INSTALL) --require-hashes --no-build-isolation --use-pep517
 
 # The recipes take these from the environment, as "$$NAME": whatever stands in a value, the shell reads it as one text.
-export PROFILE DATA WEIGHTS CORES CLUSTER NAME METHOD FILE ONLY ROUNDS PARAMS PIECES TOLERANCE A B CHROMIUM
+export PROFILE DATA WEIGHTS NETWORKS CORES CLUSTER NAME METHOD FILE ONLY ROUNDS PARAMS PIECES TOLERANCE A B CHROMIUM
 
-.PHONY: help setup bench study book chapter pdf compare compare-method test lint golden lock clean
+.PHONY: help setup bench study walk book chapter pdf compare compare-method test lint golden lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -88,6 +90,9 @@ pdf: book
 # one piece after the other, most valuable first; what data/study holds already is not computed again
 study: setup
 	@$(PYTHON) book/workflow/study.py --cores="$${CORES:-1}" --cluster="$$CLUSTER" --only="$$PIECES" $(if $(LIST),--list)
+
+walk: setup
+	@$(PYTHON) book/workflow/walk.py --profile="$$PROFILE" --data="$$DATA" --networks="$$NETWORKS"
 
 compare: setup
 	@$(PYTHON) book/workflow/compare.py --tolerance="$$TOLERANCE" -- "$$A" "$$B"
