@@ -7,6 +7,7 @@
 # make study [CORES=n] [CLUSTER=slurm] [PIECES=lcnn9-0/white] [LIST=--list]   run or resume the study behind the verdicts
 # make walk PROFILE=paper [DATA=folder] [NETWORKS=lcnn9]   each stage once at full size, two training steps: what it takes
 # make bench [ONLY=lcnn9] [ROUNDS=5]   how fast it is here, beside peers from PyPI: _build/bench/results.md
+# make company   tests of the adapters against Quantus, xaitk-saliency and captum, in an environment of their own
 # make test | lint | golden | lock | clean | help
 PROFILE ?= book
 DATA ?=
@@ -46,11 +47,11 @@ LOCKED = $(INSTALL) --require-hashes --no-build-isolation --use-pep517
 # The recipes take these from the environment, as "$$NAME": whatever stands in a value, the shell reads it as one text.
 export PROFILE DATA WEIGHTS NETWORKS CORES CLUSTER NAME METHOD FILE ONLY ROUNDS PARAMS PIECES TOLERANCE A B CHROMIUM
 
-.PHONY: help setup bench study walk book chapter pdf compare compare-method test lint golden lock clean
+.PHONY: help setup bench company study walk book chapter pdf compare compare-method test lint golden lock clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -9
+	@sed -n 's/^# //p' Makefile | head -11
 
 setup: $(STAMP)
 
@@ -106,6 +107,12 @@ bench: setup
 	-@$(LOCKED) --quiet --upgrade --target _build/bench/peers --requirement benchmarks/requirements.txt
 	@PYTHONPATH=_build/bench/peers MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296 \
 		$(PYTHON) -m benchmarks --only="$$ONLY" --rounds="$$ROUNDS" --out _build/bench
+
+# the newest of each library, with the newest of what it needs: none is in the lock
+company: $(PYTHON)
+	"$(BASE_PYTHON)" -m venv _build/company
+	_build/company/bin/python -m pip install --quiet --editable ".[company]" pytest hypothesis
+	_build/company/bin/python -m pytest tests/networks/test_adapters.py
 
 test: lint
 	$(PYTHON) -m pytest
