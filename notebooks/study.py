@@ -278,13 +278,17 @@ Markdown(
 )
 
 # %% [markdown]
-# ## Why CorrRISE falls below a random order
+# ## What CorrRISE asks, and what the hiding game asks
 #
-# On composites and VGG16, CorrRISE with its signed map clamped at 0 does worse than a random order in the hiding game. That is not a
-# fault of the method's own: {cite:t}`lu2024corrrise` rank the signed map whole. Clamped, about half of the pixels are tied at 0, the game
-# hides ties pixel by pixel, and a fine mixture of a sketch and a photo is mistaken at once, whatever the order of the rest. Ranked whole,
-# it is about as good as a random order there: its masks fade to grey, and what grey does to the similarity is not what the photo's
-# pixels do. Given the game's own fill, the same correlations win the game. On people who play no game of the study:
+# On composites and VGG16, CorrRISE can do as badly as a random order in the hiding game, or worse. Two things can make it so, and neither is a
+# fault of its code:
+#
+# - *Ties.* {cite:t}`lu2024corrrise` rank the signed map whole. Clamped at 0, about half of its pixels are tied; the game hides ties pixel
+#   by pixel, and a fine mixture of a sketch and a photo may be mistaken at once, whatever the order of the rest.
+# - *The fill.* Its masks fade to grey. What grey does to a similarity need not be what the photo's pixels do, which the game puts in place of
+#   the sketch's. The same correlations, with masks that show the game's own fill, are the same method asked the game's question.
+#
+# On people who play no game of the study:
 
 # %%
 _, record = read(folder / "synthetic-composite" / "vgg16-0" / "white.npz")
@@ -303,6 +307,16 @@ triplet = probe[found], gallery[found], gallery[second[found]]
 areas = fills.orders(net, triplet, masks)
 pd.DataFrame(
     {"area under TPR": {name: f"{value:.3f}" for name, value in areas.items()}}
+)
+
+# %% tags=["hide-input"]
+random = areas["random, blocks of 1 pixels"]
+clamped, whole = areas["CorrRISE, clamped at 0"], areas["CorrRISE, ranked whole"]
+own_fill = areas["the same, fading to the game's own fill"]
+Markdown(
+    f"A random order of single pixels has an area of {random:.2f}. CorrRISE clamped at 0 is {'above' if clamped > random else 'below'} it "
+    f"({clamped:.2f}), ranked whole {'above' if whole > random else 'below'} it ({whole:.2f}). With the game's own fill it reaches "
+    f"{own_fill:.2f}: the {'fill' if own_fill - whole > whole - clamped else 'clamp'} makes the larger difference here. The study ranks it whole."
 )
 
 # %% [markdown]
