@@ -107,6 +107,8 @@ with FlopCounterMode(display=False) as forward, torch.no_grad():
     net(images[0])
 rows = []
 for name, method in gweebp.METHODS.items():
+    if method.attention:  # needs a transformer
+        continue
     with FlopCounterMode(display=False) as counter:
         explain_choice(net, *images, method=name)
     cost = (
