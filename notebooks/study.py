@@ -150,7 +150,15 @@ frame(
 )
 
 # %% tags=["hide-input"]
-Markdown(f"In one line: {verdicts.sentence(rows)}.")
+behind = verdicts.beaten_by(judged)
+Markdown(
+    f"In one line: {verdicts.sentence(rows)}.\n\nWhere a sentence says that gweEBP leads and it is clearly behind: "
+    + (
+        "; ".join(f"{key}: {words.list_of(names)}" for key, names in behind.items())
+        or "nowhere"
+    )
+    + "."
+)
 
 # %% [markdown]
 # *Preliminary*: what decided it was played by fewer than three trainings, so that its interval is over the people of one or two of them
@@ -273,7 +281,7 @@ frame(
 # %% tags=["hide-input"]
 beaten, methods = standings.beaten_by(runs, "inpainting")
 Markdown(
-    f"In the inpainting game the blob beats {words.span(beaten)} of {methods} methods that read the network. A part that lies in the middle "
+    f"In the inpainting game the blob beats {words.span(beaten)} of {methods} methods. A part that lies in the middle "
     "of the face is found by whoever looks there: the [inpainting chapter](inpainting_game) shows it part by part."
 )
 

@@ -149,6 +149,16 @@ def trainings(study: Sequence[Evidence], f: Finding) -> int:
     return sum(wanted <= unit.plays(f.comparison.game) for unit in run.units)
 
 
+def beaten_by(judged: Sequence[Judged], first: str = "gweebp") -> dict[str, list[str]]:
+    """Claim -> the methods that a method should be ahead of and is clearly behind, each with the run, in words."""
+    found: dict[str, list[str]] = {}
+    for j in judged:
+        for f in j.findings:
+            if f.side == AGAINST and f.comparison.first == first:
+                found.setdefault(j.claim.key, []).append(f"{label_of(f.comparison.second)} ({f.run})")
+    return {key: list(dict.fromkeys(names)) for key, names in found.items()}
+
+
 def sentence(rows: Sequence[Verdict]) -> str:
     """All claims in one sentence: "C5 reproduced; C1 and C4 contradicted; C8 not resolved"."""
     found: dict[str, list[str]] = {}

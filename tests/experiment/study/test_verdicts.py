@@ -73,6 +73,13 @@ def test_what_is_not_resolved_and_what_lacks_a_method_say_so():
     assert (absent.verdict, absent.decided, absent.trainings) == ("not tested here", "not played yet: CorrRISE", 0)
 
 
+def test_who_beats_a_method_that_should_lead():
+    evidence = study(*[WHOLE | {"corrrise": 0.9}] * 4)
+    found = verdicts.beaten_by(judge(evidence, [claim("ebp", "xface", "corrrise")]))
+    assert found == {"C1": ["XFace (VGG16, composites)", "CorrRISE (VGG16, composites)"]}
+    assert verdicts.beaten_by(judge(evidence, [claim("ebp", "cebp")])) == {}
+
+
 def test_of_most_cases_all_count():
     row = judged(study(*[WHOLE] * 3), "ebp", "cebp", "xface", most=True)
     assert row.decided == "of 3 comparisons in 3 cases, 2 for it, 0 open, 1 against" and row.trainings == 3
