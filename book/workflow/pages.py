@@ -64,14 +64,14 @@ def mend(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: o
 
 
 def mended(html: str) -> str:
-    """A list that isn't one by its roles loses them, formulas may be scrolled by key, an interval stays on one line.
+    """A list that isn't one by its roles loses them, formulas may be scrolled by key, an interval is not torn apart.
 
     The theme lets whoever reads by keyboard scroll each box of the class that is given to formulas here.
 
     >>> mended('<div role="list" class="citation-list"><td>0.5 [0.4, 0.6]</td>')
-    '<div class="citation-list"><td>0.5&nbsp;[0.4,&nbsp;0.6]</td>'
+    '<div class="citation-list"><td>0.5 [0.4,&nbsp;0.6]</td>'
     """
     html = html.replace(' role="list" class="citation-list"', ' class="citation-list"')
     html = html.replace(' role="doc-biblioentry"', "")
     html = html.replace('<div class="math ', '<div class="math pst-scrollable-table-container ')
-    return CELL.sub(lambda cell: INTERVAL.sub(r"&nbsp;[\1,&nbsp;\2]", cell[0]), html)
+    return CELL.sub(lambda cell: INTERVAL.sub(r" [\1,&nbsp;\2]", cell[0]), html)
