@@ -1,6 +1,6 @@
 """Walk every stage of a profile once, at its full sizes: what `make walk PROFILE=paper` calls.
 
-Networks, images, galleries and the budgets of methods are the profile's; trainings have two steps, and few people are
+Networks, images and the budgets of methods are the profile's; trainings have two steps, and few people are
 tested, so that hours become minutes. Whoever has the GPU and the data meets the first crash here and not after a night.
 What each stage took, in seconds and in peak memory, goes to _build/walk_<profile>/walked.md. The results mean nothing:
 networks of two steps have learned nothing.
@@ -24,20 +24,21 @@ from profiles import DRAWN, LEARNERS, ProfileError, load
 from gweebp.experiment.provenance import collect
 from gweebp.support.files import atomic, write_json
 
-STEPS, PEOPLE, TRIALS = 2, 40, 3
+STEPS, PEOPLE, TRIALS = 2, 100, 3
 
 
 def reduced(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """The profile with two training steps and few people; all sizes of images, networks and galleries as they are.
+    """The profile with two training steps and few people; all sizes of images and networks as they are.
 
-    τ is set where a third of the impostors pass, so that networks which have learned nothing leave some trials.
+    τ is set where a third of the impostors pass, and drawn galleries hold the test people alone, so that networks which
+    have learned nothing find somebody and leave some trials.
     """
     found = copy.deepcopy(dict(profile))
     found["profile"] = f"walk_{profile['profile']}"
     for dataset in found["datasets"].values():
         dataset["fpr"] = 0.3
         if dataset["kind"] in DRAWN:
-            dataset |= {"subjects": PEOPLE, "pretraining": 0}
+            dataset |= {"subjects": PEOPLE, "pretraining": 0, "distractors": 0}
     for recipes in found["training"].values():
         for recipe in recipes.values():
             recipe |= {"steps": STEPS, "validate_every": STEPS}
@@ -67,7 +68,7 @@ def few(path: Path) -> None:
     found = json.loads(path.read_text(encoding="utf-8"))
     hiding, inpainting = found["hiding"], found["inpainting"]
     numbers = list(range(TRIALS))
-    if len(hiding["probe"]) < TRIALS:  # nobody is recognised by a network that has learned nothing
+    if len(hiding["probe"]) < TRIALS:  # a network that has learned nothing finds few
         hiding |= {"probe": numbers, "mate": numbers, "nonmate": [n + 1 for n in numbers]}
     found["hiding"] = {key: values[:TRIALS] for key, values in hiding.items()}
     if inpainting["candidates"] >= TRIALS:

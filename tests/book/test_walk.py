@@ -18,7 +18,7 @@ def test_a_walk_changes_counts_and_no_size(name):
     few = walk.reduced(whole)
     assert few["networks"] == whole["networks"] and few["maps"] == whole["maps"] and few["games"] == whole["games"]
     for key, dataset in few["datasets"].items():
-        kept = {k: v for k, v in dataset.items() if k not in ("subjects", "pretraining", "fpr")}
+        kept = {k: v for k, v in dataset.items() if k not in ("subjects", "pretraining", "distractors", "fpr")}
         assert kept == {k: v for k, v in whole["datasets"][key].items() if k in kept}
     recipes = [r for of in few["training"].values() for r in of.values()]
     assert all(r["steps"] == r["validate_every"] == 2 for r in recipes) and few["sanity"]["steps"] == 2
