@@ -24,6 +24,7 @@ __all__ = ["colours", "overlay"]
 
 STOPS = ((255, 237, 160), (253, 174, 60), (227, 60, 30), (120, 0, 40))  # RGB, from the least to the most salient
 OPACITY = 0.78  # of the most salient place: the image stays visible
+FADED = 0.45  # times that, of a map that is not to be leant on
 FADE = 2.2  # opacity grows this steeply, so that all but the least salient places are seen in full colour
 
 Array = NDArray[Any]

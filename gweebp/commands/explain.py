@@ -1,14 +1,25 @@
-"""Which regions of a probe made a network choose its mate over a non-mate: one annotated picture and one sentence.
+"""Which regions of a probe made a network choose one person over another: an annotated picture, a page, and sentences.
 
+    gweebp explain --demo
     gweebp explain probe.png mate.png nonmate.png --weights net.safetensors --out out.png
     gweebp explain probe.png mate.png --gallery others/ --weights net.safetensors --out out.png --json out.json
     gweebp explain --batch cases.csv --weights net.safetensors --out folder
 
 Several images of the mate (--mate more.png) are averaged as embeddings. Without a non-mate, the face of --gallery that
 is nearest to the probe is the non-mate; the gallery must hold no other image of the probe's person than those given.
+
+--demo explains three drawn pictures by a small network; both come with the package. MATE is the person whom the
+question is about, the candidate, whether or not it is the probe's mate; NONMATE is the alternative.
+--html writes a report of the case, one page with all pictures, numbers, limits and hashes, to print or to send.
+
 --batch reads a CSV with the columns probe, mate (several with ";"), nonmate and id; paths are relative to it. It writes
-<id>.png and <id>.json, and results.csv about all; run again, it does what is missing or failed. Several processes, or
-machines, share a table by --shard 1/4 to --shard 4/4; a last run without --shard puts their results into one table.
+<id>.png, <id>.html and <id>.json, and about all results.csv and the page index.html; run again, it does what is missing
+or failed. Several processes, or machines, share a table by --shard 1/4 to --shard 4/4; a last run without --shard puts
+their results into one table.
+
+How much a difference means is measured by strangers: of two of them, one is always nearer. Where the distances to more
+than one pair of strangers in twenty differ by as much, the map is faded. The strangers are those of --trials, or of
+--gallery; without both, only what holds of any network is said.
 
 No input is overwritten. An existing file is replaced only where this command wrote it and it was not changed since,
 which a seal in each output shows.
@@ -27,9 +38,11 @@ from typing import Any
 
 import gweebp
 from gweebp import networks
-from gweebp.commands.arguments import to_json, to_path, to_shard
-from gweebp.commands.casework import Case, Examiner, pictures, read_table, run_table
+from gweebp.commands.arguments import to_json, to_label, to_path, to_shard
+from gweebp.commands.casework import Case, Examiner, demo, pictures, read_table, run_table
 from gweebp.commands.casework.alignment import Aligner
+from gweebp.commands.casework.conditions import Threshold, of_trials
+from gweebp.commands.casework.explanation import WORDS
 from gweebp.commands.casework.pictures import Picture, printable
 from gweebp.commands.casework.places import Named, check_folder, check_free, refuse_inputs
 from gweebp.commands.casework.running import outputs_of, pictures_of
@@ -37,8 +50,9 @@ from gweebp.commands.casework.summary import tables_of
 from gweebp.commands.casework.writing import FORMATS, write
 from gweebp.commands.common import add_run, device_of, progress
 from gweebp.commands.plugins import plug_in
-from gweebp.faces.preparation.align import FRAMES
+from gweebp.faces.preparation.predictor import Predictor
 from gweebp.networks import EmbeddingNetwork
+from gweebp.networks.frames import FRAMES, HEAD, Frame
 from gweebp.saliency import check_options, find_method
 from gweebp.support import files
 from gweebp.support.extras import extra
@@ -63,11 +77,26 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
             "metavar": "I/N",
             "help": "explain only every N-th case of the table, from the I-th on",
         },
-        "--landmarks": FILE | {"help": "align all images: a CSV (id, kind, x0, y0, ..., y67), or dlib's model (.dat)"},
-        "--frame": {"choices": FRAMES, "default": "head", "help": "align the whole head, or the face (default: head)"},
+        "--demo": {"action": "store_true", "help": "explain three drawn pictures that come with the package"},
+        "--words": {
+            "nargs": 2,
+            "type": to_label,
+            "default": WORDS,
+            "metavar": "WORD",
+            "help": "what MATE and NONMATE are called (default: candidate alternative)",
+        },
+    },
+    "the alignment": {
+        "--align": {"action": "store_true", "help": "find landmarks and align all images: pip install 'gweebp[dlib]'"},
+        "--landmarks": FILE | {"help": "align by these: a CSV (id, kind, x0, y0, ..., y67), or dlib's model (.dat)"},
+        "--frame": {
+            "choices": ["network", *FRAMES],
+            "default": "network",
+            "help": "where eyes and mouth shall lie (default: where the network learned them)",
+        },
     },
     "the network": {
-        "--weights": FILE | {"required": True, "help": "weights of `gweebp train`, or a published checkpoint"},
+        "--weights": FILE | {"help": "weights of `gweebp train`, or a published checkpoint"},
         "--network": {
             "metavar": "NAME",
             "help": f"refuse weights of another network: {', '.join(sorted(networks.NETWORKS))}",
@@ -79,7 +108,7 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
             "metavar": "T",
             "help": "accept pairs up to this L2 distance between unit embeddings, 0 to 2",
         },
-        "--trials": FILE | {"help": "take the threshold from the JSON of `gweebp verify`"},
+        "--trials": FILE | {"help": "JSON of `gweebp verify` for these weights: its threshold and its strangers"},
     },
     "the map": {
         "--method": {"default": "gweebp", "help": "a name in gweebp.METHODS (default: gweebp)"},
@@ -94,6 +123,7 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "what is written": {
         "--out": FILE | {"help": "the picture to write (.png, .jpg, .pdf, .svg); with --batch a folder"},
+        "--html": FILE | {"help": "a report of the case to write, one page to print or to send"},
         "--json": FILE | {"help": "a file for all numbers, the map, and how it was made"},
     },
 }
@@ -113,6 +143,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Explain one case or a table of them; 1 where a case of the table failed."""
     started = time.perf_counter()
+    if options.demo:
+        demo.fill(options)
     _check(options)
     cases = read_table(options.batch) if options.batch is not None else {}
     case = None if cases else Case(options.probe, (options.mate, *options.mates), options.nonmate)
@@ -130,19 +162,28 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(str(error)) from error
     record = environment(seed=options.seed, started=started, device=next(examiner.net.parameters()).device)
     document = examined.document(inputs={"gweebp": gweebp.__version__, **rests_on, **settings}, record=record)
-    write(examined, document, options.out, options.json)
+    write(examined, document, options.out, options.json, report=options.html)
     found = examined.explanation
-    print("\n".join([found.sentence, *(f"Note: {note}" for note in found.notes)]))
+    print("\n".join([*found.said, *(f"Note: {note}" for note in found.notes)]))
+    if options.demo:
+        written = [str(path) for path in (options.out, options.html, options.json) if path is not None]
+        print(f"Written: {', '.join(map(printable, written))}")
     return 0
 
 
 def _check(options: argparse.Namespace) -> None:
     """Say what is missing, or too much, before anything is read."""
+    if options.weights is None:
+        raise ValueError("no network: add --weights net.safetensors, or try gweebp explain --demo")
+    if options.align and options.landmarks is not None:
+        raise ValueError("--align finds landmarks and --landmarks gives them: give one")
+    if options.words[0] == options.words[1]:
+        raise ValueError(f"--words calls both people {options.words[0]!r}: give two words")
     if options.threshold is not None and options.trials is not None:
         raise ValueError("--threshold and --trials both name a threshold: give one")
     if options.batch is not None:
-        if options.probe or options.mates or options.json:
-            raise ValueError("--batch names all cases: leave out PROBE, MATE, NONMATE, --mate and --json")
+        if options.probe or options.mates or options.json or options.html:
+            raise ValueError("--batch names all cases: leave out PROBE, MATE, NONMATE, --mate, --json and --html")
         if options.out is None:
             raise ValueError("--batch needs a folder for its results: --out folder")
         return
@@ -152,8 +193,10 @@ def _check(options: argparse.Namespace) -> None:
         raise ValueError("expected a PROBE, a MATE and a NONMATE image, or --batch cases.csv")
     if (options.nonmate is None) == (options.gallery is None):
         raise ValueError("expected either a NONMATE image or --gallery with images of other people")
-    if options.out is None and options.json is None:
-        raise ValueError("nowhere to write: add --out picture.png, --json numbers.json, or both")
+    if options.out is None and options.json is None and options.html is None:
+        raise ValueError("nowhere to write: add --out picture.png, --html report.html or --json numbers.json")
+    if options.html is not None and options.html.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"--html {options.html}: expected a name that ends in .html")
     if options.out is not None and options.out.suffix.lower() not in FORMATS:
         raise ValueError(f"--out {options.out}: expected a name that ends in {', '.join(FORMATS)}")
 
@@ -165,7 +208,7 @@ def _check_places(options: argparse.Namespace, cases: Mapping[str, Case], case: 
     given |= {name.upper(): getattr(options, name) for name in ("probe", "mate", "nonmate")}
     read: list[Named] = [(flag, path) for flag, path in given.items() if path is not None]
     read += [("--mate", path) for path in options.mates] + pictures_of(cases)
-    wanted = {"--out": options.out, "--json": options.json}
+    wanted = {"--out": options.out, "--html": options.html, "--json": options.json}
     written: list[Named] = [(flag, path) for flag, path in wanted.items() if path is not None]
     if case is None:
         written = outputs_of(options.out, cases, options.shard)
@@ -204,14 +247,32 @@ def _examiner(options: argparse.Namespace) -> tuple[Examiner, dict[str, Any]]:
         "method": options.method,
         "options": chosen,
         "layer": options.layer,
-        "threshold": _threshold(options, known),
+        "words": list(options.words),
     }
     read: Callable[[Path], Picture] = pictures.read
-    if options.landmarks is not None:
-        read = Aligner(options.landmarks, net.size, options.frame)
-        settings |= {"landmarks_sha256": files.sha256(options.landmarks), "frame": options.frame}
+    frame, look = None, None
+    if options.align or options.landmarks is not None:
+        frame = _frame(options, net)
+        read = aligner = Aligner(options.landmarks, net.size, frame)
+        settings |= {"landmarks_sha256": files.sha256(aligner.source), "frame": frame.record()}
+    elif net.frame is not None and Predictor.available():
+        look = Predictor()
+        settings["looked"] = files.sha256(look.model)
+    decision = _threshold(options, known, frame)
+    settings |= {"threshold": decision.value, "trials_sha256": decision.sha256}
     given = {key: settings[key] for key in ("method", "layer", "threshold")} | chosen
-    return Examiner(net.to(device), given, options.gallery, read), settings
+    given |= {"words": tuple(options.words), "conditions": decision.conditions}
+    if decision.strangers is not None:
+        given["strangers"] = decision.strangers
+    sha256 = str(hashes["weights_sha256"])
+    return Examiner(net.to(device), given, options.gallery, read, look, sha256), settings
+
+
+def _frame(options: argparse.Namespace, net: EmbeddingNetwork) -> Frame:
+    """Where eyes and mouth are brought: where the network learned them, if it says so, unless another was named."""
+    if options.frame != "network":
+        return FRAMES[options.frame]
+    return getattr(net, "frame", None) or HEAD
 
 
 def _network(options: argparse.Namespace) -> tuple[EmbeddingNetwork, dict[str, str | None]]:
@@ -226,17 +287,11 @@ def _network(options: argparse.Namespace) -> tuple[EmbeddingNetwork, dict[str, s
     return net, hashes
 
 
-def _threshold(options: argparse.Namespace, network: str) -> float | None:
+def _threshold(options: argparse.Namespace, network: str, frame: Frame | None) -> Threshold:
+    """The threshold, and of which pictures it holds."""
     if options.trials is None:
-        return options.threshold
-    trials = files.read_json(options.trials)
-    if not isinstance(trials, dict) or "threshold" not in trials:
-        raise ValueError(f"{options.trials} holds no threshold; expected the JSON of `gweebp verify`")
-    if trials.get("network") != network:
-        raise ValueError(
-            f"the threshold in {options.trials} is of {trials.get('network')}, and the weights of {network}"
-        )
-    return float(trials["threshold"])
+        return Threshold(options.threshold)
+    return of_trials(options.trials, network, options.weights, frame)
 
 
 def _table(options: argparse.Namespace, cases: Mapping[str, Case], examiner: Examiner, settings: dict[str, Any]) -> int:
@@ -247,7 +302,8 @@ def _table(options: argparse.Namespace, cases: Mapping[str, Case], examiner: Exa
     print(
         f"{len(rows)} cases: "
         + ", ".join(f"{n} {name}" for name, n in counts.items())
-        + f"; see {printable(str(tables_of(options.out, options.shard)[0]))}"
+        + "; see "
+        + " and ".join(printable(str(path)) for path in tables_of(options.out, options.shard)[::2])
     )
     for row in failed[:5]:
         print(f"error: {printable(row['id'])}: {row['error']}", file=sys.stderr)

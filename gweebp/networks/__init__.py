@@ -10,6 +10,7 @@ import torch
 
 from gweebp.networks import checkpoints, weights
 from gweebp.networks.embedding import EmbeddingNetwork, as_input
+from gweebp.networks.frames import FRAMES, Frame
 from gweebp.networks.iresnet import iresnet18, iresnet18se, iresnet50
 from gweebp.networks.light_cnn import lcnn9
 from gweebp.networks.mobile_facenet import mobilefacenet
@@ -17,8 +18,10 @@ from gweebp.networks.vgg import vgg16
 from gweebp.networks.vision_transformer import vit
 
 __all__ = [
+    "FRAMES",
     "NETWORKS",
     "EmbeddingNetwork",
+    "Frame",
     "as_input",
     "build",
     "iresnet18",
@@ -72,6 +75,8 @@ def build(network: str, *, seed: int | None = None, **options: Any) -> Embedding
 def save(net: EmbeddingNetwork, path: str | Path, record: dict[str, Any] | None = None) -> None:
     """Write weights and architecture to one safetensors file, atomically.
 
+    The frame of the faces that it learned on, `net.frame`, goes into the record.
+
     Args:
         net: a network of this package.
         path: the file to write.
@@ -87,7 +92,8 @@ def save(net: EmbeddingNetwork, path: str | Path, record: dict[str, Any] | None 
     >>> load(path).size
     64
     """
-    weights.save(net, path, record)
+    frame = getattr(net, "frame", None)  # a plugin's network need not have one
+    weights.save(net, path, (record or {}) | ({} if frame is None else {"frame": frame.record()}))
 
 
 def load(path: str | Path) -> EmbeddingNetwork:
@@ -114,6 +120,13 @@ def load(path: str | Path) -> EmbeddingNetwork:
     if not isinstance(config, dict) or "network" not in config:
         return checkpoints.from_weights(given, path)
     try:
-        return weights.fitted(lambda: build(**weights.config_of(metadata, path)), given, path)
+        net = weights.fitted(lambda: build(**weights.config_of(metadata, path)), given, path)
     except ValueError as error:
         raise ValueError(f"the weights do not fit the network that their file names: {error}") from error
+    record = metadata.get("record")
+    if isinstance(record, dict) and record.get("frame") is not None:
+        try:
+            net.frame = Frame.of(record["frame"])
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return net

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from gweebp.networks import weights
 from gweebp.networks.embedding import EmbeddingNetwork
+from gweebp.networks.frames import FRAMES, Frame
 from gweebp.networks.iresnet import iresnet18, iresnet50
 from gweebp.networks.light_cnn import lcnn9
 from gweebp.networks.mobile_facenet import mobilefacenet
@@ -42,6 +43,8 @@ class Published:
         build: makes our network of the published size, with `options`.
         modules: their module name -> ours, for those with another name.
         classifier: modules of the file that our network does not have.
+        frame: where its authors' aligned faces have eyes and mouth; None: they don't say, or each picture was cut by
+            a detector's box.
     """
 
     sign: str
@@ -49,6 +52,7 @@ class Published:
     modules: Mapping[str, str]
     classifier: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    frame: Frame | None = None
 
 
 def _light(groups: Sequence[str], fc: str) -> dict[str, str]:
@@ -73,6 +77,7 @@ KINDS: dict[str, Published] = {
         lcnn9,
         _light(("features.0", "features.2", "features.4", "features.6", "features.7"), "fc1"),
         ("fc2",),
+        frame=FRAMES["lightcnn"],
     ),
     "lcnn9_tri": Published(
         "features_part1.0.filter",
@@ -101,9 +106,12 @@ KINDS: dict[str, Published] = {
         mobilefacenet,
         {name: f"features.{name}" for name in ("conv1", "dw_conv", "conv2", "gdconv")}
         | {"conv3": "head.conv3", "bn": "head.bn"},
+        frame=FRAMES["arcface"],
     ),
-    "iresnet50": Published("layer3.13.prelu", iresnet50, ARCFACE),
-    "iresnet18": Published("layer3.1.prelu", iresnet18, ARCFACE),  # after the deeper one, which has this module too
+    "iresnet50": Published("layer3.13.prelu", iresnet50, ARCFACE, frame=FRAMES["arcface"]),
+    "iresnet18": Published(
+        "layer3.1.prelu", iresnet18, ARCFACE, frame=FRAMES["arcface"]
+    ),  # after the deeper one, which has this module too
 }  #: the checkpoints that `load` knows
 
 
@@ -185,7 +193,9 @@ def from_weights(given: Mapping[str, Tensor], path: str | Path, kind: str | None
     }
     weights.check(expected, shaped, path, kind)
     renamed = {ours: shaped[theirs] for ours, theirs in names.items()}
-    return weights.fitted(lambda: published.build(**published.options), renamed, path)
+    net = weights.fitted(lambda: published.build(**published.options), renamed, path)
+    net.frame = published.frame
+    return net
 
 
 def _theirs(ours: str, modules: Mapping[str, str]) -> str:

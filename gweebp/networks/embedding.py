@@ -6,6 +6,7 @@ A network here is a plain `nn.Module`, `head(features(x).flatten(1))`, whose att
   backprop family and for the methods that read the last convolutional map;
 - `channels`, `size`: the input is (b, channels, size, size); `embedding`: the output is (b, embedding), not normalised;
 - `mean`, `std`: the input is (x - mean)/std of an image x in 0..1;
+- `frame`: where the faces that it learned on have eyes and mouth (`frames`), None where that is not known;
 - `config`: the keywords that make the same architecture again.
 """
 
@@ -17,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gweebp.networks.frames import Frame
 from gweebp.support.grey import luma
 from gweebp.support.ranges import COUNT, SIDE, WIDTH, Range, whole
 
@@ -33,6 +35,7 @@ class EmbeddingNetwork(nn.Module):
 
     saliency_layer: str
     feature_layer: str
+    frame: Frame | None = None
 
     def __init__(self, features: nn.Sequential, head: nn.Sequential, config: dict[str, Any]) -> None:
         """`config` holds "network" and the keywords of the function that made this."""

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
-__all__ = ["existing", "opened", "read", "read_image", "size_of"]
+__all__ = ["existing", "opened", "read", "read_image", "reduced", "size_of"]
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000", "AVIF")
 MOST_PIXELS = 2**26  # 8192x8192
@@ -29,6 +30,19 @@ MOST_BYTES = 2**30  # of a file
 MOST_UNPACKED = 3 * MOST_PIXELS + 2**16  # bytes of a PPM file that bzip2 has packed
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+
+
+def reduced(image: Tensor, largest: int) -> Tensor:
+    """An image uint8 (3, h, w) with at most `largest` pixels a side, smoothed by just as much as it shrinks.
+
+    >>> reduced(torch.zeros(3, 40, 20, dtype=torch.uint8), 10).shape
+    torch.Size([3, 10, 5])
+    """
+    share = largest / max(image.shape[1:])
+    if share >= 1:
+        return image
+    size = [max(1, round(side * share)) for side in image.shape[1:]]
+    return F.interpolate(image[None].float(), size=size, mode="bilinear", antialias=True)[0].round().byte()
 
 
 def read_image(path: str | Path) -> Tensor:

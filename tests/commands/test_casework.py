@@ -89,7 +89,7 @@ def test_several_mates_are_averaged_and_then_normalised(net, faces):
 def test_without_gain_there_is_no_map_and_the_sentence_says_so(net, faces):
     found = explained(net, faces.photos[0] // 8 * 8, faces.photos[1], faces.photos[0], method="ebp")
     assert found.outcome == "no gain" and found.saliency is None and found.half_mass_area is None
-    assert "nearer to the non-mate" in found.sentence and "no map" in found.sentence
+    assert "nearer to the alternative" in found.sentence and "no map" in found.sentence
 
 
 EXPLANATION = Explanation(torch.tensor([[0.7, 0.1], [0.1, 0.1]]), 0.3, 0.9, None, "lcnn9", "gweebp")
@@ -98,14 +98,14 @@ EXPLANATION = Explanation(torch.tensor([[0.7, 0.1], [0.1, 0.1]]), 0.3, 0.9, None
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        ({}, "nearer to the mate (0.300) than to the non-mate (0.900); the coloured regions are"),
-        ({"threshold": 0.5}, "at the threshold 0.500, accepts the mate and rejects the non-mate;"),
-        ({"threshold": 0.3}, "accepts the mate and rejects the non-mate;"),
+        ({}, "nearer to the candidate (0.300) than to the alternative (0.900); the coloured regions are"),
+        ({"threshold": 0.5}, "at the threshold 0.500, accepts the candidate and rejects the alternative;"),
+        ({"threshold": 0.3}, "accepts the candidate and rejects the alternative;"),
         ({"threshold": 0.1}, "rejects both;"),
         ({"threshold": 1.0}, "accepts both;"),
         (
             {"mate_distance": 0.9, "saliency": None},
-            "as near to the non-mate (0.900) as to the mate (0.900); it does not",
+            "as near to the alternative (0.900) as to the candidate (0.900); it does not",
         ),
         ({"saliency": None}, "the map of gweebp is empty"),
         ({}, "half of the map on 25% of the image."),
@@ -281,7 +281,7 @@ def test_landmarks_align_every_image_of_a_case(folder, net, landmarks68):
     examiner = Examiner(net, gallery=folder / "others", read=aligner)
     found = examiner.examine(Case(folder / "probe.png", (folder / "mate.png",)))
     assert document["distances"]["mate"] == pytest.approx(found.explanation.mate_distance)
-    assert document["inputs"]["frame"] == "head" and len(document["inputs"]["landmarks_sha256"]) == 64
+    assert document["inputs"]["frame"]["name"] == "head" and len(document["inputs"]["landmarks_sha256"]) == 64
     assert torch.equal(found.mates[0].pixels, wanted)
 
 
@@ -336,9 +336,8 @@ def test_a_table_goes_on_where_it_stopped_and_past_what_is_bad(folder, net, face
     assert [row["outcome"] for row in rows.values()] == ["explained", "error", "no gain", "explained"]
     assert "corrupt.png can't be read" in rows["bad"]["error"]
     made = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert set(made) == {f"{n}.{s}" for n in ("good", "swapped", "nearest", "results") for s in ("png", "json")} - {
-        "results.png"
-    } | {"results.csv"}
+    written = {f"{n}.{s}" for n in ("good", "swapped", "nearest") for s in ("png", "html", "json")}
+    assert set(made) == written | {"results.csv", "results.json", "index.html"}
     with (out / "results.csv").open(newline="") as file:
         listed = list(csv.DictReader(file))
     assert [row["outcome"] for row in listed] == [row["outcome"] for row in rows.values()]
@@ -373,7 +372,7 @@ def test_a_result_stays_until_there_is_a_new_one(folder, net):
     (folder / "mate.png").write_bytes(b"spoilt")
     (row,) = run_table(examiner, cases, folder / "out", {})
     assert row["outcome"] == "error"
-    assert row["error"].endswith("(001-probe.png and 001-probe.json, from an earlier run, stayed)")
+    assert row["error"].endswith("(001-probe.png and 001-probe.html and 001-probe.json, from an earlier run, stayed)")
     assert {path.name: path.read_bytes() for path in (folder / "out").glob("001-*")} == made
 
 

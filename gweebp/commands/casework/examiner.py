@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import gweebp
 from gweebp.commands.casework import pictures
-from gweebp.commands.casework.explanation import LIMITS, Explanation, explained
+from gweebp.commands.casework.alignment import misplaced
+from gweebp.commands.casework.explanation import Explanation, explained
 from gweebp.commands.casework.pictures import Picture
+from gweebp.commands.casework.strangers import of_distances
+from gweebp.faces.preparation.predictor import Predictor
 from gweebp.networks import EmbeddingNetwork
 from gweebp.networks.gallery import nearest_impostor
 from gweebp.networks.verification import embed
@@ -24,6 +29,14 @@ from gweebp.support import files
 __all__ = ["Case", "Examined", "Examiner"]
 
 Read = Callable[[Path], Picture]
+
+PAIRS = 8  # of other people, with whose maps a map is compared
+
+UNCHECKED = (
+    "Whether the faces are upright and where the network expects them was not checked: --align sees to it, after "
+    'pip install "gweebp[dlib]".'
+)
+NO_FRAME = "The weights do not say where the faces that they learned on have eyes and mouth."
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,27 @@ class Examined:
     nonmate: Picture
     from_gallery: bool
     explanation: Explanation
+    made: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pictures(self) -> list[tuple[str, Picture]]:
+        """Each with what it is, in the words of the case."""
+        mate, nonmate = self.explanation.words
+        many = len(self.mates)
+        of = [(f"{mate} {i} of {many}" if many > 1 else mate, p) for i, p in enumerate(self.mates, 1)]
+        return [("probe", self.probe), *of, (f"nearest {nonmate}" if self.from_gallery else nonmate, self.nonmate)]
+
+    @property
+    def method(self) -> str:
+        """The method and the layer that the map is of, in words."""
+        found = self.explanation
+        return f"{found.method} on layer {found.layer}" if found.layer else f"{found.method}, of the whole image"
+
+    @property
+    def alignment(self) -> str:
+        """Whether the pictures were aligned, and how, in words."""
+        how = {picture.aligned for _, picture in self.pictures}
+        return "; ".join(sorted(how)) if "" not in how else "not aligned: used as they are"
 
     def document(self, **more: Any) -> dict[str, Any]:
         """All of it, and `more`, ready for JSON; images by the names of their files."""
@@ -56,17 +90,34 @@ class Examined:
         return {
             "outcome": found.outcome,
             "sentence": found.sentence,
-            "limits": list(LIMITS),
+            "effect": {
+                "strength": found.strength,
+                "sentence": found.effect,
+                "pairs_of_strangers": found.as_strangers,
+                "from": None if found.strangers is None else found.strangers.source,
+            },
+            "specificity": {"shared": found.shared, "pairs": found.compared, "sentence": found.specificity},
+            "off_the_map": found.off_the_map,
+            "limits": list(found.limits),
             "notes": list(found.notes),
+            "words": list(found.words),
+            "made": dict(self.made),
+            "alignment": self.alignment,
+            "pictures": [
+                {"what": what, "name": p.name, "sha256": p.sha256, "aligned": bool(p.aligned)}
+                for what, p in self.pictures
+            ],
             "probe": self.probe.name,
             "mates": [mate.name for mate in self.mates],
             "nonmate": self.nonmate.name,
             "nonmate_from": "gallery" if self.from_gallery else "given",
             "network": found.network,
             "method": found.method,
+            "layer": found.layer or None,
             "distances": {"mate": found.mate_distance, "nonmate": found.nonmate_distance},
             "gain": found.gain,
             "threshold": found.threshold,
+            "threshold_conditions": found.conditions or None,
             "decision": found.decision,
             "half_mass_area": found.half_mass_area,
             "map": None if found.saliency is None else found.saliency.tolist(),
@@ -81,13 +132,16 @@ class Examiner:
     Attributes:
         net: of `gweebp.networks`. options: of `explained`: method, threshold, layer, and the method's own.
         gallery: folder of images of other people, for cases without a non-mate; each is embedded once.
-        read: how an image is read from its file.
+        read: how an image is read from its file. look: finds landmarks, to say where a face is not where it should be;
+            None: that is not checked, and the result says so. weights_sha256: for the picture, "" where not known.
     """
 
     net: EmbeddingNetwork
     options: dict[str, Any] = field(default_factory=dict)
     gallery: Path | None = None
     read: Read = pictures.read
+    look: Predictor | None = None
+    weights_sha256: str = ""
 
     @property
     def needed_gallery(self) -> Path:
@@ -167,22 +221,71 @@ class Examiner:
             raise ValueError("no image of the mate: name at least one")
         probe, mates = self.read(case.probe), [self.read(mate) for mate in case.mates]
         said: list[str] = []
+        more: dict[str, Any] = {}
         if case.nonmate is not None:
             nonmate = self.read(case.nonmate)
         else:
-            nonmate, skipped = self._impostor(probe, mates)
+            nonmate, more, skipped = self._impostor(probe, mates)
             said += [f"Not in the gallery: {why}" for why in skipped]
-        said += pictures.notes(self.net, probe, mates, nonmate)
-        found = explained(self.net, probe.pixels, [mate.pixels for mate in mates], nonmate.pixels, **self.options)
-        found = Explanation(**{**vars(found), "notes": (*said, *found.notes)})
-        return Examined(probe, mates, nonmate, case.nonmate is None, found)
+        probe, *mates, nonmate = named = _told_apart(probe, *mates, nonmate)
+        said += [*pictures.notes(self.net, probe, mates, nonmate), *self._places(named)]
+        pixels = [mate.pixels for mate in mates]
+        found = explained(self.net, probe.pixels, pixels, nonmate.pixels, **(more | self.options))
+        found = replace(found, notes=(*said, *found.notes))
+        made = {"gweebp": gweebp.__version__, "date": time.strftime("%Y-%m-%d", time.gmtime())}
+        made["weights_sha256"] = self.weights_sha256
+        return Examined(probe, mates, nonmate, case.nonmate is None, found, made)
 
-    def _impostor(self, probe: Picture, mates: list[Picture]) -> tuple[Picture, list[str]]:
-        """The gallery's face nearest to the probe that is none of the case's own pictures."""
+    def _impostor(self, probe: Picture, mates: list[Picture]) -> tuple[Picture, dict[str, Any], list[str]]:
+        """The gallery's face nearest to the probe that is none of the case's own pictures.
+
+        And what its other faces tell: how much the distances to strangers differ, and with whose maps to compare; and
+        what of it could not be used.
+        """
         others, embeddings, skipped = self.others
         own = torch.tensor([any(torch.equal(o.pixels, p.pixels) for p in (probe, *mates)) for o in others])
         index, _ = nearest_impostor(embed(self.net, probe.pixels[None]), embeddings, own)
-        return others[int(index)], skipped
+        p = embed(self.net, probe.pixels[None])
+        distances = (embeddings - p).norm(dim=1)
+        more: dict[str, Any] = {}
+        if (strangers := of_distances(distances[~own], f"the gallery of {int((~own).sum())} people")) is not None:
+            more["strangers"] = strangers
+        rest = ~own
+        rest[int(index)] = False
+        nearest = distances.masked_fill(~rest, torch.inf).argsort()[: int(rest.sum())]
+        if len(pairs := nearest[: 2 * min(PAIRS, len(nearest) // 2)]):
+            more["others"] = embeddings[pairs]
+        return others[int(index)], more, skipped
+
+    def _places(self, named: list[Picture]) -> list[str]:
+        """What is to be said of where the faces lie in pictures that were not aligned."""
+        bare = list({id(p.pixels): p for p in named if not p.aligned}.values())
+        frame = getattr(self.net, "frame", None)
+        if frame is None:
+            return [NO_FRAME]
+        if not bare:
+            return []
+        if self.look is None:
+            return [UNCHECKED]
+        said = []
+        for picture in bare:
+            height, width = picture.pixels.shape[1:]
+            try:
+                wrong = misplaced(self.look(picture.pixels), width, height, frame)
+            except ValueError:
+                wrong = ["no upright face was found"]
+            if wrong:
+                said.append(f"{picture.name}: {', '.join(wrong)}. Distance and map are not those of an aligned face.")
+        return said
+
+
+def _told_apart(*shown: Picture) -> list[Picture]:
+    """The same pictures, those of one name with the folders that tell their files apart."""
+    paths = [p.path for p in shown]
+    if None in paths:
+        return list(shown)
+    names = pictures.told_apart([path for path in paths if path is not None])
+    return [replace(p, name=name) for p, name in zip(shown, names, strict=True)]
 
 
 def _sha256(path: Path) -> str:

@@ -3,24 +3,28 @@
 from textwrap import fill
 
 import numpy as np
-import torch.nn.functional as F
-from torch import Tensor
 
 from gweebp.commands.casework.examiner import Examined
-from gweebp.commands.casework.explanation import LIMITS, Explanation
-from gweebp.figures.pictures import TALLEST, show
+from gweebp.commands.casework.explanation import Explanation
+from gweebp.figures.pictures import HEAT, TALLEST, show
 from gweebp.figures.style import FAINT, INK, PAIR, WIDTH, drawable, style_of, white
+from gweebp.overlay import FADED, OPACITY, colours
 from gweebp.support.extras import extra
+from gweebp.support.images import reduced
 
 with extra("figures"):
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
+    from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
 
+PALE = ListedColormap(colours(opacity=OPACITY * FADED), name="faded saliency")
 SHOWN = 3  # images of the mate, at most
 LARGEST = 512  # pixels a side that a panel can show
+KEY, KEY_TEXT = 0.34, "least to most salient,\nby the map's own maximum"  # inches that the colour key takes
+SMALL, SMALL_LINE, WIDE = 6.4, 0.112, 122  # points, inches of a line and its characters: hashes and how it was made
 MARGIN, TITLE, SCALE, LINE = 0.08, 0.40, 1.35, 0.165  # inches: at the sides, above images, of the scale, of a line
-CHARACTERS = 82  # of a line
+CHARACTERS = 78  # of a line
 SIZE = 9.6  # points
 
 
@@ -28,14 +32,17 @@ SIZE = 9.6  # points
 def explanation(examined: Examined) -> Figure:
     """The annotated picture of one case: gweebp.commands.casework gives it. Names are drawn as they are, as text."""
     found, mates = examined.explanation, examined.mates[:SHOWN]
-    images = [_reduced(p.pixels) for p in (examined.probe, *mates, examined.nonmate)]
+    images = [reduced(p.pixels, LARGEST) for p in (examined.probe, *mates, examined.nonmate)]
     side = (WIDTH - MARGIN) / (len(images) + 1) - MARGIN
     titles = _titles(examined, letters=round(12 * side))
-    said = (found.sentence, *found.notes[:4], *LIMITS)
+    said = (*found.said, *found.notes[:4], *found.limits)
     lines = "\n".join(fill(drawable(text), CHARACTERS, break_on_hyphens=False) for text in said)
     tall = side * min(TALLEST, max(x.shape[1] / x.shape[2] for x in images))
-    below = LINE * (lines.count("\n") + 1) + 2 * MARGIN
-    height = TITLE + tall + SCALE + below
+    small = "\n".join(_made(examined))
+    foot = SMALL_LINE * (small.count("\n") + 1) + MARGIN
+    key = 0.0 if found.saliency is None else KEY
+    below = LINE * (lines.count("\n") + 1) + 2 * MARGIN + foot
+    height = TITLE + tall + key + SCALE + below
     figure = plt.figure(figsize=(WIDTH, height))
 
     def axes(left: float, bottom: float, width: float, high: float) -> Axes:
@@ -43,22 +50,45 @@ def explanation(examined: Examined) -> Figure:
 
     over = np.zeros((1, 1)) if found.saliency is None else found.saliency.numpy()
     for i, (image, title) in enumerate(zip([*images, images[0]], titles, strict=True)):
-        ax = axes(MARGIN + i * (side + MARGIN), below + SCALE, side, tall)
+        ax = axes(MARGIN + i * (side + MARGIN), below + SCALE + key, side, tall)
         show(ax, image.numpy(), None if i < len(images) else over)
+        if i == len(images) and found.faded:
+            ax.images[-1].set_cmap(PALE)
         ax.set_anchor("N")
         ax.set_title(title, pad=3, fontsize=SIZE)
+    if found.saliency is not None:
+        _colour_key(axes(MARGIN + len(images) * (side + MARGIN), below + SCALE + 0.24, side, 0.08), found.faded)
     _distances(axes(0.3, below + 0.5, WIDTH - 0.6, SCALE - 0.8), found)
     figure.text(MARGIN / WIDTH, (below - MARGIN) / height, lines, ha="left", va="top", fontsize=SIZE, linespacing=1.15)
+    figure.text(MARGIN / WIDTH, foot / height, small, ha="left", va="top", fontsize=SMALL, color=INK, linespacing=1.15)
     return figure
+
+
+def _made(examined: Examined) -> list[str]:
+    """Version, date, method, layer and alignment; and the hash of each picture and of the weights."""
+    made, found = examined.made, examined.explanation
+    about = [f"gweebp {made['gweebp']}" if "gweebp" in made else "gweebp", made.get("date", ""), examined.method]
+    lines = fill(drawable(" · ".join([text for text in about if text] + [found.network, examined.alignment])), WIDE)
+    named = [(f"{what} {p.name}", p.sha256) for what, p in examined.pictures]
+    named.append(("weights", made.get("weights_sha256", "")))
+    hashes = [f"sha256 {value} {_shortened(drawable(name), WIDE - 75)}" for name, value in named if value]
+    return [*lines.split("\n"), *hashes]
+
+
+def _colour_key(ax: Axes, faded: bool) -> None:
+    ax.imshow(np.linspace(0, 1, 256)[None], cmap=PALE if faded else HEAT, aspect="auto")
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    ax.set_xlabel(KEY_TEXT, fontsize=SMALL, labelpad=1)
 
 
 def _titles(examined: Examined, letters: int) -> list[str]:
     """Two lines over each panel: what it is, and its file's name in at most `letters`."""
     found, many = examined.explanation, len(examined.mates)
-    mates = [(f"mate {i} of {many}" if many > 1 else "mate", p.name) for i, p in enumerate(examined.mates[:SHOWN], 1)]
-    other = "nearest other" if examined.from_gallery else "non-mate"
-    last = ("map", style_of(found.method).label) if found.saliency is not None else ("no map:", found.outcome)
-    pairs = [("probe", examined.probe.name), *mates, (other, examined.nonmate.name), last]
+    named = [(what, p.name) for what, p in examined.pictures]
+    kind = "map, faded" if found.faded else "map"
+    last = (kind, style_of(found.method).label) if found.saliency is not None else ("no map:", found.outcome)
+    pairs = [*named[: 1 + min(many, SHOWN)], named[-1], last]
     return [f"{what}\n{_shortened(drawable(name), letters)}" for what, name in pairs]
 
 
@@ -72,15 +102,6 @@ def _shortened(name: str, letters: int) -> str:
     return name if len(name) <= letters else f"{name[: letters - tail - 1]}…{name[-tail:]}"
 
 
-def _reduced(image: Tensor) -> Tensor:
-    """The image at no more pixels than a panel shows."""
-    share = LARGEST / max(image.shape[1:])
-    if share >= 1:
-        return image
-    size = [max(1, round(side * share)) for side in image.shape[1:]]
-    return F.interpolate(image[None].float(), size=size, mode="bilinear", antialias=True)[0].round().byte()
-
-
 def _distances(ax: Axes, found: Explanation) -> None:
     """A scale with both distances; shaded what the threshold accepts."""
     end = min(2.0, 1.25 * max(found.mate_distance, found.nonmate_distance, found.threshold or 0, 0.1))
@@ -89,7 +110,8 @@ def _distances(ax: Axes, found: Explanation) -> None:
         ax.axvspan(0, found.threshold, color=FAINT, alpha=0.6, linewidth=0, zorder=0)
         ax.axvline(found.threshold, color=INK, linestyle="--", linewidth=1.2)
         _label(ax, f"accepted up to {found.threshold:.3f}", found.threshold, end, 2.35)
-    pairs = (("mate", found.mate_distance, "o", 0.9), ("non-mate", found.nonmate_distance, "s", -0.95))
+    mate, nonmate = map(drawable, found.words)
+    pairs = ((mate, found.mate_distance, "o", 0.9), (nonmate, found.nonmate_distance, "s", -0.95))
     for (name, distance, marker, y), color in zip(pairs, PAIR, strict=True):
         ax.plot(distance, 0, marker, color=color, markersize=8, zorder=3, clip_on=False)
         _label(ax, f"{name} {distance:.3f}", distance, end, y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from gweebp.networks import EmbeddingNetwork
 from gweebp.support import files, images
 
-__all__ = ["Picture", "in_folder", "notes", "printable", "read"]
+__all__ = ["Picture", "in_folder", "notes", "printable", "read", "told_apart"]
 
 SMALLEST = 16  # pixels a side: below, no face can be made out
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -22,13 +22,17 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", "
 class Picture:
     """One image of a case: its file's name, printable; uint8 (3, h, w) RGB; the SHA-256 of the file that it is from.
 
-    notes: what was left out as it was read, such as all but the first picture of an animation.
+    notes: what was left out as it was read, such as all but the first picture of an animation. given: the pixels before
+    it was aligned, and how it was, in words; None and "" where it was not. path: of the file, as it was named.
     """
 
     name: str
     pixels: Tensor
     sha256: str = ""
     notes: tuple[str, ...] = ()
+    given: Tensor | None = None
+    aligned: str = ""
+    path: Path | None = None
 
 
 def printable(text: str) -> str:
@@ -58,7 +62,26 @@ def read(path: str | Path) -> Picture:
         raise ValueError(f"{path} has one colour only: there is no face in it")
     if files.sha256(path) != before:
         raise ValueError(f"{path} was changed while it was read: run again")
-    return Picture(printable(path.name), pixels, before, tuple(printable(note) for note in said))
+    return Picture(printable(path.name), pixels, before, tuple(printable(note) for note in said), path=path)
+
+
+def told_apart(paths: Sequence[Path]) -> list[str]:
+    """Names of files, each with as many folders before it as tell it from other files of that name.
+
+    >>> told_apart([Path("a/1.png"), Path("b/1.png"), Path("b/2.png"), Path("b/1.png")])
+    ['a/1.png', 'b/1.png', '2.png', 'b/1.png']
+    """
+    whole = [path.absolute() for path in paths]
+
+    def short(path: Path) -> str:
+        rivals = {other for other in whole if other.name == path.name and other != path}
+        for count in range(1, len(path.parts)):
+            tail = path.parts[-count:]
+            if not any(other.parts[-count:] == tail for other in rivals):
+                return "/".join(tail)
+        return path.name
+
+    return [printable(short(path)) for path in whole]
 
 
 def in_folder(folder: str | Path) -> list[Path]:

@@ -56,7 +56,7 @@ def run_table(
     shard: Shard | None = None,
     progress: bool = False,
 ) -> list[Row]:
-    """Explain every case into the folder `out`: <id>.png and <id>.json, then results.csv and results.json on all.
+    """Explain every case into the folder `out`: <id>.png, .html and .json; results.csv, .json and index.html on all.
 
     A case that was explained before, from the same files by the same settings, is not computed again. One that fails
     is a row with outcome "error" and the reason, and is tried again by the next run; what an earlier run has written of
@@ -75,7 +75,7 @@ def run_table(
     Raises, before anything is written:
         FileNotFoundError: a case needs a gallery and there is none; or there are results, and of no case all pictures.
         ValueError: an output is a picture of a case; or options that suit no picture.
-        OSError: the folder can't be written into, or its results.csv or results.json is not ours.
+        OSError: the folder can't be written into, or its results.csv, results.json or index.html is not ours.
     """
     out = Path(out)
     refuse_inputs(outputs_of(out, cases, shard), pictures_of(cases))
@@ -125,7 +125,7 @@ class _Planned:
 def _planned(examiner: Examiner, name: str, case: Case, out: Path, settings: Mapping[str, Any]) -> _Planned:
     if (wrong := _error_of_id(name)) is not None:
         return _Planned(summary.failed(name, wrong))
-    picture, document = _paths(out, name)
+    picture, page, document = _paths(out, name)
     try:
         rests_on = examiner.rests_on(case)
     except Exception as error:
@@ -134,9 +134,11 @@ def _planned(examiner: Examiner, name: str, case: Case, out: Path, settings: Map
     # as read back from a file: without tuples
     inputs = json.loads(json.dumps({"gweebp": gweebp.__version__, **rests_on, **settings}))
     try:
-        _check_free(picture, document)
+        _check_free(picture, page, document)
         known = _read(document)
-        if known.get("inputs") == inputs and picture.is_file() and known.get("picture_sha256") == files.sha256(picture):
+        made = {picture: known.get("picture_sha256"), page: known.get("report_sha256")}
+        whole = all(path.is_file() and files.sha256(path) == sha256 for path, sha256 in made.items())
+        if known.get("inputs") == inputs and whole:
             return _Planned(summary.row_of(name, known))
     except Exception as error:
         return _Planned(summary.failed(name, _why(error)))
@@ -152,9 +154,10 @@ def _read(document: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _check_free(picture: Path, document: Path) -> None:
+def _check_free(picture: Path, page: Path, document: Path) -> None:
     """Raise OSError unless the files of a case may be replaced: by our seal, or as what is left of one of ours."""
-    check_free(picture, spoilt=written_by_us(document))
+    for path in (picture, page):
+        check_free(path, spoilt=written_by_us(document))
     if not (written_by_us(picture) and _cut_off(document)):
         check_free(document)
 
@@ -191,7 +194,8 @@ def _explained(examiner: Examiner, name: str, case: Case, out: Path, inputs: dic
             raise ValueError("a picture was changed while the run was on: run again")
         record = environment(device=next(examiner.net.parameters()).device)
         document = examined.document(inputs=inputs, record=record)
-        write(examined, document, *paths, spoilt=[path for path in paths if not written_by_us(path)])
+        spoilt = [path for path in paths if not written_by_us(path)]
+        write(examined, document, paths[0], paths[2], report=paths[1], spoilt=spoilt)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise
@@ -231,7 +235,7 @@ def _error_of_id(name: str) -> str | None:
     return None
 
 
-def _paths(out: Path, name: str) -> tuple[Path, Path]:
-    """The picture and the document of a case."""
-    picture, document = (out / f"{name}{suffix}" for suffix in SUFFIXES)
-    return picture, document
+def _paths(out: Path, name: str) -> tuple[Path, Path, Path]:
+    """The picture, the report and the document of a case."""
+    picture, page, document = (out / f"{name}{suffix}" for suffix in SUFFIXES)
+    return picture, page, document

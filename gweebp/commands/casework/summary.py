@@ -1,4 +1,4 @@
-"""The outcome of all cases of a table, in results.csv and results.json: one row per case; of a part, beside them.
+"""The outcome of all cases of a table, one row per case: results.csv, results.json, index.html; of a part, beside them.
 
 What a spreadsheet would take for a formula is marked as text in the CSV, by an apostrophe before it.
 """
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gweebp.commands.casework.index import index_page
 from gweebp.commands.casework.pictures import printable
 from gweebp.commands.casework.places import check_free, place
 from gweebp.commands.casework.seals import blank, sealed, written_by_us
@@ -33,9 +34,9 @@ __all__ = [
 ]
 
 RESULTS = ("id", "outcome", "mate_distance", "nonmate_distance", "threshold", "mate", "nonmate", "nonmate_file",
-           "picture", "sentence", "error")  # fmt: skip
-STEM = "results"
-TABLE = re.compile(rf"{STEM}(-[0-9]+-of-[0-9]+)?", re.IGNORECASE)
+           "strength", "picture", "report", "sentence", "error")  # fmt: skip
+STEM, PAGE = "results", "index.html"
+TABLE = re.compile(rf"{STEM}(-[0-9]+-of-[0-9]+)?|index", re.IGNORECASE)
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # how a cell starts that is computed
 
 Row = dict[str, Any]
@@ -54,7 +55,9 @@ def row_of(name: str, document: Mapping[str, Any]) -> Row:
         "mate": decision.get("mate", ""),
         "nonmate": decision.get("nonmate", ""),
         "nonmate_file": document["nonmate"],
+        "strength": document["effect"]["strength"],
         "picture": f"{name}.png",
+        "report": f"{name}.html",
         "sentence": document["sentence"],
         "error": "",
     }
@@ -65,14 +68,14 @@ def failed(name: str, why: str) -> Row:
     return dict.fromkeys(RESULTS, "") | {"id": name, "outcome": "error", "error": printable(why)}
 
 
-def tables_of(out: Path, shard: Shard | None = None) -> tuple[Path, Path]:
-    """The CSV and the JSON of all results in the folder `out`, or of those of a part.
+def tables_of(out: Path, shard: Shard | None = None) -> tuple[Path, Path, Path]:
+    """The CSV, the JSON and the page of all results in the folder `out`, or of those of a part.
 
     >>> [path.name for path in tables_of(Path("out"), (2, 4))]
-    ['results-2-of-4.csv', 'results-2-of-4.json']
+    ['results-2-of-4.csv', 'results-2-of-4.json', 'results-2-of-4.html']
     """
     stem = STEM if shard is None else f"{STEM}-{shard[0]}-of-{shard[1]}"
-    return out / f"{stem}.csv", out / f"{stem}.json"
+    return out / f"{stem}.csv", out / f"{stem}.json", out / (PAGE if shard is None else f"{stem}.html")
 
 
 def is_table(name: str) -> bool:
@@ -93,7 +96,7 @@ def check_free_for(out: Path, shard: Shard | None = None) -> None:
 def drop_parts(out: Path) -> None:
     """Remove the tables of parts, where we wrote them: the table of all results has their rows."""
     for path in sorted(out.glob(f"{STEM}-*")):
-        if path.suffix in (".csv", ".json") and is_table(path.stem) and written_by_us(path):
+        if path.suffix in (".csv", ".json", ".html") and is_table(path.stem) and written_by_us(path):
             path.unlink()
 
 
@@ -105,8 +108,8 @@ def earlier(out: Path, shard: Shard | None = None) -> dict[str, Row]:
 
 
 def write_results(out: Path, rows: Sequence[Row], shard: Shard | None = None) -> None:
-    """Write the CSV and the JSON of results, where they differ from what is there."""
-    made = dict(zip(tables_of(out, shard), (_csv(rows), sealed_json(list(rows)))))
+    """Write the CSV, the JSON and the page of results, where they differ from what is there."""
+    made = dict(zip(tables_of(out, shard), (_csv(rows), sealed_json(list(rows)), index_page(rows, out))))
     place([(path, data) for path, data in made.items() if not path.is_file() or path.read_bytes() != data])
 
 

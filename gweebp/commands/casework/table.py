@@ -14,14 +14,14 @@ from pathlib import Path
 
 from gweebp.commands.casework.examiner import Case
 from gweebp.commands.casework.places import as_one_name
-from gweebp.commands.casework.summary import STEM, is_table
+from gweebp.commands.casework.summary import PAGE, STEM, is_table
 from gweebp.support.tables import MOST_BYTES
 
 __all__ = ["COLUMNS", "check_id", "read_table"]
 
 COLUMNS = ("id", "probe", "mate", "nonmate")
 LONGEST = 255  # bytes of a file's name
-SUFFIXES = (".png", ".json")  # of what is written of a case
+SUFFIXES = (".png", ".html", ".json")  # of what is written of a case
 CUT = 100  # letters of a probe's name that an id is made from
 
 
@@ -72,9 +72,10 @@ def check_id(name: str) -> None:
     Traceback (most recent call last):
     ValueError: id 'results': results.json is the table of all results; choose another id
     """
-    if is_table(as_one_name(name)):
-        of = "all results" if as_one_name(name) == STEM else "the results of a part"
-        raise ValueError(f"id {name!r}: {as_one_name(name)}.json is the table of {of}; choose another id")
+    if is_table(stem := as_one_name(name)):
+        of = "all results" if stem in (STEM, Path(PAGE).stem) else "the results of a part"
+        file = f"{stem}.json" if stem != Path(PAGE).stem else PAGE
+        raise ValueError(f"id {name!r}: {file} is the table of {of}; choose another id")
     if Path(name).name != name or not name.isprintable() or name.startswith("."):
         raise ValueError(f"id {name!r} cannot be the name of a file; choose another id")
     longest = LONGEST - max(map(len, SUFFIXES))

@@ -1,4 +1,4 @@
-"""What is kept of an examined case: an annotated picture, and a JSON document."""
+"""What is kept of an examined case: an annotated picture, a page to print, and a JSON document."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from gweebp.commands.casework import report as html
 from gweebp.commands.casework.examiner import Examined
 from gweebp.commands.casework.places import place
 from gweebp.commands.casework.seals import blank, sealed
@@ -28,15 +29,16 @@ def write(
     picture: Path | None,
     json: Path | None,
     *,
+    report: Path | None = None,
     spoilt: Iterable[Path] = (),
 ) -> None:
-    """Write the annotated picture and the JSON document, those that have a path, each whole or not at all.
+    """Write the annotated picture, the report and the JSON document, those that have a path, each whole or not at all.
 
-    Both are sealed (`seals`), and the document names the hash of the picture. If the picture can't be drawn, the
-    document is written all the same.
+    All are sealed (`seals`), and the document names the hashes of picture and report. If the picture can't be drawn,
+    the others are written all the same.
 
     Args:
-        document: `examined.document()`. picture: in the format of its suffix, one of `FORMATS`.
+        document: `examined.document()`. picture: in the format of its suffix, one of `FORMATS`. report: an HTML page.
         spoilt: of these paths, those where a file of ours was cut off.
 
     Raises:
@@ -49,6 +51,10 @@ def write(
             document = document | {"picture_sha256": hashlib.sha256(contents[0][1]).hexdigest()}
         except Exception as error:  # of matplotlib, of any kind
             failed = error
+    if report is not None:
+        nonce = secrets.token_hex(32)
+        contents.append((report, sealed(html.report(examined, document, blank(nonce)).encode(), nonce)))
+        document = document | {"report_sha256": hashlib.sha256(contents[-1][1]).hexdigest()}
     if json is not None:
         contents.append((json, sealed_json(document)))
     place(contents, spoilt=spoilt)

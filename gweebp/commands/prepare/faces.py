@@ -6,6 +6,7 @@ import argparse
 import time
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -21,6 +22,7 @@ from gweebp.faces.readers import reading
 from gweebp.faces.readers.layouts import LAYOUTS, listing
 from gweebp.faces.readers.listing import Listing
 from gweebp.faces.synthetic.dataset import OTHERS
+from gweebp.networks.frames import FRAMES
 from gweebp.support import files
 from gweebp.support.claim import claim
 from gweebp.support.ranges import SHARE, SIDE, Range, whole
@@ -99,9 +101,19 @@ def _read(options: argparse.Namespace, device: torch.device) -> tuple[FaceSet, Q
         faces.record["alignment"] = {
             key: value for key, value in aligned.items() if key not in ("items", "environment")
         }
+    faces.record["frame"] = _frame(faces, found, options)
     if not options.quadruplets:
         return faces, _none(options.size)
     return _with_doppelgangers(faces, found, options, device)
+
+
+def _frame(faces: FaceSet, found: Listing, options: argparse.Namespace) -> dict[str, Any] | None:
+    """Where eyes and mouth lie in the images: by the alignment that made them, or by landmarks; None: not known."""
+    name = faces.record.get("alignment", {}).get("parameters", {}).get("frame")
+    if name in FRAMES:
+        return FRAMES[name].record()
+    points = pairs.landmarks_of(options.folder)
+    return None if points is None else pairs.frame_of(faces, found, landmarks.read(points))
 
 
 def _with_doppelgangers(

@@ -81,6 +81,9 @@ def fit(
     started_from = None
     if init is not None:
         started_from = {"file": Path(init).name, "sha256": files.sha256(init), "weights": _start_from(net, init)}
+    if plan.steps:  # it will look for eyes and mouth where these faces have them
+        frame = faces.record.get("frame")
+        net.frame = None if frame is None else networks.Frame.of(frame)
     net.to(device=device, memory_format=layout(net))  # type: ignore[call-overload]
     with _deterministic(plan.seed):
         losses, curve, best = _optimise(net, faces, plan, progress)
@@ -195,6 +198,7 @@ def layout(net: nn.Module) -> torch.memory_format:
 def _start_from(net: networks.EmbeddingNetwork, init: str | Path) -> str:
     """Take over the weights, all or those of the features, and say which."""
     source = networks.load(init)
+    net.frame = source.frame
     given, own = source.state_dict(), net.state_dict()
     wrong = {
         key

@@ -1,7 +1,8 @@
 """Alignment: every face turned, scaled and moved so that its eyes and mouth lie where all others have theirs.
 
-The centres of both eyes and of the mouth are mapped to a frame, the canonical face, by the similarity transform
-x' = s R x + t (a rotation R, one scale s, no reflection, no shear) with the least squared error (Umeyama 1991). The
+Some points of the face, such as the centres of both eyes and of the mouth, are mapped to a frame, the canonical face
+(`gweebp.networks.frames`), by the similarity transform x' = s R x + t (a rotation R, one scale s, no reflection, no
+shear) with the least squared error (Umeyama 1991). The
 image is resampled once; where it shrinks it is smoothed first by just as much, so that nothing aliases.
 
 Beyond the picture's edge the picture goes on with its nearest pixel. The face itself is inside wherever its landmarks
@@ -12,40 +13,14 @@ Source: Umeyama, "Least-squares estimation of transformation parameters between 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gweebp.faces.preparation import landmarks as points
+from gweebp.networks.frames import FRAMES, HEAD, Frame
 
 __all__ = ["FRAMES", "HEAD", "Frame", "align", "similarity", "transform", "warp"]
-
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Where eyes and mouth lie in an aligned image: x, y as shares of its side, 0 its left or upper edge.
-
-    left_eye, right_eye, mouth: the centres, as in `landmarks.centres`.
-    """
-
-    left_eye: Point
-    right_eye: Point
-    mouth: Point
-
-    def target(self, size: int) -> Tensor:
-        """The three centres in pixels of an image of `size` pixels a side: float64 (3, 2)."""
-        shares = torch.tensor([self.left_eye, self.right_eye, self.mouth], dtype=torch.float64)
-        return shares * size - 0.5  # the edge is half a pixel before the centre of the first
-
-
-# eyes and mouth in the proportions of the mean of the CUHK photographs
-HEAD = Frame((0.37, 0.46), (0.63, 0.46), (0.50, 0.74))  # the whole head, hair and chin
-FACE = Frame((0.34, 0.40), (0.66, 0.40), (0.50, 0.74))  # forehead to chin, little hair
-FRAMES = {"head": HEAD, "face": FACE}
 
 
 def similarity(source: Tensor, target: Tensor) -> Tensor:
@@ -129,7 +104,7 @@ def align(image: Tensor, landmarks: Tensor, size: int, frame: Frame = HEAD) -> t
         image: uint8 (3, h, w) RGB.
         landmarks: (68, 2), pixels of the image.
         size: height and width of the result.
-        frame: where eyes and mouth are to lie.
+        frame: where its points are to lie, a value of FRAMES or a network's own.
 
     Returns:
         the aligned image, uint8 (3, size, size), and its landmarks, float64 (68, 2).
@@ -152,5 +127,5 @@ def align(image: Tensor, landmarks: Tensor, size: int, frame: Frame = HEAD) -> t
         raise ValueError(
             f"eyes or mouth lie outside the image of {width}x{height} pixels: are these another image's landmarks?"
         )
-    matrix = similarity(middle, frame.target(size))
+    matrix = similarity(points.named(landmarks, frame.names), frame.target(size))
     return warp(image, matrix, size), transform(matrix, landmarks)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -21,7 +21,19 @@ from torch import Tensor
 from gweebp.support import files
 from gweebp.support.tables import read_table
 
-__all__ = ["COUNT", "KINDS", "LANDMARKS", "centres", "check", "digest", "read", "write"]
+__all__ = [
+    "COUNT",
+    "KINDS",
+    "LANDMARKS",
+    "NAMED",
+    "centres",
+    "check",
+    "digest",
+    "mean_places",
+    "named",
+    "read",
+    "write",
+]
 
 COUNT = 68
 KINDS = ("photo", "sketch", "distractor")
@@ -32,6 +44,12 @@ LEFT_BROW, RIGHT_BROW = slice(17, 22), slice(22, 27)  # left to right
 BRIDGE, NOSE_BASE = slice(27, 31), slice(31, 36)  # down to the tip; under it, left to right
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # left corner, upper lid, right corner, lower lid
 MOUTH, INNER_MOUTH = slice(48, 60), slice(60, 68)  # left corner, upper lip, right corner, lower lip
+
+#: point of a frame (`gweebp.networks.frames.POINTS`) -> the landmarks whose mean it is
+NAMED = {
+    "left eye": LEFT_EYE, "right eye": RIGHT_EYE, "eyes": slice(36, 48), "nose": slice(30, 31), "mouth": MOUTH,
+    "left mouth corner": slice(48, 49), "right mouth corner": slice(54, 55),
+}  # fmt: skip
 
 COLUMNS = ["id", "kind", *(f"{axis}{i}" for i in range(COUNT) for axis in "xy")]
 
@@ -102,6 +120,34 @@ def centres(landmarks: Tensor) -> Tensor:
     [[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]]
     """
     return torch.stack([landmarks[..., part, :].mean(-2) for part in (LEFT_EYE, RIGHT_EYE, MOUTH)], dim=-2)
+
+
+def named(landmarks: Tensor, names: Sequence[str]) -> Tensor:
+    """The points of a frame, by name: the means of their landmarks.
+
+    Args:
+        landmarks: (..., 68, 2). names: k keys of NAMED.
+
+    Returns:
+        (..., k, 2).
+
+    >>> named(torch.arange(136.0).view(68, 2), ["nose", "left mouth corner"]).tolist()
+    [[60.0, 61.0], [96.0, 97.0]]
+    """
+    return torch.stack([landmarks[..., NAMED[name], :].mean(-2) for name in names], dim=-2)
+
+
+def mean_places(shares: Tensor) -> dict[str, list[float]]:
+    """Where eyes and mouth lie on average: the points of a frame, by name, to a ten-thousandth.
+
+    Args:
+        shares: (n, 68, 2), landmarks as shares of their images' sides.
+
+    >>> mean_places(torch.full((2, 68, 2), 0.5))["mouth"]
+    [0.5, 0.5]
+    """
+    names = ("left eye", "right eye", "mouth")
+    return {name: [round(v, 4) for v in xy] for name, xy in zip(names, named(shares.double().mean(0), names).tolist())}
 
 
 def digest(landmarks: Tensor) -> str:

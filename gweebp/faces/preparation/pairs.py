@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from gweebp.faces.faceset import FaceSet
 from gweebp.faces.preparation.exchange import Fill, Made, Translate, exchange
+from gweebp.faces.preparation.landmarks import mean_places
 from gweebp.faces.preparation.parse import combined, polygons
 from gweebp.faces.preparation.parser import Parser
 from gweebp.faces.readers.listing import Listing
 from gweebp.faces.readers.reading import Box, box_of
 from gweebp.support import images
 
-__all__ = ["LANDMARKS", "Labelled", "candidates", "labelled", "landmarks_of", "moved"]
+__all__ = ["LANDMARKS", "Labelled", "candidates", "frame_of", "labelled", "landmarks_of", "moved"]
 
 LANDMARKS = ("landmarks.csv", "landmarks68.csv")  # names under which a folder of pairs may hold them
 KINDS = ("photo", "sketch")
@@ -47,6 +48,23 @@ def moved(landmarks: Tensor, box: Box, size: int) -> Tensor:
     scale = torch.tensor([size / (right - left), size / (bottom - top)], dtype=landmarks.dtype)
     # a pixel's number is that of its centre
     return (landmarks + 0.5 - torch.tensor([left, top])) * scale - 0.5
+
+
+def frame_of(faces: FaceSet, listing: Listing, points: Mapping[tuple[str, str], Tensor]) -> dict[str, Any] | None:
+    """Where the faces of a set lie in their images, on average: the record of a `networks.Frame`.
+
+    Args: as of `labelled`. Returns None where no image has landmarks.
+    """
+    found = []
+    paths = {pair.id: {"photo": pair.photo, "sketch": pair.sketch} for pair in listing.pairs}
+    for person in faces.ids:
+        for kind in KINDS:
+            path = paths[person][kind]
+            if path is not None and (kind, person) in points:
+                found.append(_in_square(path, points[kind, person], 1) + 0.5)
+    if not found:
+        return None
+    return {"name": f"faces of {faces.name}", "points": mean_places(torch.stack(found))}
 
 
 class Labelled(NamedTuple):
@@ -127,5 +145,10 @@ def candidates(
 def _polygons(path: Path | None, points: Mapping[tuple[str, str], Tensor], kind: str, person: str, size: int) -> Tensor:
     if path is None or (kind, person) not in points:
         raise ValueError(f"its {kind} has no landmarks")
+    return polygons(_in_square(path, points[kind, person], size), size)
+
+
+def _in_square(path: Path, landmarks: Tensor, size: int) -> Tensor:
+    """Landmarks (68, 2) of an image, in the square of `size` pixels that `reading.read` makes of it."""
     width, height = images.size_of(path)
-    return polygons(moved(points[kind, person], box_of(path, width, height) or (0, 0, width, height), size), size)
+    return moved(landmarks, box_of(path, width, height) or (0, 0, width, height), size)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from gweebp.faces.faceset import FaceSet, split_identities
+from gweebp.faces.preparation.landmarks import mean_places
 from gweebp.faces.synthetic.doppelgangers import substitutes
 from gweebp.faces.synthetic.parameters import PARTS
 from gweebp.faces.synthetic.world import KINDS, World
@@ -73,6 +76,7 @@ def faceset(
             "world": world.record(),
             "sizes": {"subjects": subjects, "distractors": distractors, "pretraining": pretraining},
             "doppelgangers": doppelgangers,
+            "frame": frame_of(world),
             "skipped": [],
         },
         doppelganger_photos=world.photos(identities[of], twins).images,
@@ -80,6 +84,20 @@ def faceset(
         doppelganger_of=of,
         doppelganger_part=part,
     )
+
+
+def frame_of(world: World, people: int = 64) -> dict[str, Any]:
+    """Where the faces of a world lie in their pictures: the record of a `networks.Frame`, the mean of some people.
+
+    Example:
+        >>> x, y = frame_of(World("drawn", 64, seed=0, error=0.1))["points"]["mouth"]
+        >>> 0.45 < x < 0.55, 0.6 < y < 0.9
+        (True, True)
+    """
+    own = torch.arange(people)
+    latents = world.people(own)
+    points = torch.cat([world.photo_landmarks(own, latents), world.sketch_landmarks(own, latents)])
+    return {"name": f"faces of synthetic-{world.kind}", "points": mean_places((points + 0.5) / world.size)}
 
 
 def _training_doppelgangers(
