@@ -1,4 +1,4 @@
-# make book [PROFILE=book|smoke|paper|cuhk] [DATA=folder] [WEIGHTS=file] [CORES=n]   compute everything, then the HTML book
+# make book [PROFILE=book|smoke|paper|cuhk] [DATA=folder] [SET=name] [WEIGHTS=file] [CORES=n]   compute everything, then the HTML book
 # make book CLUSTER=slurm [PROFILE=...]   the same as jobs of a cluster: a name in book/cluster, or a folder of your own
 # make chapter NAME=hiding_game [PROFILE=...] [PARAMS="steps=11 seed=3"]   execute one chapter with other parameters
 # make pdf [PROFILE=...]   the book as one PDF, printed by Chromium
@@ -11,6 +11,7 @@
 # make test | lint | golden | lock | clean | help
 PROFILE ?= book
 DATA ?=
+SET ?=
 WEIGHTS ?=
 NETWORKS ?=
 CORES ?=
@@ -45,7 +46,7 @@ INSTALL = $(PYTHON) -m pip --disable-pip-version-check install --no-deps
 LOCKED = $(INSTALL) --require-hashes --no-build-isolation --use-pep517
 
 # The recipes take these from the environment, as "$$NAME": whatever stands in a value, the shell reads it as one text.
-export PROFILE DATA WEIGHTS NETWORKS CORES CLUSTER NAME METHOD FILE ONLY ROUNDS PARAMS PIECES TOLERANCE A B CHROMIUM
+export PROFILE DATA SET WEIGHTS NETWORKS CORES CLUSTER NAME METHOD FILE ONLY ROUNDS PARAMS PIECES TOLERANCE A B CHROMIUM
 
 .PHONY: help setup bench company study walk book chapter pdf compare compare-method test lint golden lock clean
 .DEFAULT_GOAL := help
@@ -78,12 +79,12 @@ $(PYTHON):
 	"$(BASE_PYTHON)" -m venv $(VENV)
 
 book: setup
-	@$(PYTHON) book/workflow/build.py --profile="$$PROFILE" --data="$$DATA" --weights="$$WEIGHTS" --cores="$$CORES" \
-		--cluster="$$CLUSTER"
+	@$(PYTHON) book/workflow/build.py --profile="$$PROFILE" --data="$$DATA" --set="$$SET" --weights="$$WEIGHTS" \
+		--cores="$$CORES" --cluster="$$CLUSTER"
 
 chapter: setup
-	@$(PYTHON) book/workflow/build.py --profile="$$PROFILE" --data="$$DATA" --weights="$$WEIGHTS" --cores="$$CORES" \
-		--chapter="$$NAME" --parameters="$$PARAMS"
+	@$(PYTHON) book/workflow/build.py --profile="$$PROFILE" --data="$$DATA" --set="$$SET" --weights="$$WEIGHTS" \
+		--cores="$$CORES" --chapter="$$NAME" --parameters="$$PARAMS"
 
 pdf: book
 	@name="$${PROFILE##*/}"; $(PYTHON) book/workflow/pdf.py --build="_build/$${name%.*}"
@@ -99,7 +100,7 @@ compare: setup
 	@$(PYTHON) book/workflow/compare.py --tolerance="$$TOLERANCE" -- "$$A" "$$B"
 
 compare-method: setup
-	@$(PYTHON) book/workflow/compare_method.py --profile="$$PROFILE" --data="$$DATA" --weights="$$WEIGHTS" \
+	@$(PYTHON) book/workflow/compare_method.py --profile="$$PROFILE" --data="$$DATA" --set="$$SET" --weights="$$WEIGHTS" \
 		--method="$$METHOD" --file="$$FILE"
 
 # large buffers are kept, as in the book's own build; peers that don't install are left out, and the table says so

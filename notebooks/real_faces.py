@@ -21,7 +21,7 @@
 # LCNN9, which learned on drawn synthetic faces and was then tuned on the training pairs of this set.
 #
 # ```{note}
-# The published weights are yours to bring: `make book PROFILE=cuhk DATA=folder WEIGHTS=mobilefacenet.pt`. Without them this page
+# The published weights are yours to bring: `make book PROFILE=cuhk DATA=folder SET=cuhk WEIGHTS=mobilefacenet.pt`. Without them this page
 # says so, and the rest of the book is built without that network. Quadruplets need `landmarks68.csv` in the folder.
 # ```
 

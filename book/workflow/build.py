@@ -132,6 +132,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", default="book", help="a name in book/profiles, or a YAML file of your own")
     parser.add_argument("--data", default="", help="folder of photo-sketch pairs, for profiles that read one")
+    parser.add_argument("--set", default="", help="what its people are called (default: as the folder)")
     parser.add_argument("--weights", default="", help="published weights, for profiles that take such a network")
     parser.add_argument("--cores", default="", help="jobs at once (default: the profile's)")
     parser.add_argument("--cluster", default="", help="submit jobs: a name in book/cluster, or a folder of your own")
@@ -140,7 +141,7 @@ def main() -> int:
     options = parser.parse_args()
     os.chdir(ROOT)
     try:
-        profile = load(options.profile, options.data, options.weights)
+        profile = load(options.profile, options.data, options.weights, options.set)
         for network, path in profile["absent"].items():
             print(f"note: {network} is left out: its weights are not at {path} (WEIGHTS=file says where they are)")
         cores = jobs(options.cores, profile["cores"]) * profile["threads"]

@@ -107,6 +107,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--profile", default="book", help="whose build is used; `make book PROFILE=...` makes it")
     parser.add_argument("--data", default="", help="folder of photo-sketch pairs, for profiles that read one")
+    parser.add_argument("--set", default="", help="what its people are called (default: as the folder)")
     parser.add_argument("--weights", default="", help="published weights, for profiles that take a network as given")
     parser.add_argument("--method", default="", help="its name in gweebp.METHODS")
     parser.add_argument("--file", default="", help="the Python file that registers it, if it is not of the package")
@@ -116,7 +117,7 @@ def main() -> int:
     try:
         if not options.method:
             raise ProfileError("say which method: make compare-method METHOD=mine [FILE=path/to/mine.py]")
-        compare(options.method, file, load(options.profile, options.data, options.weights))
+        compare(options.method, file, load(options.profile, options.data, options.weights, options.set))
     except ProfileError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

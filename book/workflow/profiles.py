@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,13 @@ class ProfileError(Exception):
     """A profile that can't be used; the message says which value and what to do."""
 
 
-def load(name: str, data: str = "", weights: str = "") -> dict[str, Any]:
+def load(name: str, data: str = "", weights: str = "", called: str = "") -> dict[str, Any]:
     """The profile `name` (in book/profiles, or a path to a YAML file), checked, with the user's paths filled in.
 
-    data: folder of pairs. weights: published weights of the network that the profile takes as given; without them that
-    network is left out, and named in `absent` with the file that is missing.
+    data: folder of pairs. called: what its set is called in titles and tables; "": with `data`, as its folder, so that
+    a set is not judged as the paper's because it is read like it; "cuhk" or "uom-sgfs" says that it is that set.
+    weights: published weights of the network that the profile takes as given; without them that network is left out,
+    and named in `absent` with the file that is missing.
     """
     import values  # here: it reads all commands, and every job of the workflow imports this file
 
@@ -52,6 +55,12 @@ def load(name: str, data: str = "", weights: str = "") -> dict[str, Any]:
                 f"profile {name} reads photos and sketches, and {dataset['folder']} is not a folder: "
                 "put them there, or say where they are with DATA=folder"
             )
+    if called and not readers:
+        raise ProfileError(f"profile {name} reads no data of yours: leave out SET={called}")
+    if called or (
+        data and any(dataset["kind"] == "pairs" for dataset in readers)
+    ):  # other kinds are sets by themselves
+        profile = renamed(profile, called or _as_name(data))
     given = {net: shape for net, shape in profile["networks"].items() if shape["weights"]}
     if weights and not given:
         raise ProfileError(f"profile {name} takes no weights of yours: leave out WEIGHTS={weights}")
@@ -62,6 +71,45 @@ def load(name: str, data: str = "", weights: str = "") -> dict[str, Any]:
     absent = {net: shape["weights"] for net, shape in given.items() if not os.path.isfile(shape["weights"])}
     profile["networks"] = {net: shape for net, shape in profile["networks"].items() if net not in absent}
     return profile | {"profile": Path(name).stem, "absent": absent}
+
+
+def renamed(profile: dict[str, Any], called: str) -> dict[str, Any]:
+    """The profile with the set that it reads from a folder under another name, wherever it is named.
+
+    >>> cuhk = {"kind": "pairs", "pretrain": "drawn"}
+    >>> profile = {"datasets": {"drawn": {"kind": "drawn", "pretrain": ""}, "cuhk": cuhk}, "report": ["cuhk"],
+    ...            "training": {"drawn": {}, "cuhk": {}}, "replicates": {"datasets": []}}
+    >>> found = renamed(profile, "yard")
+    >>> list(found["datasets"]), found["report"], list(found["training"])
+    (['drawn', 'yard'], ['yard'], ['drawn', 'yard'])
+    """
+    try:
+        to_name(called)
+    except argparse.ArgumentTypeError as error:
+        raise ProfileError(f"SET={called}: {error}") from None
+    (old, *more) = [key for key, dataset in profile["datasets"].items() if dataset["kind"] not in DRAWN]
+    if more:
+        raise ProfileError(f"the profile reads {1 + len(more)} sets: name them there, and leave out DATA and SET")
+    if called != old and (called in profile["datasets"] or called.startswith("synthetic-")):
+        raise ProfileError(f"SET={called} is the name of a drawn set: choose another")
+
+    def new(key: str) -> str:
+        return called if key == old else key
+
+    datasets = {new(key): value | {"pretrain": new(value["pretrain"])} for key, value in profile["datasets"].items()}
+    again = profile["replicates"] | {"datasets": [new(key) for key in profile["replicates"]["datasets"]]}
+    training = {new(key): value for key, value in profile["training"].items()}
+    named = {"report": [new(key) for key in profile["report"]], "replicates": again}
+    return profile | {"datasets": datasets, "training": training} | named
+
+
+def _as_name(folder: str) -> str:
+    """The name of a folder, as far as it can be the name of a set.
+
+    >>> _as_name("/data/my sketches (2)/")
+    'my-sketches-2'
+    """
+    return re.sub(r"[^\w.+-]+", "-", Path(os.path.abspath(folder)).name).strip("-.+") or "pairs"
 
 
 def read(name: str) -> dict[str, Any]:

@@ -145,6 +145,37 @@ def test_pairs_need_a_folder_that_exists(tmp_path):
         load("cuhk", str(tmp_path / "nowhere"))
 
 
+@pytest.mark.parametrize(
+    ("folder", "called", "name"),
+    [("my sketches (2)", "", "my-sketches-2"), ("cuhk", "", "cuhk"), ("x", "yard", "yard"), ("x", "cuhk", "cuhk")],
+)
+def test_a_set_is_called_what_its_user_calls_it(tmp_path, folder, called, name):
+    (tmp_path / folder).mkdir()
+    profile = load("cuhk", str(tmp_path / folder), called=called)
+    assert profile["report"] == [name] and name in profile["datasets"] and name in profile["training"]
+    assert ("cuhk" in str(profile["report"])) == (name == "cuhk")
+    assert claims_of(name) == (name == "cuhk")  # what is said of CUHK is judged on CUHK
+    if (FOLDER / "uom_sgfs.yaml").is_file():  # the layout of one set alone: whatever the folder is called
+        assert load("uom_sgfs", str(tmp_path / folder))["report"] == read("uom_sgfs")["report"]
+
+
+def claims_of(name):
+    from gweebp.experiment.paper import STANDS_FOR
+
+    return STANDS_FOR.get(name) == "CUHK"
+
+
+@pytest.mark.parametrize("called", ["a/b", "synthetic-drawn", "synthetic-mine", " ", "-x"])
+def test_a_name_that_cannot_be_or_is_a_drawn_sets_is_refused(tmp_path, called):
+    with pytest.raises(ProfileError, match="SET="):
+        load("cuhk", str(tmp_path), called=called)
+
+
+def test_a_name_for_a_profile_that_reads_no_data_is_refused():
+    with pytest.raises(ProfileError, match="leave out SET=mine"):
+        load("smoke", called="mine")
+
+
 def test_a_network_without_its_weights_is_left_out_and_nothing_else_changes(tmp_path):
     (tmp_path / "mobilefacenet.pt").touch()
     whole = load("cuhk", str(tmp_path), str(tmp_path / "mobilefacenet.pt"))

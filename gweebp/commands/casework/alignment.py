@@ -1,7 +1,9 @@
 """Images of a case, aligned as they are read: eyes and mouth where the network's training faces had theirs.
 
 Without alignment, landmarks still tell whether a face lies where the network expects it: `misplaced` says in words
-what is off, by the bounds `TURNED`, `SCALED`, `SHIFTED` and `ASIDE`.
+what is off, by the bounds `TURNED`, `SCALED`, `SHIFTED` and `ASIDE`. Where they come from: MobileFaceNet finds aligned
+photographs of CUHK, turned by 5, 10 and 25 degrees, 0.23, 0.44 and 1.09 from themselves; of the 376 pictures of CUHK,
+all frontal, none has its nose farther to the side than 0.154, in the unit of `ASIDE`.
 """
 
 from __future__ import annotations

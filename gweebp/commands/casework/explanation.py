@@ -308,7 +308,10 @@ class _Question:
         first, second = others.chunk(2)
         nearer = (p - first).norm(dim=1) < (p - second).norm(dim=1)
         mate, nonmate = (torch.where(which[:, None], first, second) for which in (nearer, ~nearer))
-        theirs, _ = self.maps(mate, nonmate)
+        apart = (mate != nonmate).any(1)  # a gallery may hold one picture twice
+        if not apart.any():
+            return {}
+        theirs, _ = self.maps(mate[apart], nonmate[apart])
         theirs = theirs[theirs.sum((1, 2)) > 0]
         if not len(theirs):
             return {}

@@ -1,8 +1,8 @@
 """Aligned faces: photos, sketches and distractors turned, scaled and cut so that eyes and mouth coincide.
 
 Landmarks come from a CSV (id, kind, x0, y0 ... x67, y67; a file in the folder, or elsewhere), or from dlib's
-predictor, given its model file (.dat). A person of whom a face can't be found, or an image can't be read, is listed in
-manifest.json with the reason. Run again, the step makes only what is missing or has changed.
+predictor: that of the extra "dlib", or a model file (.dat). A person of whom a face can't be found, or an image can't
+be read, is listed in manifest.json with the reason. Run again, the step makes only what is missing or has changed.
 """
 
 from __future__ import annotations
@@ -46,9 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--landmarks",
         type=to_path,
-        required=True,
         metavar="FILE",
-        help="a CSV of landmarks, or the model file of dlib's predictor (.dat)",
+        help="a CSV of landmarks, or the model file of dlib's predictor (.dat; default: that of the extra dlib)",
     )
     parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write")
     add_numbers(parser, size=(SIDE, None, "side of the aligned images in pixels"))
@@ -64,11 +63,9 @@ def run(options: argparse.Namespace) -> None:
     """Write photos/, sketches/, distractors/, pairs.csv, landmarks.csv and manifest.json into the folder `out`."""
     started = time.perf_counter()
     found = listing(options.kind, options.folder, options.distractors_from)
-    inside = options.folder / options.landmarks  # an absolute path stays as it is
-    given = options.landmarks if options.landmarks.is_file() and not inside.is_file() else inside
-    finder: Points | Predictor = Predictor(given) if given.suffix == ".dat" else landmarks.read(given)
+    finder = _finder(options)
     parameters = {"kind": options.kind, "size": options.size, "frame": options.frame}
-    parameters["predictor"] = files.sha256(given) if isinstance(finder, Predictor) else None
+    parameters["predictor"] = files.sha256(finder.model) if isinstance(finder, Predictor) else None
     step = _Step(Manifest(options.out, "align", source=options.folder, parameters=parameters), finder, options)
     for pair in tqdm(found.pairs, desc="align", disable=not progress()):
         step.person(pair.id, pair.id, {"photo": pair.photo, "sketch": pair.sketch}, pair)
@@ -76,6 +73,15 @@ def run(options: argparse.Namespace) -> None:
         step.person(f"distractor {name}", name, {"distractor": path})
     step.write(found)
     step.manifest.finish(facts=dict(found.facts), environment=environment(started=started))
+
+
+def _finder(options: argparse.Namespace) -> Points | Predictor:
+    """Landmarks by kind and id, of a CSV; or what finds them, by the model that was named, or by the extra's."""
+    if options.landmarks is None:
+        return Predictor()
+    inside = options.folder / options.landmarks  # an absolute path stays as it is
+    given = options.landmarks if options.landmarks.is_file() and not inside.is_file() else inside
+    return Predictor(given) if given.suffix == ".dat" else landmarks.read(given)
 
 
 class _Step:

@@ -33,9 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         type=to_path,
-        required=True,
         metavar="FILE",
-        help="model file of dlib's predictor of 68 landmarks (.dat)",
+        help="model file of dlib's predictor of 68 landmarks (.dat; default: that of the extra dlib)",
     )
     parser.add_argument("--out", type=to_path, required=True, metavar="FOLDER", help="the folder to write")
 
@@ -45,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     started = time.perf_counter()
     found = listing(options.kind, options.folder, options.distractors_from)
     predict = Predictor(options.model)
-    parameters = {"kind": options.kind, "predictor": files.sha256(options.model)}
+    parameters = {"kind": options.kind, "predictor": files.sha256(predict.model)}
     manifest = Manifest(options.out, "landmarks", source=options.folder, parameters=parameters)
     images = [("photo", pair.id, pair.photo) for pair in found.pairs if pair.photo]
     images += [("sketch", pair.id, pair.sketch) for pair in found.pairs if pair.sketch]
