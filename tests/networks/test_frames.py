@@ -39,7 +39,7 @@ def test_a_frame_is_read_back_from_its_record(places):
 def test_what_is_no_frame_is_refused(bad, tmp_path):
     with pytest.raises(ValueError, match=r"frame|point"):
         Frame.of(bad)
-    if bad:
+    if bad and "nan" not in str(bad):  # which JSON can't hold
         net = networks.build("lcnn9", seed=0, width=0.125, size=32)
         networks.save(net, tmp_path / "net.safetensors", {"frame": bad})
         with pytest.raises(ValueError, match=r"net\.safetensors"):
