@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 from PIL import Image
 
 from gweebp import networks
+from gweebp.commands.casework.demo import FOLDER
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("support", "excitation", "methods", "saliency", "overlay", "networks", "games")  # they need no extra
@@ -104,13 +105,14 @@ def test_both_hold_the_package_alone(published):
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         scripts = archive.read(next(n for n in archive.namelist() if n.endswith("entry_points.txt"))).decode()
         metadata = archive.read(next(n for n in archive.namelist() if n.endswith("METADATA"))).decode()
-    assert names == modules
+    demo = {p.relative_to(ROOT).as_posix() for p in FOLDER.iterdir() if p.suffix not in ("", ".py")}
+    assert len(demo) == 6 and names == modules | demo
     assert "gweebp = gweebp.__main__:main" in scripts
     needed = re.findall(r"^Requires-Dist: ([\w-]+)(?!.*extra ==).*$", metadata, re.M)
     assert set(needed) == {"numpy", "pillow", "safetensors", "torch", "tqdm"}
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert modules | {"pyproject.toml", "README.md", "LICENSE"} <= names
+    assert modules | demo | {"pyproject.toml", "README.md", "LICENSE"} <= names
     assert not {name for name in names if name.startswith(("data", "book", "_build"))}
 
 
@@ -129,6 +131,13 @@ def test_the_command_explains_a_case(installed, tmp_path):
     assert (folder / "out.png").stat().st_size > 10_000
     where = run(installed / "python", "-c", "import gweebp; print(gweebp.__file__)", cwd=folder).strip()
     assert Path(where).is_relative_to(installed.parent)
+
+
+def test_the_demo_works_as_typed(installed, tmp_path):
+    """The first command of the practitioner's page, in an empty folder, where only the wheel and its extra are."""
+    said = run(installed / "gweebp", "explain", "--demo", cwd=tmp_path)
+    assert "nearer to the candidate" in said
+    assert {path.name for path in tmp_path.iterdir()} == {f"gweebp-demo.{kind}" for kind in ("html", "png", "json")}
 
 
 def test_the_doctests_pass(installed, tmp_path, tally):

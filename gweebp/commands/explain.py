@@ -17,9 +17,9 @@ question is about, the candidate, whether or not it is the probe's mate; NONMATE
 or failed. Several processes, or machines, share a table by --shard 1/4 to --shard 4/4; a last run without --shard puts
 their results into one table.
 
-How much a difference means is measured by strangers: of two of them, one is always nearer. Where the distances to more
-than one pair of strangers in twenty differ by as much, the map is faded. The strangers are those of --trials, or of
---gallery; without both, only what holds of any network is said.
+How much a difference means is measured by strangers: of two of them, one is always nearer. Where more than one stranger
+in twenty is as near as the candidate, or the difference is small beside theirs, the map is faded. The strangers are
+those of --trials, or of --gallery; without both, only what holds of any network is said.
 
 No input is overwritten. An existing file is replaced only where this command wrote it and it was not changed since,
 which a seal in each output shows.

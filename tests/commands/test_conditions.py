@@ -43,7 +43,7 @@ def trials(**changes):
         "network": "lcnn9", "dataset": "drawn", "threshold": 0.75, "fpr_at_threshold": 0.01,
         "pairs": {"impostor": 1234},
         "alignment": FRAMES["head"].record(), "record": {"rests_on": {"weights": digest("net.safetensors")}},
-        "strangers": {"differences": [0.0, 0.001, 0.002]},
+        "strangers": {"distances": [1.9, 1.95, 2.0], "count": 50},
     }  # fmt: skip
     Path("trials.json").write_text(json.dumps({k: v for k, v in (made | changes).items() if v is not None}))
     return Path("trials.json")
@@ -56,7 +56,7 @@ def read(path, frame=None):
 def test_a_threshold_says_its_rate_and_pairs_and_of_whom_it_holds(home, capsys):
     found = read(trials(), FRAMES["head"])
     assert found.conditions == "false positives 1.00%, of 1,234 pairs of drawn"
-    assert found.value == 0.75 and found.strangers.levels == (0.0, 0.001, 0.002)
+    assert found.value == 0.75 and found.strangers.levels == (1.9, 1.95, 2.0)
     assert "these were not aligned" in read(trials()).conditions
     assert "these were aligned to 'face'" in read(trials(), FRAMES["face"]).conditions
     assert "weights that its file does not name" in read(trials(record=None)).conditions
@@ -78,7 +78,7 @@ def test_a_threshold_says_its_rate_and_pairs_and_of_whom_it_holds(home, capsys):
         ({"threshold": "0.7"}, "expected 0 to 2"),
         ({"threshold": True}, "expected 0 to 2"),
         ({"alignment": {"points": {}}}, "trials.json"),
-        ({"strangers": {"differences": [2, 1]}}, "trials.json"),
+        ({"strangers": {"distances": [2, 1], "count": 50}}, "trials.json"),
     ],
 )
 def test_a_threshold_of_something_else_is_refused(home, changes, message):

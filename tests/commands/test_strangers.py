@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gweebp.commands.casework.explanation import Explanation
-from gweebp.commands.casework.strangers import FEWEST, Strangers, of_dimensions, of_distances, of_record, quantiles
+from gweebp.commands.casework.strangers import (
+    CHANCE,
+    FEWEST,
+    Strangers,
+    of_dimensions,
+    of_distances,
+    of_record,
+    quantiles,
+)
 
 FOUND = Explanation(torch.tensor([[0.7, 0.1], [0.1, 0.1]]), 0.5, 0.9, None, "lcnn9", "gweebp")
 DISTANCES = st.lists(st.floats(0, 2, width=32), min_size=FEWEST, max_size=40)
@@ -18,72 +26,82 @@ DISTANCES = st.lists(st.floats(0, 2, width=32), min_size=FEWEST, max_size=40)
 
 @settings(max_examples=50)
 @given(DISTANCES, st.floats(0, 2), st.floats(0, 2))
-def test_the_share_is_that_of_the_pairs_and_falls_with_the_difference(distances, one, two):
+def test_the_share_is_that_of_the_strangers_and_grows_with_the_distance(distances, one, two):
     source = of_distances(torch.tensor(distances), "the gallery")
-    small, large = sorted((one, two))
-    assert 0 <= source.share(0, large) <= source.share(0, small) <= 1
-    pairs = [abs(a - b) for i, a in enumerate(distances) for b in distances[:i]]
-    # quantiles are read off between the values: by no more than one pair, and by the ties
-    below = sum(x < small - 1e-6 for x in pairs) / len(pairs)
-    above = sum(x > small + 1e-6 for x in pairs) / len(pairs)
-    assert above - 1 / (len(pairs) - 1) - 2e-3 <= source.share(0, small) <= 1 - below + 1 / (len(pairs) - 1) + 2e-3
+    near, far = sorted((one, two))
+    n = len(distances)
+    assert 1 / (n + 1) - 1e-9 <= source.share(near) <= source.share(far) <= 1
+    least = sum(x < near - 1e-6 for x in distances)
+    most = sum(x <= near + 1e-6 for x in distances)
+    # read off between the quantiles: by no more than one stranger
+    assert (least - 1) / (n + 1) - 2e-3 <= source.share(near) <= (most + 2) / (n + 1) + 2e-3
+    assert 0 <= source.spread <= max(distances) - min(distances) + 1e-6
 
 
 def test_without_anything_known_the_share_is_that_of_random_directions():
     generator = torch.Generator().manual_seed(0)
-    p, a, b = torch.nn.functional.normalize(torch.randn(3, 20_000, 64, generator=generator), dim=-1)
-    near, far = ((p - x).norm(dim=1) for x in (a, b))
-    cosines = ((near**2 - far**2) / 2).abs()
-    for far_at in (1.4, 1.5, 1.6):
-        wanted = (cosines >= (far_at**2 - 1.3**2) / 2).double().mean().item()
-        assert of_dimensions(64).share(1.3, far_at) == pytest.approx(wanted, abs=0.02)
+    p, a = torch.nn.functional.normalize(torch.randn(2, 50_000, 64, generator=generator), dim=-1)
+    distances = (p - a).norm(dim=1)
+    for at in (1.2, 1.3, 1.4, 1.5):
+        wanted = (distances <= at).double().mean().item()
+        assert of_dimensions(64).share(at) == pytest.approx(wanted, abs=0.01)
+    inner = distances.quantile(torch.tensor([0.05, 0.95])).diff().item()
+    assert of_dimensions(64).spread == pytest.approx(inner, abs=0.01)
 
 
 def test_too_few_strangers_tell_nothing():
     assert of_distances(torch.rand(FEWEST - 1), "few") is None
+    assert of_distances(torch.rand(FEWEST), "enough").share(-1) <= CHANCE  # so that a difference can be clear at all
 
 
-@pytest.mark.parametrize("bad", [{}, [], {"differences": [0.2, 0.1]}, {"differences": [0.1]}, {"differences": "x"},
-                                 {"differences": [0.0, math.nan]}, {"differences": [0.0, 3.0]},
-                                 {"differences": [True, False]}])  # fmt: skip
+LEVELS = [0.0, 1.0]
+
+
+@pytest.mark.parametrize("bad", [{}, [], {"distances": [0.2, 0.1], "count": 30}, {"distances": [0.1], "count": 30},
+                                 {"distances": "x", "count": 30}, {"distances": [0.0, math.nan], "count": 30},
+                                 {"distances": [0.0, 3.0], "count": 30}, {"distances": [True, False], "count": 30},
+                                 {"distances": LEVELS}, {"distances": LEVELS, "count": 0},
+                                 {"distances": LEVELS, "count": "30"}])  # fmt: skip
 def test_a_file_that_holds_something_else_is_refused(bad):
-    with pytest.raises(ValueError, match="not ascending quantiles"):
+    with pytest.raises(ValueError, match="not their count and ascending quantiles"):
         of_record(bad)
 
 
 def test_what_verify_writes_is_read_back():
     levels = quantiles(torch.rand(50, generator=torch.manual_seed(0)))
-    assert of_record({"differences": levels}).levels == tuple(levels)
-    assert of_record(None) is None and of_record({"differences": []}) is None
+    assert of_record({"distances": levels, "count": 50}).levels == tuple(levels)
+    assert of_record(None) is None and of_record({"distances": levels, "count": FEWEST - 1}) is None
 
 
-EVEN = Strangers(tuple(i / 100 for i in range(101)), "the trials")  # differences spread evenly over 0..1
+EVEN = Strangers(tuple(1 + i / 100 for i in range(101)), 10_000, "the trials")  # spread evenly over 1..2
 
 
 @pytest.mark.parametrize(
-    ("far", "strength", "faded", "said"),
+    ("near", "far", "strength", "said"),
     [
-        (0.507, "none", True, "next to nothing"),
-        (0.70, "none", True, "80 % of the pairs"),
-        (1.10, "small", True, "which is small"),
-        (1.47, "clear", False, "3 % of the pairs"),
-        (1.6, "clear", False, "less than 1 %"),
+        (1.2, 1.207, "small", "20 % are as near"),  # two strangers
+        (1.2, 1.9, "small", "20 % are as near"),  # one of them far away: the candidate is as near as strangers are
+        (0.50, 0.507, "small", "less than 0.1 % are as near"),  # a person and a double
+        (0.50, 0.58, "small", "may be chance"),
+        (0.50, 0.60, "clear", "the difference is clear"),
+        (1.04, 1.5, "clear", "4.0 % are as near"),
+        (1.06, 1.5, "small", "6.0 % are as near"),
+        (1.5, 1.04, "clear", "50 % are as near"),  # towards the alternative
     ],
 )
-def test_a_difference_that_strangers_have_too_is_called_small_and_faded(far, strength, faded, said):
-    found = replace(FOUND, nonmate_distance=far, strangers=EVEN)
-    assert (found.strength, found.faded) == (strength, faded) and said in found.effect
-    assert ("may be chance" in found.sentence) == faded
-    adverb = {"none": "hardly nearer", "small": "slightly nearer", "clear": "probe nearer"}[strength]
-    assert adverb in found.sentence
+def test_a_difference_is_clear_by_a_rule_and_the_map_of_a_small_one_is_faded(near, far, strength, said):
+    found = replace(FOUND, mate_distance=near, nonmate_distance=far, strangers=EVEN)
+    assert (found.strength, found.faded) == (strength, strength == "small") and said in found.effect
+    assert ("slightly nearer" in found.sentence) == (strength == "small")
+    assert "may be chance" in found.sentence or strength == "clear"
 
 
 def test_what_holds_of_any_network_can_call_a_difference_small_but_never_clear():
     """A gain of .007 between two strangers must not look like a match, whatever is known of the network."""
     little = replace(FOUND, mate_distance=1.2, nonmate_distance=1.207, strangers=of_dimensions(512))
-    assert little.strength == "none" and little.faded and "says little" in little.effect
+    assert little.strength == "small" and little.faded and "small" in little.effect
     large = replace(FOUND, mate_distance=0.2, nonmate_distance=1.4, strangers=of_dimensions(512))
-    assert large.strength == "unknown" and not large.faded and "is not known" in large.effect
+    assert large.strength == "unknown" and not large.faded and "(--gallery) tell." in large.effect
     assert replace(FOUND, strangers=None).effect == ""
 
 

@@ -93,7 +93,7 @@ class Examined:
             "effect": {
                 "strength": found.strength,
                 "sentence": found.effect,
-                "pairs_of_strangers": found.as_strangers,
+                "strangers_as_near": None if found.as_strangers is None else list(found.as_strangers),
                 "from": None if found.strangers is None else found.strangers.source,
             },
             "specificity": {"shared": found.shared, "pairs": found.compared, "sentence": found.specificity},

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gweebp.commands.casework.strangers import CHANCE, Strangers, of_dimensions
+from gweebp.commands.casework.strangers import CHANCE, PART, Strangers, of_dimensions
 from gweebp.excitation import LostMassWarning
 from gweebp.excitation.evenness import UNEVEN, every_other
 from gweebp.excitation.gain import ROUNDING, RoundingWarning
@@ -109,26 +109,26 @@ class Explanation:
         return (int((mass < 0.5 * mass[-1]).sum()) + 1) / len(mass)
 
     @property
-    def as_strangers(self) -> float | None:
-        """The share of pairs of strangers, 0..1, whose distances differ by as much or more; None: not known."""
+    def as_strangers(self) -> tuple[float, float] | None:
+        """The shares of strangers, 0..1, that are as near as the mate, and as the non-mate; None: not known."""
         if self.strangers is None:
             return None
-        return self.strangers.share(self.mate_distance, self.nonmate_distance)
+        return self.strangers.share(self.mate_distance), self.strangers.share(self.nonmate_distance)
 
     @property
     def strength(self) -> str:
-        """Of the difference, by `strangers.CHANCE`: "clear", "small", "none" (most pairs differ more) or "unknown"."""
-        share = self.as_strangers
-        if share is None or self.strangers is None:
+        """Of the difference, by the rule of `strangers`: "clear", "small", or "unknown"."""
+        shares = self.as_strangers
+        if shares is None or self.strangers is None:
             return "unknown"
-        if share > CHANCE:
-            return "none" if share > 0.5 else "small"
+        if min(shares) > CHANCE or abs(self.gain) < PART * self.strangers.spread:
+            return "small"
         return "clear" if self.strangers.levels else "unknown"
 
     @property
     def faded(self) -> bool:
-        """The map is drawn faded: two strangers often differ as much."""
-        return self.strength in ("small", "none")
+        """The map is drawn faded: the difference is small beside those of strangers."""
+        return self.strength == "small"
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -140,7 +140,7 @@ class Explanation:
         """What this shows, in one sentence that claims no more."""
         candidate, alternative = self.words
         mate, nonmate = f"{candidate} ({self.mate_distance:.3f})", f"{alternative} ({self.nonmate_distance:.3f})"
-        much = {"none": "hardly ", "small": "slightly "}.get(self.strength, "")
+        much = "slightly " if self.strength == "small" else ""
         found = f"{much}nearer to the {mate} than to the {nonmate}"
         if self.gain <= 0:
             found = (
@@ -167,25 +167,19 @@ class Explanation:
     @property
     def effect(self) -> str:
         """How large the difference is, in a sentence for a lay reader; "" where nothing is known of strangers."""
-        share = self.as_strangers
-        if share is None or self.strangers is None:
+        if self.as_strangers is None or self.strangers is None:
             return ""
-        size, source = f"The two distances differ by {abs(self.gain):.3f}", self.strangers.source
-        if not self.strangers.levels:
-            if share <= CHANCE:
-                return (
-                    f"{size}; whether that is more than between two strangers is not known: trials of the network "
-                    "(--trials) or other people's pictures (--gallery) tell."
-                )
-            return (
-                f"{size}, which says little: in {source}, the distances to two strangers differ by as much or more "
-                f"in at least {_percent(share)} of the cases."
-            )
-        word = {"clear": "which is clear", "small": "which is small", "none": "which is next to nothing"}[self.strength]
-        return (
-            f"{size}, {word}: of two strangers in {source}, one is nearer by as much or more in {_percent(share)} of "
-            "the pairs."
+        least = "" if self.strangers.levels else "at least "
+        near, far = (f"{least}{_percent(share)}" for share in self.as_strangers)
+        said = (
+            f"The two distances differ by {abs(self.gain):.3f}. Of strangers in {self.strangers.source}, {near} are as "
+            f"near to the probe as the {self.words[0]}, and {far} as near as the {self.words[1]}"
         )
+        if self.strength == "small":
+            return f"{said}: the difference is small, and may be chance."
+        if self.strength == "clear":
+            return f"{said}: the difference is clear."
+        return f"{said}; real networks differ more: trials (--trials) or other people's pictures (--gallery) tell."
 
     @property
     def specificity(self) -> str:
@@ -327,7 +321,10 @@ def _plain(warning: Warning) -> str:
 
 
 def _percent(share: float) -> str:
-    return "less than 1 %" if share < 0.01 else f"{share:.0%}".replace("%", " %")
+    """A share as it is read: two digits, but no more than 99 %."""
+    if share < 0.001:
+        return "less than 0.1 %"
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
 def _first_line(method: str) -> str:

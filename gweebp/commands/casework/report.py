@@ -162,7 +162,8 @@ def _numbers(found: Explanation) -> list[tuple[str, str]]:
     rows += [(f"distance to the {nonmate}", f"{found.nonmate_distance:.6f}"), ("difference", f"{found.gain:.6f}")]
     if found.as_strangers is not None and found.strangers is not None:
         least = "" if found.strangers.levels else "at least "
-        rows.append(("strangers who differ by as much", f"{least}{found.as_strangers:.1%} ({found.strangers.source})"))
+        for word, part in zip(found.words, found.as_strangers):
+            rows.append((f"strangers as near as the {word}", f"{least}{part:.2%} ({found.strangers.source})"))
     if found.threshold is not None:
         verdict = ", ".join(f"{w}: {v}" for w, v in zip(found.words, found.decision.values()))
         condition = f" ({found.conditions})" if found.conditions else ""

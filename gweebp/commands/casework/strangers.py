@@ -1,19 +1,21 @@
-"""How much a difference of two distances means: how often the probe's distances to two strangers differ as much.
+"""How much a difference of two distances means: how many strangers come as near to the probe as the candidate does.
 
 A probe is nearer to one of any two people, whoever they are. So that it is nearer to the candidate says little by
-itself; what counts is whether it is nearer by more than strangers differ. The rule, `CHANCE`: where more than one pair
-of strangers in twenty differs by as much or more, the difference is called small and the map is drawn faded.
+itself. If the candidate were a stranger, it would be by so much nearer than this alternative as often as strangers are
+as near as the candidate. The rule: a difference is clear where at most `CHANCE` of strangers, one in twenty, are as
+near as the candidate, and where it is at least `PART`, a tenth, of the range in which nine of ten strangers lie.
+Otherwise it is small, and the map is drawn faded.
 
-Three sources, the best at hand: the trials of `gweebp verify`, of hundreds of probes; the gallery of the case, whose
-people are strangers to this very probe; and, without both, what holds of any network of d dimensions: embeddings of
-strangers are at best spread in all directions alike, so the cosines of two of them differ by a normal variable of
-variance 2/d. Real embeddings fill fewer directions and differ more, so this last source can call a difference small,
-but never clear.
+Three sources, the best at hand: the trials of `gweebp verify`; the gallery of the case, whose people are strangers to
+this very probe; and, without both, what holds of any network of d dimensions: embeddings of strangers are at best
+spread in all directions alike, so that the cosine of two is a normal variable of variance 1/d. Real embeddings fill
+fewer directions and differ more, so this last source can call a difference small, but never clear.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,88 +23,98 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gweebp.support.ranges import DISTANCE
+from gweebp.support.ranges import DISTANCE, whole
 
-__all__ = ["CHANCE", "FEWEST", "Strangers", "of_dimensions", "of_distances", "of_record", "quantiles"]
+__all__ = ["CHANCE", "FEWEST", "PART", "Strangers", "of_dimensions", "of_distances", "of_record", "quantiles"]
 
-CHANCE = 0.05  # of pairs of strangers: up to here a difference is called clear
-FEWEST = 10  # strangers to compare with
-_LEVELS = 1001  # quantiles that are kept, of a share of 0.001
+CHANCE = 0.05  # of strangers: if more are as near as the candidate, a difference is called small
+PART = 0.1  # of the range of nine of ten strangers: a smaller difference is called small
+FEWEST = 20  # strangers to compare with: fewer can't show that one in twenty is as near
+_LEVELS = 1001  # quantiles that are kept
+_INNER = 1.6449  # standard deviations of a normal variable, within which nine of ten lie
 
 
 @dataclass(frozen=True)
 class Strangers:
-    """Differences |d(probe, a) - d(probe, b)| of pairs of strangers.
+    """Distances of strangers to a probe.
 
     Attributes:
-        levels: their quantiles, ascending, evenly spaced from the least to the largest; empty: of `dimensions` alone.
-        source: where they are from, in words. dimensions: of the embedding, where nothing better is known.
+        levels: their quantiles, ascending, evenly spaced; empty: nothing but `dimensions` is known.
+        count: how many distances they are of. source: where they are from, in words.
+        dimensions: of the embedding, where nothing better is known.
     """
 
     levels: tuple[float, ...]
+    count: int
     source: str
     dimensions: int = 0
 
-    def share(self, near: float, far: float) -> float:
-        """The share of pairs of strangers, 0..1, that differ by at least far - near; of dimensions alone, the least.
+    def share(self, distance: float) -> float:
+        """The share of strangers, 0..1, at this distance or nearer, one added to them; of dimensions alone, the least.
 
-        >>> round(Strangers((0.0, 0.1, 0.2, 0.3), "made up").share(0.8, 0.95), 6)
-        0.5
-        >>> round(Strangers((), "any network", 128).share(1.0, 1.007), 2)
-        0.94
+        >>> Strangers((0.0, 0.5, 1.0), 99, "made up").share(0.25)
+        0.2575
+        >>> round(of_dimensions(128).share(1.2), 4)
+        0.0008
         """
         if not self.levels:
-            cosine = abs(far**2 - near**2) / 2  # of unit embeddings: d^2 = 2 - 2 cos
-            return math.erfc(cosine * math.sqrt(self.dimensions) / 2)
-        size = abs(far - near)
-        below = sum(level < size for level in self.levels)  # of so many quantiles
-        if below in (0, len(self.levels)):
-            return 1.0 if below == 0 else 0.0
-        low, high = self.levels[below - 1], self.levels[below]
-        place = below - 1 + (size - low) / (high - low)
-        return 1 - place / (len(self.levels) - 1)
+            cosine = 1 - distance**2 / 2
+            return math.erfc(cosine * math.sqrt(self.dimensions / 2)) / 2
+        place = bisect_right(self.levels, distance)  # so many quantiles are not farther
+        last = len(self.levels) - 1
+        if place in (0, last + 1):
+            below = float(place > 0)
+        else:
+            low, high = self.levels[place - 1], self.levels[place]
+            below = (place - 1 + (distance - low) / (high - low)) / last
+        return (below * self.count + 1) / (self.count + 1)
+
+    @property
+    def spread(self) -> float:
+        """The range in which nine of ten strangers lie, 0..2; of dimensions alone, the least."""
+        if not self.levels:
+            inner = min(1.0, _INNER / math.sqrt(self.dimensions))
+            return math.sqrt(2 + 2 * inner) - math.sqrt(2 - 2 * inner)
+        last = len(self.levels) - 1
+        return self.levels[round(0.95 * last)] - self.levels[round(0.05 * last)]
 
 
-def quantiles(differences: Tensor) -> list[float]:
-    """Evenly spaced quantiles of differences (n,), n > 0, from the least to the largest.
+def quantiles(distances: Tensor) -> list[float]:
+    """Evenly spaced quantiles of distances (n,), n > 0, from the least to the largest.
 
     >>> [round(level, 6) for level in quantiles(torch.tensor([0.5, 0.0]))[::500]]
     [0.0, 0.25, 0.5]
     """
-    return torch.quantile(differences.double().flatten(), torch.linspace(0, 1, _LEVELS).double()).tolist()
+    values = distances.double().flatten().sort().values
+    place = torch.linspace(0, len(values) - 1, _LEVELS).double()  # torch.quantile takes no more than 16 million
+    low, high = values[place.floor().long()], values[place.ceil().long()]
+    return torch.lerp(low, high, place - place.floor()).tolist()
 
 
 def of_distances(distances: Tensor, source: str) -> Strangers | None:
-    """Of all pairs among the distances (n,) of one probe to strangers; None where they are too few.
+    """Of the distances (n,) of one probe to strangers; None where they are too few.
 
-    >>> round(of_distances(torch.arange(10.0), "the gallery").share(0.0, 4.5), 1)  # 15 of 45 pairs differ by 5 or more
-    0.3
+    >>> round(of_distances(torch.arange(20.0) / 10, "the gallery").share(-1), 4)
+    0.0476
     """
     if len(distances) < FEWEST:
         return None
-    few = distances.double()[:1000]
-    first, second = torch.triu_indices(len(few), len(few), 1)
-    differences = (few[first] - few[second]).abs()
-    return Strangers(tuple(quantiles(differences[:: max(1, len(differences) // 10**6)])), source)
+    return Strangers(tuple(quantiles(distances)), len(distances), source)
 
 
 def of_dimensions(dimensions: int) -> Strangers:
     """What holds of any network with embeddings of so many dimensions."""
-    return Strangers((), f"any network of {dimensions} dimensions", dimensions)
+    return Strangers((), 0, f"any network of {dimensions} dimensions", dimensions)
 
 
 def of_record(record: Any) -> Strangers | None:
     """What `gweebp verify` has written under "strangers"; None where it has not. ValueError for anything else."""
     if record is None:
         return None
-    levels = record.get("differences") if isinstance(record, Mapping) else None
-    if levels == []:  # trials of a gallery that holds no two strangers
+    levels, count = (record.get(name) if isinstance(record, Mapping) else None for name in ("distances", "count"))
+    fits = isinstance(levels, list) and len(levels) > 1 and all(x in DISTANCE for x in levels)
+    if not fits or levels != sorted(levels or []) or count not in whole(1) or not isinstance(count, int):
+        raise ValueError("its strangers are not their count and ascending quantiles of distances, 0..2")
+    if count < FEWEST or not isinstance(levels, list):
         return None
-    if (
-        not isinstance(levels, list)
-        or len(levels) < 2
-        or not all(x in DISTANCE for x in levels)
-        or levels != sorted(levels)
-    ):
-        raise ValueError("its strangers are not ascending quantiles of differences of distances, 0..2")
-    return Strangers(tuple(map(float, levels)), "the trials of this threshold")
+    return Strangers(tuple(map(float, levels)), count, "the trials of this threshold")
