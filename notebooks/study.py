@@ -212,7 +212,8 @@ for game in ("hiding", "inpainting"):
 # :name: fig-study-ablation-hiding
 # :alt: One panel for each network and dataset; a point with a bar for each changed part, the paper's gweEBP less the variant in the hiding game, about a line at zero.
 #
-# Hiding game, area under TPR: gweEBP less each variant, with 95 % intervals over people and trainings.
+# Hiding game, area under TPR: gweEBP less each variant, with 95 % intervals over people and trainings; of what one training has played
+# so far, over its people alone.
 # ```
 #
 # ```{glue:figure} fig-study-ablation-inpainting
