@@ -100,7 +100,7 @@ def notes(scores):
 def show_quadruplets(case, methods=None, columns=5):
     for run, four, maps, scores in inpainting(case, methods):
         part = PARTS[int(four.part[0])]
-        display(said(run, f", another {part}: average precision", scores))
+        display(said(run, f", {part} exchanged: average precision", scores))
         images = [image[0] for image in (four.op, four.om, four.ip, four.in_)]
         display(
             figures.quadruplet(
