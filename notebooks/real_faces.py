@@ -13,16 +13,12 @@
 # %% [markdown]
 # # Real faces, a real network
 #
-# Do the methods explain a face network that others trained, on drawings of real people, as they explain ours?
+# ```{admonition} What you will learn
+# - whether the methods explain a network that others trained, on drawings of real people;
+# - how much of the probability a network with batch norm loses on its way down;
+# - whether another way of inventing a face part changes the verdict.
 #
-# The other chapters show networks that this book trains. Here a published one, MobileFaceNet {cite:p}`chen2018mobilefacenets`,
-# trained on millions of photographs and never
-# on a drawing, is taken as it is. It is of another kind: depthwise convolutions, batch norm, residual additions, ReLU6. It stands beside
-# LCNN9, which learned on drawn synthetic faces and was then tuned on the training pairs of this set.
-#
-# ```{note}
-# The published weights are yours to bring: `make book PROFILE=cuhk DATA=folder SET=cuhk WEIGHTS=mobilefacenet.pt`. Without them this page
-# says so, and the rest of the book is built without that network. Quadruplets need `landmarks68.csv` in the folder.
+# New here? [What you should know](../pages/prerequisites.md) is one short page.
 # ```
 
 # %% tags=["parameters"]
@@ -38,6 +34,7 @@ steps = 11  # mask sizes in that game, the empty and the full one among them
 far = "sr-10"  # the figure of the inpainting game, a key of scores.MEASURES
 resamples = 2000  # bootstrap resamples behind each interval
 seed = 0  # of the game and the bootstrap
+
 # %% tags=["hide-input"]
 from functools import partial
 from pathlib import Path
@@ -71,7 +68,35 @@ Markdown(
     else absent
 )
 
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A sketch, its photo and the photo of another person, then the sketch under the map of each method."}}
+for run in given or runs[-1:]:
+    maps = {name: x[sample] for name, x in maps_of(run, "hiding").items()}
+    display(Markdown(f"**{run.title}**, triplet {sample} of the hiding game."))
+    display(
+        figures.triplet(*(image[0] for image in run.triplet(sample)), maps, columns=4)
+    )
+
+# %% tags=["hide-input"]
+Markdown(
+    "\n".join(
+        f"- {scores.leader(run, 'hiding', resamples=resamples, seed=seed)}"
+        for run in runs
+    )
+)
+
 # %% [markdown]
+# Do the methods explain a face network that others trained, on drawings of real people, as they explain ours?
+#
+# The other chapters show networks that this book trains. Here a published one, MobileFaceNet {cite:p}`chen2018mobilefacenets`,
+# trained on millions of photographs and never
+# on a drawing, is taken as it is. It is of another kind: depthwise convolutions, batch norm, residual additions, ReLU6. It stands beside
+# LCNN9, which learned on drawn synthetic faces and was then tuned on the training pairs of this set.
+#
+# ```{note}
+# The published weights are yours to bring: `make book PROFILE=cuhk DATA=folder SET=cuhk WEIGHTS=mobilefacenet.pt`. Without them this page
+# says so, and the rest of the book is built without that network. Quadruplets need `landmarks68.csv` in the folder.
+# ```
+#
 # ## By hand: where a network with batch norm loses probability
 #
 # A convolution's output is 0 where all its children are 0. A shift, such as batch norm's, can make the neuron active all the same.
@@ -100,17 +125,6 @@ captioned(
 )
 
 # %% [markdown]
-# ## Live: one sketch under every method
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "A sketch, its photo and the photo of another person, then the sketch under the map of each method."}}
-for run in given or runs[-1:]:
-    maps = {name: x[sample] for name, x in maps_of(run, "hiding").items()}
-    display(Markdown(f"**{run.title}**, triplet {sample} of the hiding game."))
-    display(
-        figures.triplet(*(image[0] for image in run.triplet(sample)), maps, columns=4)
-    )
-
-# %% [markdown]
 # ## Doppelgängers of real people
 #
 # Of each test person, one face part after the other is replaced, in the sketch and in the photo, on the way that
@@ -119,7 +133,7 @@ for run in given or runs[-1:]:
 # %% tags=["hide-input"]
 Markdown(
     real_faces.inventors(runs[0])
-    or "This folder has no landmarks, so that nobody knows where the parts are."
+    or "This folder has no landmarks, so it is not known where the parts are."
 )
 
 # %% [markdown]
@@ -198,8 +212,8 @@ glue(
 #
 # ## Another inventor, another verdict?
 #
-# Nobody knows how these people would look with another nose. So the same parts of {glue:text}`real-people` people are invented a second
-# time by somebody who knows nothing of faces: the hole is closed from its rim {cite:p}`telea2004`, in photo and sketch alike. What
+# How these people would look with another nose is not known. So the same parts of {glue:text}`real-people` people are invented a second
+# time by a method that knows nothing of faces: the hole is closed from its rim {cite:p}`telea2004`, in photo and sketch alike. What
 # becomes of the candidates, and of what the methods reach on them:
 
 # %% tags=["remove-output", "hide-input"]
@@ -276,7 +290,7 @@ glue("fig-left", figures.by_depth(left, xlabel="share of the probability that ar
 # Share of the probability that arrives at each layer, from the top down to the saliency layer.
 # ```
 #
-# %% [markdown]
+#
 # ## What the numbers say
 
 # %% tags=["hide-input"]
@@ -305,3 +319,30 @@ Markdown(
 #   remainder. The last figure says how large the remainder is.
 # - *The quadruplets*: invented parts are smoother than real ones, and a method that finds smooth regions would do well without
 #   knowing why the network changed its mind; two inventors who rank the methods unlike would show it. Exact doppelgängers, which only the [synthetic faces](datasets) have, are the check.
+#
+# ## Summary
+#
+# - A published network of another kind is explained as it is, with nothing trained on drawings.
+# - With batch norm a neuron may be active without a child that excites it. Its probability is lost, and the page says how much.
+# - The inpainting game on real faces depends on how parts are invented. Two inventors show how much.
+#
+# ## Exercises
+#
+# **1.** Take the shift of the toy away. Does the neuron still hold probability that it cannot hand on?
+
+# %% tags=["hide-cell"]
+# Answer: no. Without a shift its response is 0, and it gets no probability.
+silent = torch.relu((weights * children).sum())
+assert silent == 0
+print("response", silent.item())
+
+# %% [markdown]
+# **2.** Let one of the nine children respond with 1. What does it get?
+
+# %% tags=["hide-cell"]
+# Answer: everything that the parent holds: a shift is not a child.
+children[4] = 1.0
+share = weights.clamp(min=0) * children
+share = share / share.sum()
+assert share[4] == 1
+print("share", share[4].item())
