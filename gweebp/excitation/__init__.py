@@ -9,7 +9,8 @@ Read in this order:
     watch          one forward pass of the unmodified network, recorded, so that autograd can walk it back by any rule
     dispatch       each torch operation of that pass to its rule
     operations     what each torch operation is to the equations, by its name; rules, mixings, products, composites: how
-    tags, copies   what depends on the image, what is a gate; which tensors hold the same neurons
+    tags, means    what depends on the image, what is a gate; what is the mean of what
+    copies         which tensors hold the same neurons
     nodes, graph   what is recorded, and what escaped the record; lost_mass: where probability did not arrive
     guard          a network lent to one call, one thread at a time, and left as it was
     layers         where the walk ends: a layer of the network (taps: how its output is read as a map)

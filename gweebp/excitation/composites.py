@@ -67,6 +67,17 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     return (1 - weight) * input + weight * end
 
 
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y_k = Σ_ij a_i w_kij b_j."""
+    y = torch.matmul(torch.tensordot(input1, weight, ([-1], [1])), input2.unsqueeze(-1)).squeeze(-1)
+    return y if bias is None else y + bias
+
+
+def cosine(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """Σ_i a_i b_i of unit vectors."""
+    return (F.normalize(x1, dim=dim, eps=eps) * F.normalize(x2, dim=dim, eps=eps)).sum(dim)
+
+
 def variance(
     input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
 ) -> Tensor:
@@ -97,13 +108,16 @@ def with_mean(spread: Operation) -> Operation:
     return run
 
 
-def lstm_cell(input: Tensor, hx: Any, w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None) -> Any:
-    """c = f · c' + i · g, h = o · tanh(c): the gates f, i, o are constants."""
+def lstm_cell(
+    input: Tensor, hx: Any, w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None, w_hr: Any = None
+) -> Any:
+    """c = f · c' + i · g, h = o · tanh(c), then its projection, where there is one: the gates f, i, o are constants."""
     h, c = hx
     gates = F.linear(input, w_ih, b_ih) + F.linear(h, w_hh, b_hh)
     i, f, g, o = gates.chunk(4, -1)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
+    h = o.sigmoid() * c.tanh()
+    return h if w_hr is None else F.linear(h, w_hr), c
 
 
 def gru_cell(input: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None) -> Tensor:
@@ -136,9 +150,8 @@ def unrolled(cell: Operation, states: int) -> Operation:
         _, _, both_ways, batch_first = rest
         x = input.transpose(0, 1) if batch_first else input
         initial = hx if states == 2 else (hx,)
-        each, ways = 4 if biases else 2, 2 if both_ways else 1
-        if len(weights) != each * ways * layers:
-            raise Refused("a recurrent network with projections (proj_size): leave them out")
+        ways = 2 if both_ways else 1
+        each, n = len(weights) // (ways * layers), 4 if biases else 2  # one more with proj_size
         finals = []
         for layer in range(layers):
             outputs = []
@@ -147,8 +160,10 @@ def unrolled(cell: Operation, states: int) -> Operation:
                 state: Any = tuple(h[k] for h in initial)
                 steps = x.unbind(0)
                 ys = []
+                own = weights[k * each : (k + 1) * each]
+                more = {} if each == n else {"w_hr": own[n]}
                 for step in steps if way == 0 else steps[::-1]:
-                    new = cell(step, state if states == 2 else state[0], *weights[k * each : (k + 1) * each])
+                    new = cell(step, state if states == 2 else state[0], *own[:n], **more)
                     state = new if states == 2 else (new,)
                     ys.append(state[0])
                 outputs.append(torch.stack(ys if way == 0 else ys[::-1]))
@@ -165,6 +180,8 @@ COMPOSITES: dict[str, Operation] = {
     "addcmul": addcmul,
     "addcdiv": addcdiv,
     "lerp": lerp,
+    "bilinear": bilinear,
+    "cosine_similarity": cosine,
     "var": variance,
     "std": deviation,
     "var_mean": with_mean(variance),

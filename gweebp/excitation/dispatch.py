@@ -20,6 +20,7 @@ from gweebp.excitation.tags import NOTHING, Tags
 Op = Mixing | Product | Passing
 
 MOVES = operations.WINS | operations.COPIES
+TRANSFORMED = "torch.vmap and the transforms of torch.func hide what they work on: write the batch as an axis"
 
 
 class Dispatch(PlainMode):
@@ -71,6 +72,7 @@ class Dispatch(PlainMode):
             if x not in self.tags.of and self.unseen(x):
                 self.tags.of[x] = NOTHING
         if torch.is_grad_enabled():  # above the layer
+            self.refuse_transforms(func, args, kwargs)
             args, kwargs = self.constants(args), self.constants(kwargs)
             tracked = next((x for x in tensors_in((args, kwargs)) if is_tracked(x)), None)
             if tracked is not None:
@@ -79,6 +81,16 @@ class Dispatch(PlainMode):
         output = func(*args, **kwargs)
         self.tags.note(operations.operation_name(func)[0], func, args, kwargs, output)
         return output
+
+    def refuse_transforms(self, func: Any, args: Any, kwargs: Any) -> None:
+        """UnsupportedOperation where a transform of torch.func (vmap, grad) hides a response."""
+        if torch._C._functorch.peek_interpreter_stack() is None:
+            return
+        for x in tensors_in((args, kwargs)):
+            while torch._C._functorch.is_functorch_wrapped_tensor(x):
+                x = torch._C._functorch.get_unwrapped(x)
+            if x in self.tags.of:
+                raise graph.unsupported(func, self.net, self.names, TRANSFORMED)
 
     def constants(self, args: Any) -> Any:
         """`args` with each tensor that does not depend on the image as a constant; all in float32 at least."""

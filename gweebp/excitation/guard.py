@@ -167,7 +167,9 @@ class Loan:
             module._forward_hooks[id(self)] = hook
 
     def give_back(self) -> None:
-        """Put all back; may be called again, or after a part of `take`."""
+        """Put all back; may be called again, or after a part of `take`. Given back, the network may be another's."""
+        if self not in _BORROWED:
+            return
         for module in self.training:
             module.training = True
         for attributes, name, value in self.aside:
@@ -175,6 +177,5 @@ class Loan:
         for module in self.hooks:
             module._forward_hooks.pop(id(self), None)
         self.modes.restore()
-        if self in _BORROWED:
-            del _BORROWED[self]
-            self.over.release()
+        del _BORROWED[self]
+        self.over.release()

@@ -26,10 +26,10 @@ DROPOUTS = set("dropout dropout1d dropout2d dropout3d alpha_dropout feature_alph
 PASSES = DROPOUTS | set(
     (
         "batch_norm leaky_relu prelu rrelu relu6 hardtanh elu selu celu gelu silu mish softplus softsign sigmoid "
-        "logsigmoid tanh hardswish hardsigmoid hardshrink softshrink threshold clamp clip clamp_min clamp_max "
+        "log_sigmoid tanh hardswish hardsigmoid hardshrink softshrink threshold clamp clip clamp_min clamp_max "
         "normalize neg pow sqrt rsqrt square exp log abs layer_norm group_norm instance_norm rms_norm "
         "local_response_norm softmax softmin log_softmax erf erfc reciprocal rdiv rtruediv sign sin cos sinh cosh atan "
-        "asinh log1p log2 log10 expm1 exp2 nan_to_num expit"
+        "asinh log1p log2 log10 expm1 exp2 nan_to_num expit ndtr"
     ).split()
 )  #: one child per parent
 WINS = set(
@@ -64,18 +64,20 @@ CONSTANTS = set(
 )  #: whose output does not depend on the values of any argument
 NORMS = set("norm vector_norm matrix_norm frobenius_norm linalg_norm linalg_vector_norm linalg_matrix_norm".split())
 GATES = {
-    **dict.fromkeys(("sigmoid", "hardsigmoid", "expit"), "gate"),
+    **dict.fromkeys(("sigmoid", "hardsigmoid", "expit", "ndtr"), "gate"),
     **dict.fromkeys(("softmax", "softmin"), "attention"),
+    **dict.fromkeys(("exp", "exp2"), "exp"),
+    **dict.fromkeys(("tanh", "erf"), "tanh"),
     "relu6": "six",
     **dict.fromkeys(("rsqrt", "reciprocal", "rdiv", "rtruediv", "std", "var", *NORMS), "scale"),
 }  #: operations whose output weighs what it is multiplied with, and how (tags.py)
-NEVER_NEGATIVE = set("sigmoid hardsigmoid expit softmax softmin relu6 rsqrt std var".split()) | NORMS
+NEVER_NEGATIVE = NORMS | set("sigmoid hardsigmoid expit ndtr softmax softmin exp exp2 relu6 rsqrt std var".split())
 INPLACE_FLAG = DROPOUTS | set(
     "leaky_relu rrelu relu6 hardtanh elu selu celu silu mish hardswish hardsigmoid threshold".split()
 )  #: whose last argument, or `inplace`, asks for the work to be done in place
 KEEP = DROPOUTS | set(
     "clamp clip clamp_min clamp_max interpolate upsample mean sum neg avg_pool1d avg_pool2d adaptive_avg_pool1d "
-    "adaptive_avg_pool2d gumbel_softmax".split()
+    "adaptive_avg_pool2d gumbel_softmax nan_to_num pow square sqrt abs".split()
 )  #: through which a factor stays one, beside copies, maxima, sums and scaling
 
 
@@ -88,7 +90,7 @@ def operation_name(func: Any) -> tuple[str, bool]:
         (('add', True), ('conv2d', False))
     """
     name = getattr(func, "__name__", None) or str(func)
-    dunder, plain = name.startswith("__"), name.strip("_")
+    dunder, plain = name.startswith("__"), name.strip("_").removeprefix("special_")
     if dunder and plain in ("iadd", "isub", "imul", "itruediv", "setitem"):
         return plain.removeprefix("i").replace("truediv", "div"), True
     return plain, name.endswith("_") and not dunder and name != "requires_grad_"

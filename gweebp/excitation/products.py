@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gweebp.excitation.mixings import WHOLE, Mixing, Parts, Product, positional, signed
+from gweebp.excitation.mixings import MINUS, WHOLE, Mixing, Parts, Product, positional, signed
 from gweebp.excitation.tags import Tags
 
 _WEIGHTED, _ADDMM = positional("input weight bias"), positional("input mat1 mat2")
@@ -32,11 +32,13 @@ def weighted(func: Any, args: tuple, kwargs: dict, tags: Tags) -> Mixing | Produ
     )
 
 
-def product(func: Any, args: tuple, kwargs: dict, tags: Tags) -> Mixing | Product | None:
-    """matmul, mm, bmm, einsum, ...: a product of two tensors, in either order."""
+def product(func: Any, args: tuple, kwargs: dict, tags: Tags) -> Mixing | Product | Parts | None:
+    """matmul, mm, bmm, einsum, ...: a product of two tensors, in either order; of one or several by einsum."""
     flat: list[Any] = [x for a in args for x in (a if isinstance(a, (list, tuple)) and func is torch.einsum else [a])]
     flat += list(kwargs.values())
     places = [i for i, a in enumerate(flat) if isinstance(a, Tensor)]
+    if func is torch.einsum and len(places) != 2:
+        return contraction(flat[0], *flat[1:])
     if len(places) != 2 or kwargs.get("out") is not None:
         return None
     names = [None] * (len(flat) - len(kwargs)) + list(kwargs)
@@ -51,6 +53,33 @@ def product(func: Any, args: tuple, kwargs: dict, tags: Tags) -> Mixing | Produc
         return between(call, a, b, tags)
     first = tags.depends(a)
     return constant(call, a if first else b, b if first else a, first)
+
+
+def contraction(equation: Any, *operands: Any) -> Mixing | Parts | None:
+    """An einsum of one tensor, which sums and rearranges it; or of several, two at a time from the left."""
+    if not isinstance(equation, str) or not all(isinstance(a, Tensor) for a in operands):
+        return None
+    if len(operands) == 1:
+
+        def run(x: Tensor) -> Tensor:
+            return torch.einsum(equation, x)
+
+        return Mixing(run, lambda sign, x: None if sign == MINUS else run(x), *operands, non_negative=True)
+    if "..." in equation:
+        return None
+    left, _, right = equation.replace(" ", "").partition("->")
+    single = sorted(k for k in set(left) - {","} if left.count(k) == 1)
+    wanted = right if "->" in equation else "".join(single)
+
+    def in_pairs() -> Tensor:
+        (own, *terms), (x, *others) = left.split(","), operands
+        for k, (term, other) in enumerate(zip(terms, others)):
+            later = set("".join(terms[k + 1 :]) + wanted)
+            new = wanted if k == len(others) - 1 else "".join(dict.fromkeys(i for i in own + term if i in later))
+            x, own = torch.einsum(f"{own},{term}->{new}", x, other), new
+        return x
+
+    return Parts(in_pairs)
 
 
 def constant(call: Callable[..., Tensor], child: Tensor, weight: Tensor, first: bool, **kind: Any) -> Mixing:

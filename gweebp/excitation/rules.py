@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gweebp.excitation.mixings import Mixing, Parts, Passing, Product, Rule, addition, average, centring, sampled
@@ -51,9 +52,8 @@ def rule_of(
     places = [k for k in keys if tags.depends(given[k])]
     if len(places) == 2 and name in SUMS:
         a, b = (given[k] for k in places)
-        mean = tags[b].mean
-        if name in ("sub", "subtract") and len(given) == 2 and mean is not None and mean[0] is a:
-            return centring(a, mean[1])  # x − x.mean(...)
+        if len(given) == 2 and (axes := centred_over(name, a, b, tags)):
+            return centring(a, axes)
         return addition(name, args, kwargs, tags)
     if len(places) == 1:
         return passing(func, len(args), given, places, (1.0,), gradients)
@@ -61,6 +61,15 @@ def rule_of(
         shares = factors(name, given[places[0]], given[places[1]], tags)
         return passing(func, len(args), given, places, shares, gradients)
     return None
+
+
+def centred_over(name: str, a: Tensor, b: Tensor, tags: Tags) -> tuple[int, ...]:
+    """The axes of a − its mean over them, also written as a + (−mean); () where it is no such sum."""
+    mean = tags[b].mean
+    if mean is None or not mean.under(a) or a.shape != torch.broadcast_shapes(a.shape, b.shape):
+        return ()
+    subtracts = mean.is_mean if name in ("sub", "subtract") else mean.is_minus and name in ("add", "radd")
+    return mean.axes if subtracts else ()
 
 
 def factors(name: str, a: Tensor, b: Tensor, tags: Tags) -> tuple[float, float]:

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
+from gweebp.excitation import means
 from gweebp.excitation.layers import mapped, tensors_in
+from gweebp.excitation.means import Mean
 from gweebp.excitation.operations import (
     CONSTANTS,
     COPIES,
@@ -34,6 +36,7 @@ from gweebp.excitation.operations import (
     WINS,
 )
 
+TOTALS = COPIES | set("clamp clip clamp_min add radd reciprocal rdiv rtruediv".split())  #: after which a total is known
 LINEAR = set("conv1d conv2d conv3d linear matmul rmatmul mm bmm einsum addmm".split())
 
 
@@ -41,22 +44,23 @@ class Tag(NamedTuple):
     """Of one tensor that depends on the image.
 
     Attributes:
-        role: "gate", "attention", "scale"; "six" for a relu6, which over 6 is a gate; None.
+        role: "gate", "attention", "scale"; "exp", which over its sum is an attention; "six", a relu6, which over 6 is
+            a gate; "tanh", which plus 1 is one; None.
         non_negative: known to have no negative entry, as a softmax.
         fixed: mask of the entries that no image changes; None: none of them.
-        mean: (x, axes) of which it is the mean, with these axes kept. total: x of which it is a mean or a sum.
+        mean: of which tensor it is the mean (means.py). total: x of which it is a mean or a sum, or 1 over these.
     """
 
     role: str | None = None
     non_negative: bool = False
     fixed: Tensor | None = None
-    mean: tuple[Tensor, tuple[int, ...]] | None = None
+    mean: Mean | None = None
     total: Tensor | None = None
 
     @property
     def is_factor(self) -> bool:
         """Whether it weighs what it is multiplied with."""
-        return self.role not in (None, "six")
+        return self.role not in (None, "six", "tanh")
 
 
 NOTHING = Tag()
@@ -87,18 +91,29 @@ class Tags:
 
     def note(self, name: str, func: Any, args: tuple, kwargs: dict[str, Any], output: Any) -> None:
         """Tag what an operation has made of tensors that depend on the image."""
-        given = args[:1] if name in LIKE else (args, kwargs)
+        given = args[:1] if name in LIKE and args else (args, kwargs)
         if name in CONSTANTS or not any(x in self.of for x in tensors_in(given)):
             return
         found = self.fixed(name, func, args, kwargs, output)
-        tag = Tag(self.role(name, args, kwargs), self.never_negative(name, args, kwargs))
-        if name in ("mean", "sum", "adaptive_avg_pool2d") and isinstance(output, Tensor):
-            tag = tag._replace(mean=mean_over(name, args, kwargs, output), total=args[0] if args else None)
+        own, named = (args[:1], {}) if name in LIKE and args else (args, kwargs)
+        tag = Tag(self.role(name, own, named), self.never_negative(name, own, named))
+        if isinstance(output, Tensor):
+            tag = tag._replace(**self.statistic(name, args, kwargs, output, given))
         for k, x in enumerate(tensors_in(args[:1] if output is None else (output,))):
-            if x.is_floating_point():
+            if x.is_floating_point() or x.is_complex():
                 self.of[x] = tag if found is None else tag._replace(fixed=found[k])
                 if x._base is not None and x._base not in self.of:  # written in place, through a view of a constant
                     self.of[x._base] = NOTHING
+
+    def statistic(self, name: str, args: tuple, kwargs: dict[str, Any], output: Tensor, given: Any) -> dict[str, Any]:
+        """The `mean` and the `total` of a tag; given: the arguments whose values matter."""
+        if name in ("mean", "sum", "adaptive_avg_pool2d"):
+            return {"mean": means.taken(name, args, kwargs, output), "total": args[0] if args else None}
+        of = [self.of[x] for x in tensors_in(given) if x in self.of]
+        if len(of) != 1:
+            return {}
+        mean = None if of[0].mean is None else means.carried(of[0].mean, name, args, kwargs, output)
+        return {"mean": mean, "total": of[0].total if name in TOTALS else None}
 
     def fixed(self, name: str, func: Any, args: tuple, kwargs: dict[str, Any], output: Any) -> list[Any] | None:
         """Of each output, which entries no image changes: NaN in at all others, and they stay finite."""
@@ -131,17 +146,31 @@ class Tags:
             return "gate" if 1.0 in numbers else "six"
         if name == "pow" and numbers and numbers[0] < 0:
             return "scale"
-        if name in DIVISIONS and len(args) > 1 and self.depends(args[1]):
-            if self[args[1]].total is args[0]:  # A / A.sum()
-                return "attention"
-            return None if self.depends(args[0]) and not self[args[0]].is_factor else "scale"
+        if name in SCALES and len(args) > 1 and self.depends(args[1]):
+            if any(
+                self[b].total is a and (name in DIVISIONS or self[b].role == "scale") for a, b in (args, args[::-1])
+            ):
+                return "attention"  # A / A.sum(), A · (1 / A.sum())
+            if name in DIVISIONS:
+                role = self[args[0]].role if self.depends(args[0]) else "scale"
+                return {"exp": "attention", "attention": "attention", "gate": "scale"}.get(role or "", role)
         given = {self[x].role for x in tensors_in((args, kwargs)) if x in self.of}
+        if given == {"tanh"}:
+            above = name in ("add", "radd", "rsub") and numbers and numbers[0] > 0
+            return "gate" if above else "tanh" if name in COPIES | SCALES else None
         if given == {"six"}:
             over_six = name in SCALES and numbers and abs(numbers[0] - (6 if name in DIVISIONS else 1 / 6)) < 1e-6
             return "gate" if over_six else "six" if name in COPIES else None
-        if None in given or "six" in given:
+        if (
+            None in given
+            or "six" in given
+            or "tanh" in given
+            or ("exp" in given and name in ("sub", "subtract", "rsub"))
+        ):
             return None
-        strongest = next((r for r in ("attention", "gate", "scale") if r in given), None)
+        if name == "normalize" and given == {"exp"}:
+            return "attention"
+        strongest = next((r for r in ("attention", "exp", "gate", "scale") if r in given), None)
         stays = (COPIES | WINS | SUMS | SCALES | KEEP, PASSES if strongest == "scale" else (), LINEAR)
         return strongest if any(name in s for s in stays[: 3 if strongest == "attention" else 2]) else None
 
@@ -149,21 +178,10 @@ class Tags:
         """Whether the output of an operation is known to have no negative entry."""
         if name in NEVER_NEGATIVE:
             return True
-        kept = name in COPIES | DROPOUTS or (name in DIVISIONS and len(args) > 1 and self.depends(args[1]))
+        kept = name in COPIES | DROPOUTS | {"sum", "mean"} or (
+            name in DIVISIONS and len(args) > 1 and self.depends(args[1])
+        )
         return kept and all(self[x].non_negative for x in tensors_in((args, kwargs)) if x in self.of)
-
-
-def mean_over(name: str, args: tuple, kwargs: dict[str, Any], output: Tensor) -> tuple[Tensor, tuple[int, ...]] | None:
-    """(x, axes) where an operation is the mean of x with its axes kept; None where it is not."""
-    x = args[0] if args else None
-    if name == "sum" or not isinstance(x, Tensor) or output.ndim != x.ndim:
-        return None
-    if name == "adaptive_avg_pool2d":
-        axes: Any = (-2, -1) if output.shape[-2:].numel() == 1 else ()
-    else:
-        axes = kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else ()))
-    axes = (axes,) if isinstance(axes, int) else tuple(axes or ())
-    return (x, tuple(a % x.ndim for a in axes)) if axes else None
 
 
 def _reach(

@@ -96,6 +96,19 @@ def test_eight_threads_give_what_one_gives(method, training):
     assert state(net) == before
 
 
+def test_a_loan_that_was_given_back_changes_nothing_when_it_is_given_back_again():
+    """Meanwhile another thread may have borrowed the network."""
+    net = nn.Dropout().train()
+    first, second = guard.Loan(net, {}), guard.Loan(net, {})
+    first.take()
+    first.give_back()
+    second.take()
+    first.give_back()
+    assert not net.training
+    second.give_back()
+    assert net.training and not guard._BORROWED
+
+
 class Wrapper(nn.Module):
     def __init__(self, body, width):
         super().__init__()
