@@ -278,13 +278,16 @@ both = {
     }
     for game in ("hiding", "inpainting")
 }
-pd.DataFrame(
-    {
-        f"{game} game": {
-            title: scores.with_interval(d, 2) for title, d in found.items()
+captioned(
+    pd.DataFrame(
+        {
+            f"{game} game": {
+                title: scores.with_interval(d, 2) for title, d in found.items()
+            }
+            for game, found in both.items()
         }
-        for game, found in both.items()
-    }
+    ),
+    "Equations less released code in the study, with 95 % intervals.",
 )
 
 # %% tags=["hide-input"]
@@ -318,7 +321,10 @@ rows = [
     for (game, way), found in tables.items()
     for rival in map(label_of, variants.RIVALS)
 ]
-pd.DataFrame(rows).set_index(["game", "way", "less"]).fillna("") if rows else None
+captioned(
+    pd.DataFrame(rows).set_index(["game", "way", "less"]).fillna(""),
+    "gweEBP less each rival, both made in the same way, with 95 % intervals.",
+) if rows else None
 
 # %% [markdown]
 # What the smoothing alone adds to the lead by the equations, a difference of differences on trials that all four maps were played on:

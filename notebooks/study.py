@@ -56,7 +56,7 @@ from gweebp.experiment.study import (
 )
 from gweebp.experiment.study.evidence import of_study
 from gweebp.experiment.study.outcomes import read
-from gweebp.experiment.tables import frame
+from gweebp.experiment.tables import captioned, frame
 from gweebp.faces.synthetic.world import World
 from gweebp.methods.names import label_of
 from gweebp.networks import as_input
@@ -69,7 +69,10 @@ TOLD = ("center", "ebp", "cebp", "ecebp", "gweebp")
 # %%
 folder = located(study)
 runs = of_study(folder)
-frame(summary.progress(runs), "run")
+captioned(
+    frame(summary.progress(runs), "run"),
+    "How far the study is.",
+)
 
 # %% tags=["hide-input"]
 lacking = summary.missing(runs, METHODS)
@@ -135,18 +138,21 @@ glue("fig-study-verdicts", figures.verdicts(*verdicts.bars(rows)))
 # ```
 
 # %% tags=["hide-input"]
-frame(
-    [
-        {
-            "": row.claim,
-            "the paper says": f"“{row.words}” ({row.where})",
-            "compared here": row.ours,
-            "verdict": row.text,
-            "decided by": row.decided,
-        }
-        for row in rows
-    ],
-    "",
+captioned(
+    frame(
+        [
+            {
+                "": row.claim,
+                "the paper says": f"“{row.words}” ({row.where})",
+                "compared here": row.ours,
+                "verdict": row.text,
+                "decided by": row.decided,
+            }
+            for row in rows
+        ],
+        "",
+    ),
+    "The paper's sentences, their verdicts, and what decided each.",
 )
 
 # %% tags=["hide-input"]
@@ -165,7 +171,10 @@ Markdown(
 # alone. Do the verdicts hang on a choice? The same claims with one thing changed at a time:
 
 # %%
-pd.DataFrame(summary.views(folder), index=[claim.key for claim in claims.CLAIMS])
+captioned(
+    pd.DataFrame(summary.views(folder), index=[claim.key for claim in claims.CLAIMS]),
+    "Verdicts of the claims with one choice changed at a time.",
+)
 
 # %% [markdown]
 # - **τ rule**: a blend succeeds within the threshold of the twin, as the paper says; what decides is the released code's *nearer to the twin
@@ -192,7 +201,10 @@ rows = [
     for one in j.sentences
     if one.findings
 ]
-frame(rows, "claim")
+captioned(
+    frame(rows, "claim"),
+    "The true distance from the bar that a comparison finds in about three of four repetitions.",
+)
 
 # %% [markdown]
 # ## What each part of gweEBP does
@@ -237,26 +249,29 @@ Markdown("In the inpainting game, gweEBP becomes\n\n" + "\n".join(lines))
 
 # %% tags=["hide-input"]
 plain = of_study(folder, [("synthetic-composite", "lcnn9_plain")])
-frame(
-    [
-        {"trained": label, "game": game}
-        | {
-            label_of(m): scores.with_interval(x, 2)
-            for m, x in next(
-                iter(summary.estimates(found, game, TOLD).values()), {}
-            ).items()
-        }
-        for label, found in (
-            (
-                "with doppelgängers",
-                [r for r in runs if r.title.startswith("LCNN9, comp")],
-            ),
-            ("without", plain),
-        )
-        for game in ("hiding", "inpainting")
-        if found
-    ],
-    "trained",
+captioned(
+    frame(
+        [
+            {"trained": label, "game": game}
+            | {
+                label_of(m): scores.with_interval(x, 2)
+                for m, x in next(
+                    iter(summary.estimates(found, game, TOLD).values()), {}
+                ).items()
+            }
+            for label, found in (
+                (
+                    "with doppelgängers",
+                    [r for r in runs if r.title.startswith("LCNN9, comp")],
+                ),
+                ("without", plain),
+            )
+            for game in ("hiding", "inpainting")
+            if found
+        ],
+        "trained",
+    ),
+    "Trained with and without doppelgängers among the negatives, with 95 % intervals.",
 )
 
 # %% [markdown]
@@ -265,18 +280,21 @@ frame(
 # gweEBP less a blob in the centre of the image, which reads neither image nor network:
 
 # %% tags=["hide-input"]
-frame(
-    [
-        {"game": game}
-        | {
-            title: scores.with_interval(row["blob"])
-            for title, row in summary.differences(
-                runs, game, {"blob": ("gweebp", "center")}
-            ).items()
-        }
-        for game in ("hiding", "inpainting", "truth")
-    ],
-    "game",
+captioned(
+    frame(
+        [
+            {"game": game}
+            | {
+                title: scores.with_interval(row["blob"])
+                for title, row in summary.differences(
+                    runs, game, {"blob": ("gweebp", "center")}
+                ).items()
+            }
+            for game in ("hiding", "inpainting", "truth")
+        ],
+        "game",
+    ),
+    "gweEBP less the blob in the centre, with 95 % intervals.",
 )
 
 # %% tags=["hide-input"]
@@ -314,8 +332,11 @@ first, second = distance.topk(2, largest=False).indices.T
 found = (first == torch.arange(len(first))).nonzero().flatten()[:samples]
 triplet = probe[found], gallery[found], gallery[second[found]]
 areas = fills.orders(net, triplet, masks)
-pd.DataFrame(
-    {"area under TPR": {name: f"{value:.3f}" for name, value in areas.items()}}
+captioned(
+    pd.DataFrame(
+        {"area under TPR": {name: f"{value:.3f}" for name, value in areas.items()}}
+    ),
+    "Area under TPR by what the masks of CorrRISE are filled with.",
 )
 
 # %% tags=["hide-input"]
