@@ -22,7 +22,9 @@ from gweebp.support import files
 ROOT = next(p for p in Path(__file__).resolve().parents if (p / "pyproject.toml").is_file())
 STUDY, KEPT = ROOT / "data/study", ROOT / "data/checkpoints/study"
 PLAN = yaml.safe_load((STUDY / "plan.yaml").read_text(encoding="utf-8"))
-COUNT, METHODS = 2, ("center", "ebp", "gweebp")
+COUNT = 2
+SPOTS = {"white": ("center", "ebp", "gweebp"), "ablation": ("gwebp", "gwe-cosine"), "code": ("ebp-code", "gweebp-blur")}
+PLAYED = [(*run, group) for run in RUNS for group in SPOTS if (STUDY / run[0] / f"{run[1]}-0/{group}.npz").is_file()]
 
 
 def drawn_again(world, kept, found):
@@ -49,10 +51,10 @@ def drawn_again(world, kept, found):
     )
 
 
-@pytest.mark.parametrize(("dataset", "network"), RUNS)
-def test_single_trials_computed_again_give_what_was_kept(dataset, network):
+@pytest.mark.parametrize(("dataset", "network", "group"), PLAYED)
+def test_single_trials_computed_again_give_what_was_kept(dataset, network, group):
     weights = KEPT / dataset / f"{network}-0.safetensors"
-    kept, record = outcomes.read(STUDY / dataset / f"{network}-0" / "white.npz")
+    kept, record = outcomes.read(STUDY / dataset / f"{network}-0" / f"{group}.npz")
     assert files.sha256(weights) == record["weights_sha256"]
     kind = PLAN["datasets"][dataset]
     world = World(kind["kind"], PLAN["size"], PLAN["seed"], kind["error"])
@@ -61,10 +63,10 @@ def test_single_trials_computed_again_give_what_was_kept(dataset, network):
     again, _ = playing.play(
         net,
         trials,
-        [variant(m, {}) for m in METHODS],
+        [variant(m, record["options"].get(m, {})) for m in SPOTS[group]],
         triplets=COUNT,
         quadruplets=COUNT,
-        crossed=1,
+        crossed=min(1, PLAN["groups"][group]["crossed"]),
         steps=PLAN["steps"],
     )
     same, bits = 0, 0
