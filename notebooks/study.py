@@ -203,7 +203,7 @@ rows = [
 ]
 captioned(
     frame(rows, "claim"),
-    "The true distance from the bar that a comparison finds in about three of four repetitions.",
+    "Distance from the bar that a comparison finds in three of four repetitions.",
 )
 
 # %% [markdown]
