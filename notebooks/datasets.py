@@ -171,7 +171,7 @@ glue("fig-doppelgangers", twins or figures.note(NONE))
 # %% [markdown]
 # ```{glue:figure} fig-doppelgangers
 # :name: fig-doppelgangers
-# :alt: For each synthetic set a row of sketches and a row of photos of one person: first unchanged, then with the hair, eyebrows, eyes, nose, mouth or skin of somebody else, the changed region outlined.
+# :alt: For each synthetic set a row of sketches and a row of photos of one person: first unchanged, then with the hair, eyebrows, eyes, nose, mouth or skin of another person, the changed region outlined.
 #
 # A person and six doppelgängers. In the terms of the [inpainting game](inpainting_game), the first column is OP above
 # OM, each further column IP above IN.

@@ -67,7 +67,7 @@ Markdown(case.in_words(maps))
 # How much of that is due to each response on the way, and in the end to each place of the probe?
 #
 # Excitation backprop (EBP) {cite:p}`zhang2018ebp` answers with a probability. Let all of it sit at the decision. Each
-# neuron hands what it holds down to the neurons that excited it, each in proportion to how much it did: a
+# neuron divides what it holds among the neurons that excited it, in proportion to how much each of them did: a
 # *winner-take-all* process, in which a winning parent draws one of its children as the next winner. A neuron's
 # {term}`marginal winning probability` (MWP) is the chance that the process passes through it. Read at a layer, it is a
 # saliency map.
@@ -207,7 +207,7 @@ glue("left", f"{mwp['mate'][-1][0]:.4g}", display=False)
 #
 # Towards the mate the three pixels hold {glue:text}`mate`: the middle one wins. It also wins half of the walk towards
 # the *non-mate* ({glue:text}`non-mate`). EBP says what excited the mate's row of the head, not
-# what tells the mate from somebody else.
+# what tells the mate from another person.
 #
 # ## Contrastive and truncated
 #
@@ -323,7 +323,7 @@ class Watch(TorchFunctionMode):
 
 # %% [markdown]
 # `Watch` sees every operation of a forward pass that runs inside it, and exchanges the convolutions. The network has
-# no hook and no changed module, and does not know. On a small convolutional network with random weights and a
+# no hook and no changed module. On a small convolutional network with random weights and a
 # max-pool, against the library:
 
 # %%

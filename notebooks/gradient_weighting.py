@@ -242,7 +242,7 @@ for name, p in {
 # thickness.
 # ```
 #
-# Extended EBP hands {glue:text}`shared` of the probability to $e_3$, which does not distinguish anyone, and ends with
+# Extended EBP gives {glue:text}`shared` of the probability to $e_3$, which distinguishes no two of the faces, and ends with
 # the pixels at {glue:text}`before`. gweEBP gives $e_3$ nothing and ends at {glue:text}`after`. Of the gain of
 # {glue:text}`gain`, setting the left pixel to zero leaves {glue:text}`without_left`, which is *more*; without the
 # middle one {glue:text}`without_middle` is left, without the right one {glue:text}`without_right`. gweEBP has that

@@ -177,7 +177,7 @@ Markdown("\n".join(lines) or "No quadruplets were played in this profile.")
 # ## Summary
 #
 # - CorrRISE's map is a correlation over random masks, and so an estimate.
-# - More masks make it more stable. Whether they make it more *precise* differs between networks.
+# - More masks make it more stable. Whether they make it more *precise*, the list at the top says.
 # - A white-box map has no such error: gweEBP reads its map off one walk.
 #
 # ## Exercises

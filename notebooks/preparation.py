@@ -177,7 +177,7 @@ made = exchange(
 made.quadruplets.region[0].int()
 
 # %% [markdown]
-# How well labels agree is told by the intersection over union of each part. Of the region against the bare nose:
+# The measure of how well labels agree is the intersection over union (IoU) of each part. Of the region against the bare nose:
 
 # %%
 grown = torch.where(made.quadruplets.region, PARTS.index("nose"), NONE).to(torch.uint8)

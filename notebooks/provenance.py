@@ -94,7 +94,7 @@ for record in records:
 # ## What would falsify it
 #
 # Two builds of one commit, profile, number of threads and kind of processor whose numbers differ; or a record that names a commit with
-# `-dirty` at its end: then the package differed from that commit, and nobody else can have the code that computed the result.
+# `-dirty` at its end: then the package differed from that commit, and the code that computed the result cannot be found again.
 #
 # ## Summary
 #

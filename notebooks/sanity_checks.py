@@ -106,7 +106,7 @@ glue("sanity-run", run.title, display=False)
 Markdown("\n".join(lines))
 
 # %% [markdown]
-# Would a map look the same if the network had learnt nothing, or if the question were about somebody else?
+# Would a map look the same if the network had learnt nothing, or if the question were about other people?
 #
 # {cite:t}`adebayo2018sanity` showed that some popular maps hardly change when the network's weights are replaced by random ones:
 # they follow the edges of the image, whatever the network does with them. Their checks, for embedding networks:
@@ -116,7 +116,7 @@ Markdown("\n".join(lines))
 #   maps of the same probes are made anew, and compared with those of the intact network.
 # - *Identity randomisation.* The network stays, but it is asked about two other people. A map that is about the choice
 #   between *these* two must change.
-# - *Label randomisation.* The network becomes one that was trained in the same way on pairs of a sketch and *somebody else's*
+# - *Label randomisation.* The network becomes one that was trained in the same way on pairs of a sketch and *another person's*
 #   photo. There was nothing to learn about who is who; a map that is about what was learnt must change.
 #
 # Similarity is Spearman's rank correlation over the pixels of a map: 1 where the order of the pixels is the same, 0 where
@@ -234,7 +234,7 @@ Markdown("\n".join(lines))
 
 # %% [markdown]
 # For two other people. A method that answers "why this one and not that one" should be near 0 here; where gweEBP is far from it,
-# a large part of its map is about the probe and the network, whoever is asked about:
+# a large part of its map is the same for all people that are asked about:
 
 # %% tags=["hide-input"]
 Markdown(from_most_changed(identity))
@@ -247,7 +247,7 @@ Markdown(from_most_changed(labels))
 
 # %% [markdown]
 # EBP and eEBP never read the non-mate, and the mate only through the weights of one row of the head: what they show is mostly
-# where the network looks, whoever is asked about. That is not wrong, but it is no answer to "why this one and not that one".
+# where the network looks, for all people that are asked about. That is not wrong, but it is no answer to "why this one and not that one".
 #
 # A similarity above zero in a random network is not by itself a failure: an untrained convolutional network still
 # passes on where the image has structure, and all of these maps are made of its responses.

@@ -65,7 +65,7 @@ glue("face", figures.quadruplet(*case.images, case.region, maps, notes=notes))
 # forward pass of the probe; the embeddings of mate and non-mate are given.
 # ```
 #
-# Nobody explains every decision if one map costs a thousand forward passes. What is the least that a map can cost, and how near to
+# Not every decision can be explained if one map costs a thousand forward passes. What is the least that a map can cost, and how near to
 # it is this package?
 #
 # Every explanation needs one forward pass of the probe. White-box maps need, on top of it, some passes over the part

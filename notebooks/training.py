@@ -266,7 +266,7 @@ print("triplets with a loss:", int((terms > 0).sum()), " loss", f"{zero:.4f}")
 # **2.** Can rank-5 be smaller than rank-1?
 
 # %% tags=["hide-cell"]
-# Answer: no. Whoever is the nearest is among the five nearest.
+# Answer: no. The nearest photo is among the five nearest.
 for run in runs:
     by_k = network_quality.identification_rates(run)
     values = [by_k[k].value for k in sorted(by_k)]

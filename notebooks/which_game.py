@@ -85,7 +85,7 @@ Markdown("\n".join(lines) or "Not played in this profile.")
 # The two games rank the methods, and not alike. Which ranking is to be believed?
 #
 # The paper argues for the inpainting game, because its regions are known and its blends stay in the modality of the
-# sketch {cite:p}`wang2025gweebp`. It can't test the argument: with real faces nobody knows which pixels decided. In the
+# sketch {cite:p}`wang2025gweebp`. It can't test the argument: with real faces it is not known which pixels decided. In the
 # synthetic world the swapped part is the *whole* cause of the change from one identity to the other, and its pixels
 # are known exactly. So each map can be scored by truth, without a game, and each game by how far its ranking of the
 # methods agrees with the truth's.
