@@ -14,7 +14,13 @@
 # # The study: many people, several trainings
 #
 # The other chapters rest on the small experiment that each build of this book makes again. Verdicts on a paper need more. The study is that
-# more: the same code, run once over some hours, resumable, its outcomes of single trials kept in `data/study`.
+# more: the same code, run once over some hours, resumable, its outcomes of single trials kept in `data/study`. It answers
+#
+# - which of the paper's sentences hold here, which do not, and what decided it;
+# - whether a verdict hangs on a choice: the rule of success, how false alarms are pooled, equations or released code;
+# - what each part of gweEBP adds.
+#
+# How it is made:
 #
 # - **A training is a replication.** Training $k$ of a network is tested on every fifth of 1,500 people, and on nobody else's. So the
 #   trainings are independent repetitions of the whole experiment, and intervals are Student's $t$ over them: with $x_k$ a figure, or a
@@ -81,41 +87,6 @@ Markdown(
     if lacking
     else "The study is complete."
 )
-
-# %% [markdown]
-# ## All methods
-
-# %% tags=["remove-output", "hide-input"]
-for game, label in (
-    ("hiding", "area under TPR"),
-    ("inpainting", "mean SR up to FAR 10 %"),
-    ("truth", "average precision for what was changed"),
-):
-    glue(
-        f"fig-study-{game}", figures.forest(summary.estimates(runs, game), xlabel=label)
-    )
-
-# %% [markdown]
-# ```{glue:figure} fig-study-hiding
-# :name: fig-study-hiding
-# :alt: One panel for each network and dataset; a point with a bar for each method, its area in the hiding game.
-#
-# Hiding game: means over trainings, with 95 % intervals. Dotted: the random order.
-# ```
-#
-# ```{glue:figure} fig-study-inpainting
-# :name: fig-study-inpainting
-# :alt: One panel for each network and dataset; a point with a bar for each method, its figure in the inpainting game.
-#
-# Inpainting game: means over trainings, with 95 % intervals. Dotted: the random order.
-# ```
-#
-# ```{glue:figure} fig-study-truth
-# :name: fig-study-truth
-# :alt: One panel for each network and dataset; a point with a bar for each method, the average precision of its maps for the pixels that changed.
-#
-# The maps themselves against what visibly changed: average precision, no game. Dotted: the random order.
-# ```
 
 # %% [markdown]
 # ## The paper, sentence by sentence
@@ -205,6 +176,41 @@ captioned(
     frame(rows, "claim"),
     "Distance from the bar that a comparison finds in three of four repetitions.",
 )
+
+# %% [markdown]
+# ## All methods
+
+# %% tags=["remove-output", "hide-input"]
+for game, label in (
+    ("hiding", "area under TPR"),
+    ("inpainting", "mean SR up to FAR 10 %"),
+    ("truth", "average precision for what was changed"),
+):
+    glue(
+        f"fig-study-{game}", figures.forest(summary.estimates(runs, game), xlabel=label)
+    )
+
+# %% [markdown]
+# ```{glue:figure} fig-study-hiding
+# :name: fig-study-hiding
+# :alt: One panel for each network and dataset; a point with a bar for each method, its area in the hiding game.
+#
+# Hiding game: means over trainings, with 95 % intervals. Dotted: the random order.
+# ```
+#
+# ```{glue:figure} fig-study-inpainting
+# :name: fig-study-inpainting
+# :alt: One panel for each network and dataset; a point with a bar for each method, its figure in the inpainting game.
+#
+# Inpainting game: means over trainings, with 95 % intervals. Dotted: the random order.
+# ```
+#
+# ```{glue:figure} fig-study-truth
+# :name: fig-study-truth
+# :alt: One panel for each network and dataset; a point with a bar for each method, the average precision of its maps for the pixels that changed.
+#
+# The maps themselves against what visibly changed: average precision, no game. Dotted: the random order.
+# ```
 
 # %% [markdown]
 # ## What each part of gweEBP does
