@@ -1,8 +1,9 @@
 """Compare the results of two builds, number by number: what `make compare A=book B=_build/mine` calls.
 
-Compared are the results (thresholds, trials, each measure of both games for each method) and every number that the
-chapters print of them. Two numbers agree when |a - b| <= tolerance * max(1, |a|, |b|). The same commit, profile and
-kind of machine must agree at tolerance 0; another processor changes last digits, which training carries further.
+Compared are the faces (a checksum), the results (thresholds, trials, each measure of both games for each method) and
+every number that the chapters print of them. Two numbers agree when |a - b| <= tolerance * max(1, |a|, |b|). The same
+commit, profile and kind of machine must agree at tolerance 0. Another processor rounds some pixels of the faces to the
+next grey level and changes last digits elsewhere, which training carries further.
 
 Instead of a build, A or B may be a file of numbers that `write_figures` wrote, such as tests/golden/figures.json.
 """
@@ -26,9 +27,11 @@ from gweebp.experiment.scores import MEASURES
 from gweebp.methods.names import in_order
 from gweebp.support.files import atomic, read_json
 from gweebp.support.ranges import Range
+from gweebp.support.rests_on import digest
 
 ROOT = Path(__file__).resolve().parents[2]
 Figures = dict[str, float]
+FACES = "checksum of the faces"
 TIMES = "provenance"  # a chapter of seconds and dates, which are of one run
 
 
@@ -59,6 +62,8 @@ def figures(build: Path) -> Figures:
 
 
 def _of_build(build: Path) -> Iterator[tuple[str, float]]:
+    for path in sorted(build.glob("data/*/faces.safetensors")):
+        yield f"{path.parent.name}: {FACES}", int(digest(path), 16) % 10**6
     for path in sorted(build.glob("trials/*/*.json")):
         yield from _of_run(Run(build, path.parent.name, path.stem))
     for path in sorted(build.glob("chapters/*.ipynb")):

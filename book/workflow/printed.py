@@ -1,7 +1,8 @@
 """The numbers that an executed chapter prints, in its tables and its text, by name.
 
-A row of a table is named by its label, a line of text by its words before the first number. Names that come twice in
-one place are counted: "C1", "C1 (2)". Figures are not read.
+A row of a table is named by its labels and the words before its first number, a line of text by its words before the
+first number: a verdict that changes is another name. Names that come twice in one place are counted: "C1", "C1 (2)".
+Pictures are not read.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from nbformat import NotebookNode
 
 NUMBER = re.compile(r"(?<![\w.\-−])[+\-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?%?(?!\w)")
 LONGEST = 60  # of the words that name a line
+LONGEST_CELL = 40  # of a cell that is part of a row's name; longer ones are sentences
 
 Rows = dict[str, list[float]]
 
@@ -50,16 +52,25 @@ def printed(notebook: NotebookNode) -> dict[str, Rows]:
 
 
 def of_table(html: str) -> Rows:
-    """The rows of a table, as pandas writes it, that hold numbers.
+    """The rows of a table, as pandas writes it, that hold numbers; a row is named by its labels and its first words.
 
     >>> of_table("<table><tr><th></th><th>area</th></tr><tr><th>gweEBP</th><td>0.8 [0.7, 0.9]</td></tr></table>")
     {'gweEBP': [0.8, 0.7, 0.9]}
+    >>> of_table("<table><tr><th>C1</th><td>gweEBP</td><td>EBP</td><td>+0.1</td><td>open</td></tr></table>")
+    {'C1, gweEBP, EBP': [0.1]}
     """
-    rows = []
+    rows: list[tuple[str, list[float]]] = []
+    outer: list[tuple[int, str]] = []  # labels that go on into the next rows, and for how many
     for row in BeautifulSoup(html, "html.parser").select("tr"):
-        if cells := row.find_all("td"):
-            label = ", ".join(head.get_text(strip=True) for head in row.find_all("th"))
-            rows.append((label, [x for cell in cells for x in numbers(cell.get_text())]))
+        heads = [(int(str(head.get("rowspan", 1))), head.get_text(strip=True)) for head in row.find_all("th")]
+        labels = [text for _, text in [*outer, *heads]]
+        cells = [cell.get_text(" ", strip=True) for cell in row.find_all("td")]
+        found = [numbers(cell) for cell in cells]
+        first = next((k for k, values in enumerate(found) if values), len(cells))
+        labels += [words for words in cells[:first] if len(words) <= LONGEST_CELL]
+        if cells:
+            rows.append((", ".join(filter(None, labels)), [x for values in found for x in values]))
+        outer = [(left - 1, text) for left, text in [*outer, *heads] if left > 1]
     return _named(rows)
 
 

@@ -67,7 +67,7 @@ def test_a_file_is_compared_as_a_build_is(tmp_path, capsys):
 
 @pytest.mark.usefixtures("smoke_book")
 def test_a_build_agrees_with_its_copy_and_not_with_another(tmp_path, capsys):
-    for folder in ("trials", "games"):
+    for folder in ("data", "trials", "games", "chapters"):
         shutil.copytree(BUILD / folder, tmp_path / folder)
     assert main(["smoke", str(tmp_path), "--tolerance", "0"]) == 0
     assert len(figures(tmp_path)) > 100

@@ -34,6 +34,21 @@ def test_names_that_come_twice_are_counted():
     assert of_text("a: 1\nb\na: 2") == {"a": [1.0], "a (2)": [2.0]}
 
 
+@given(st.lists(st.sampled_from(["hiding", "inpainting", "truth"]), min_size=1, max_size=6).map(sorted))
+def test_a_row_below_a_label_of_several_rows_has_its_name_too(games):
+    index = pd.MultiIndex.from_tuples([(game, f"method {chr(97 + k)}") for k, game in enumerate(games)])
+    found = of_table(pd.DataFrame({"area": [0.5] * len(games)}, index).to_html())
+    assert list(found) == [", ".join(pair) for pair in index]
+
+
+def test_words_before_the_numbers_are_part_of_a_rows_name_and_words_after_them_are_not():
+    frame = pd.DataFrame(
+        {"first": ["gweEBP", "EBP"], "says": ["a sentence " * 5] * 2, "value": ["0.5 [0.4, 0.6]", "1"], "is": "open"},
+        ["C1", "C1"],
+    )
+    assert of_table(frame.to_html()) == {"C1, gweEBP": [0.5, 0.4, 0.6], "C1, EBP": [1.0]}
+
+
 def test_a_line_keeps_its_name_when_its_numbers_change():
     before, after = (of_text(f"- VGG16, drawn: from {x} to 200 masks.") for x in (25, 50))
     assert before.keys() == after.keys() and before != after

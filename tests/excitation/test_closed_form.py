@@ -10,7 +10,7 @@ import pytest
 import torch
 from helpers import literal
 from helpers.oracles import MFM
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -67,20 +67,19 @@ def triplet(net, width, seed, b=1, dtype=torch.float64):
     )
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_literal_loop_where_the_closed_form_stands(mode):
-    for seed in range(1):
-        net = mfm_network(seed)
-        probe, mate, nonmate = triplet(net, 24, seed)
-        with forms() as closed:
-            got = walk(net, probe, mate, nonmate, MODES[mode])
-        assert sum(closed) >= 2, closed
-        wanted = literal.mwp(
-            literal.steps_of(nn.Sequential(*list(net)[:6]), (24, 3, 3))[0]
-            + [("max", [(i, i + 6) for i in range(6)])],
-            probe.flatten(), mate[0], nonmate[0], extended=True, weighted=MODES[mode], towards=0,
-        )[0]  # fmt: skip
-        np.testing.assert_allclose(got.flatten().numpy(), wanted, atol=1e-13, rtol=0)
+@settings(max_examples=6)
+@given(seed=st.integers(0, 10_000), mode=st.sampled_from(list(MODES)))
+def test_literal_loop_where_the_closed_form_stands(seed, mode):
+    net = mfm_network(seed)
+    probe, mate, nonmate = triplet(net, 24, seed)
+    with forms() as closed:
+        got = walk(net, probe, mate, nonmate, MODES[mode])
+    assume(any(closed))  # by the accuracy that it would have; it nearly always stands somewhere
+    wanted = literal.mwp(
+        literal.steps_of(nn.Sequential(*list(net)[:6]), (24, 3, 3))[0] + [("max", [(i, i + 6) for i in range(6)])],
+        probe.flatten(), mate[0], nonmate[0], extended=True, weighted=MODES[mode], towards=0,
+    )[0]  # fmt: skip
+    np.testing.assert_allclose(got.flatten().numpy(), wanted, atol=1e-13, rtol=0)
 
 
 @settings(max_examples=12)

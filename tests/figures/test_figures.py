@@ -168,9 +168,14 @@ def test_one_method_alone_has_room():
     """A layout that collapses is a warning in matplotlib, an error here."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figures.forest({"VGG16": {"ebp": Estimate(0.5, 0.4, 0.6)}}, xlabel="area")
-        figures.differences({"VGG16": {"ebp": Difference(0.1, 0, 0.2, 0.1)}}, xlabel="gweEBP minus other")
-        figures.image_grid([FACE], ["one"])
+        made = [
+            figures.forest({"VGG16": {"ebp": Estimate(0.5, 0.4, 0.6)}}, xlabel="area"),
+            figures.differences({"VGG16": {"ebp": Difference(0.1, 0, 0.2, 0.1)}}, xlabel="gweEBP minus other"),
+            figures.image_grid([FACE], ["one"]),
+        ]
+        for figure in made:
+            figure.canvas.draw()
+    assert all(min(figure.axes[0].get_position().size) > 0.2 for figure in made)
 
 
 def test_forest_draws_intervals_at_their_method():
