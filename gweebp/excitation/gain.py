@@ -114,9 +114,18 @@ def cosine_gain(probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
 
 
 def distance_gain(probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
-    """Eq. (5) without its hinge: ‖p − n‖ − ‖p − m‖ of unit embeddings. (b, d) each → (b,), in [−2, 2].
+    """Eq. (5) without its hinge: ‖p − n‖ − ‖p − m‖, L2 distances between unit embeddings.
 
-    Where it is above 0 it has the value and the gradient of `triplet_gain`; below, it still says what speaks for whom.
+    Where it is above 0 it has the value and the gradient of `triplet_gain`; below, it still says what speaks for which.
+
+    Args:
+        probe, mate, nonmate: embeddings (b, d); normalised here.
+
+    Returns:
+        (b,), in [−2, 2].
+
+    Raises:
+        ValueError: for embeddings of different lengths.
 
     Example:
         >>> p, m, n = torch.eye(3)[:1], torch.eye(3)[1:2], torch.eye(3)[:1]

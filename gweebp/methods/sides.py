@@ -21,10 +21,11 @@ NAMES = ("probe", "mate", "nonmate")
 
 @dataclass(frozen=True)
 class Side:
-    """The people of a triplet in the places of another.
+    """The images of a triplet in the places of one another.
 
     Attributes:
-        people: who stands in the place of probe, mate and nonmate. hinge: whether a gain below 0 counts as none.
+        people: which of probe, mate and nonmate is in the place of the probe, of the mate, of the nonmate.
+        hinge: whether a gain below 0 counts as none.
     """
 
     people: tuple[str, str, str] = NAMES
@@ -32,7 +33,15 @@ class Side:
 
     @classmethod
     def of(cls, on: str, towards: str, signed: bool) -> Side:
-        """The side of a map `on` the "probe" or the "mate", `towards` the "mate" or the "nonmate".
+        """The side that a call of `explain` asks for.
+
+        Args:
+            on: which image the map is on, "probe" or "mate".
+            towards: for which image it speaks, "mate" or "nonmate".
+            signed: whether it also shows what speaks against.
+
+        Raises:
+            ValueError, TypeError: for any other value.
 
         Example:
             >>> Side.of("mate", "nonmate", False).people
@@ -59,7 +68,10 @@ class Side:
         return {} if self.people == NAMES else dict(zip(NAMES, self.people))
 
     def triplet(self, probe: Any, mate: Any, nonmate: Any) -> tuple[Any, Any, Any]:
-        """Probe, mate and nonmate in their places; who stands in the probe's must be there as images.
+        """Probe, mate and nonmate in their places; the one in the place of the probe must be given as images.
+
+        Args:
+            probe, mate, nonmate: as of `explain`.
 
         Raises:
             TypeError, ValueError: for a mate that is not images, where the map is on it.
@@ -77,7 +89,11 @@ class Side:
         return first, second, third
 
     def options(self, method: Method, options: dict[str, Any]) -> dict[str, Any]:
-        """The method's options, with a gain that has no hinge where this side wants none.
+        """The options of a method, with a gain that has no hinge where this side needs that.
+
+        Args:
+            method: that they are for.
+            options: name → value.
 
         Example:
             >>> from gweebp.methods import METHODS

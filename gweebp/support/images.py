@@ -33,7 +33,14 @@ TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
 def reduced(image: Tensor, largest: int) -> Tensor:
-    """An image uint8 (3, h, w) with at most `largest` pixels a side, smoothed by just as much as it shrinks.
+    """An image, smaller where it is too large, smoothed by just as much as it shrinks.
+
+    Args:
+        image: uint8 (3, h, w).
+        largest: height and width that it may have, in pixels.
+
+    Returns:
+        uint8 (3, h', w').
 
     >>> reduced(torch.zeros(3, 40, 20, dtype=torch.uint8), 10).shape
     torch.Size([3, 10, 5])

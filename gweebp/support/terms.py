@@ -15,10 +15,11 @@ _terms: ContextVar[tuple[int, Mapping[str, str]]] = ContextVar("first row, words
 
 @contextmanager
 def own_terms(first: int = 0, words: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Within this block, what is said of batch indices and arguments is said of those of the caller.
+    """Within this block, errors and warnings name the batch indices and arguments of the caller.
 
     Args:
-        first: the batch index, to the caller, of the first sample inside. words: a name inside → the caller's.
+        first: the batch index, to the caller, of the first sample inside.
+        words: a name inside → the caller's name.
 
     Raises:
         ValueError, TypeError: as they were raised inside, their text translated.
@@ -41,7 +42,10 @@ def own_terms(first: int = 0, words: Mapping[str, str] | None = None) -> Iterato
 
 
 def translated(text: str) -> str:
-    """A text in the terms of the innermost `own_terms`; as it is, outside of any.
+    """A text in the terms of the innermost `own_terms`; outside of any, the text as it is.
+
+    Args:
+        text: of an error or a warning.
 
     Example:
         >>> with own_terms(words={"mate": "nonmate", "nonmate": "mate"}):
@@ -63,6 +67,9 @@ def translated(text: str) -> str:
 
 def translated_indices(indices: list[int]) -> list[int]:
     """Batch indices as the caller counts them.
+
+    Args:
+        indices: inside the block of `own_terms`.
 
     Example:
         >>> with own_terms(4):

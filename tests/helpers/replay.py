@@ -11,7 +11,7 @@ FIGURES = GOLDEN / "figures.json"  # the numbers of the chapters that show resul
 SMOKE = ROOT / "_build/smoke"
 PICTURES = {f"{prefix}image/{kind}" for prefix in ("", "application/papermill.record/") for kind in ("png", "svg+xml")}
 
-TOLERANCE = 0.005  # of the numbers: half of the last digit that tables print of a share, and a rounding
+TOLERANCE = 0.005  # on the same faces, other instructions changed a threshold by 4e-7, and one pixel of one game
 
 GROWING = "study"  # its outcomes are kept as they are computed, training after training
 CHAPTERS = executed(read("smoke")["extra_chapters"])

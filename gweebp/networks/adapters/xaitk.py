@@ -48,14 +48,27 @@ class Descriptors(_Generator):
         self.net = net
 
     def input_of(self, image: np.ndarray) -> Tensor:
-        """The network's input (1, c, height, width) of an image uint8 (h, w) or (h, w, 3)."""
+        """The network's input for one image.
+
+        Args:
+            image: uint8 (h, w) or (h, w, 3).
+
+        Returns:
+            (1, c, height, width).
+        """
         x = torch.from_numpy(np.ascontiguousarray(image))
         x = x[..., None].expand(-1, -1, 3) if x.ndim == 2 else x[..., :3]
         like = next(self.net.parameters(), torch.zeros(()))
         return as_input(self.net, x.permute(2, 0, 1)[None].to(like.device)).to(like.dtype)
 
     def generate_arrays_from_images(self, img_mat_iter: Iterable[Any]) -> Iterator[np.ndarray]:
-        """An embedding (d,) per image."""
+        """Embeddings of images.
+
+        Args:
+            img_mat_iter: images uint8 (h, w) or (h, w, 3).
+
+        Yields an embedding (d,) per image.
+        """
         for image in img_mat_iter:
             yield embeddings_of(self.net, self.input_of(image))[0].cpu().numpy()
 
