@@ -183,6 +183,8 @@ def test_two_results_are_not_written_to_one_file(world, capsys):
     assert "--out" in capsys.readouterr().err and snapshot(".") == before
 
 
+CASE_FILES = [f"{name}.{kind}" for name in "ab" for kind in ("png", "html", "json")]
+
 OTHERS = {
     "a file": lambda path: path.write_bytes(b"mine"),
     "an empty file": lambda path: path.touch(),
@@ -196,7 +198,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("other", OTHERS)
-@pytest.mark.parametrize("name", ["a.png", "a.json", "results.csv", "results.json"])
+@pytest.mark.parametrize("name", ["a.png", "a.html", "a.json", "results.csv", "results.json", "index.html"])
 def test_what_others_wrote_is_never_replaced(tmp_path, monkeypatch, weights, fast, capsys, name, other):
     monkeypatch.chdir(tmp_path)
     for i, picture in enumerate(FACES):
@@ -210,10 +212,11 @@ def test_what_others_wrote_is_never_replaced(tmp_path, monkeypatch, weights, fas
     assert f"out/{name}" in capsys.readouterr().err
     after = snapshot(".")
     assert {key: after[key] for key in before} == before
-    made = {"out/b.png", "out/b.json", "out/results.csv", "out/results.json"} if name[0] == "a" else set()
+    tables = {"out/results.csv", "out/results.json", "out/index.html"}
+    made = {"out/b.png", "out/b.html", "out/b.json"} | tables if name[0] == "a" else set()
     assert after.keys() - before.keys() == made  # the other case, if one case is all that the file is in the way of
     if name[0] == "a":
-        flag = "--out" if name == "a.png" else "--json"
+        flag = {"a.png": "--out", "a.html": "--html", "a.json": "--json"}[name]
         assert command("0.png", "1.png", "2.png", "--weights", weights, flag, f"out/{name}") == 1
         assert {key: value for key, value in snapshot(".").items() if key in before} == before
 
@@ -410,7 +413,7 @@ def test_at_whatever_step_a_run_ends_files_are_whole_and_the_next_run_ends_it(
     if start == "results":
         assert command(*given, "--threshold", "0.5") == 0
     originals = snapshot(".")
-    results = {f"out/{name}" for name in ("a.png", "a.json", "b.png", "b.json", "results.csv", "results.json")}
+    results = {f"out/{name}" for name in (*CASE_FILES, "results.csv", "results.json", "index.html")}
     for at in range(1, 200):
         shutil.copytree("out", "saved")
         ended, steps = in_a_child(lambda: command(*given), fails, at)
