@@ -54,7 +54,14 @@ def shift_kernel(pixels: int, cells: int) -> Tensor:
 
 
 def averaging(pixels: int, parts: int) -> Tensor:
-    """Means over `parts` equal parts of an axis: float64 (parts, pixels), rows sum to 1.
+    """Means over equal parts of an axis, as a matrix.
+
+    Args:
+        pixels: along the axis.
+        parts: how many.
+
+    Returns:
+        (parts, pixels) in float64, each row of sum 1.
 
     Example:
         >>> averaging(4, 2).tolist()
