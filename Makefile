@@ -7,6 +7,7 @@
 # make study [CORES=n] [CLUSTER=slurm] [PIECES=lcnn9-0/white] [LIST=--list]   run or resume the study behind the verdicts
 # make walk PROFILE=paper [DATA=folder] [NETWORKS=lcnn9]   each stage once at full size, two training steps: what it takes
 # make bench [ONLY=lcnn9] [ROUNDS=5]   how fast it is here, beside peers from PyPI: _build/bench/results.md
+# make architectures [GROUPS="torchvision,timm"] [KEEP=1]   maps of some hundred networks: rules, mass kept, time, refusals
 # make company   tests of the adapters against Quantus, xaitk-saliency and captum, in an environment of their own
 # make test | lint | golden | lock | clean | help
 PROFILE ?= book
@@ -52,7 +53,7 @@ export PROFILE DATA SET WEIGHTS NETWORKS CORES CLUSTER NAME METHOD FILE ONLY ROU
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -11
+	@sed -n 's/^# //p' Makefile | head -12
 
 setup: $(STAMP)
 
@@ -114,6 +115,10 @@ company: $(PYTHON)
 	"$(BASE_PYTHON)" -m venv _build/company
 	_build/company/bin/python -m pip install --quiet --editable ".[company]" pytest hypothesis
 	_build/company/bin/python -m pytest tests/networks/test_adapters.py
+
+# timm's networks are run where it is installed; the sweep says where it is not
+architectures: setup
+	@$(PYTHON) -m benchmarks.architectures $(if $(GROUPS),--only "$(GROUPS)") $(if $(KEEP),--keep)
 
 test: lint
 	$(PYTHON) -m pytest
