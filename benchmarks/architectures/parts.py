@@ -461,6 +461,7 @@ def random_projection(net: Any, x: Tensor) -> Tensor:
 
 def subjects() -> dict[str, Subject]:
     """Every part."""
+    torch.manual_seed(0)
     q = linears("q", "k", "v", "o", "g")
     vit = linears("q", "k", "v", "o", "m1", "m2", cls=nn.Embedding(1, C), pos=nn.Embedding(65, C),
                   n1=nn.LayerNorm(C), n2=nn.LayerNorm(C), n3=nn.LayerNorm(C))  # fmt: skip
