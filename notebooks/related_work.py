@@ -84,6 +84,8 @@ Markdown(case.in_words(maps))
 # | CorrRISE | {cite:t}`lu2024corrrise` | black | embeddings of masked probes | by a difference | {doc}`rivals` |
 # | xSSAB | {cite:t}`huber2024xssab` | white | pixels, gradients of a cosine's terms | by a difference | {doc}`rivals` |
 # | FGGB | {cite:t}`lu2024fggb` | white | pixels, a gradient per dimension | by a difference | {doc}`rivals` |
+# | raw attention, rollout | {cite:t}`abnar2020` | white | attention | no | {doc}`beyond_convolutions` |
+# | gradient rollout | {cite:t}`chefer2021` | white | attention, its gradient | by the gain | {doc}`beyond_convolutions` |
 #
 # ## Methods not in this book
 #

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from chapters import shows_results
 from parameters import ChapterError, pairs
-from profiles import ProfileError, load, offered, trainings
+from profiles import ProfileError, groups_of, load, offered, trainings
 
 from gweebp.support.ranges import whole
 
@@ -76,7 +76,8 @@ def tidy(profile: dict) -> None:
     """Remove results that the profile asks for no more: chapters read all groups and further trainings they find."""
     build = ROOT / "_build" / profile["profile"]
     for path in [*build.glob("maps/*/*/*.safetensors"), *build.glob("games/*/*/*.safetensors")]:
-        if path.stem not in profile["maps"]["groups"]:
+        network = trainings(profile).get(path.parent.name, (path.parent.name, 0))[0]
+        if path.stem not in groups_of(profile, network):
             path.unlink()
     for path in build.glob("trials/*/*.json"):
         network, replicate = trainings(profile).get(path.stem, ("", 0))

@@ -96,6 +96,15 @@ def reads_study(chapter: str) -> bool:
     return "study" in _assigned(chapter)
 
 
+def compares_kinds(chapter: str) -> bool:
+    """Has the chapter a parameter `further`, the networks of other kinds? It then shows their results alone.
+
+    >>> compares_kinds("beyond_convolutions"), compares_kinds("results")
+    (True, False)
+    """
+    return "further" in _assigned(chapter)
+
+
 def _assigned(chapter: str) -> set[str]:
     """Names of a chapter's notebook that are assigned outside of any block, its parameters among them."""
     tree = ast.parse((ROOT / "notebooks" / f"{chapter}.py").read_text(encoding="utf-8"))

@@ -12,12 +12,13 @@ from typing import Any
 
 import yaml
 
+from gweebp import METHODS
 from gweebp.commands.arguments import to_name
 from gweebp.experiment.training_seeds import name_of
 
 FOLDER = Path(__file__).parents[1] / "profiles"
 # the entries below these are named by the profile; each must have the keys that the reference's entries have
-NAMED = ("datasets", "networks", "training", "training/*", "maps/*")
+NAMED = ("datasets", "networks", "training", "training/*", "maps/*", "further/*")
 # what is below is checked by the method, chapter or command itself
 FREE = ("maps/options", "chapters", "extra_chapters", "invention")
 REFERENCE = "book"
@@ -186,25 +187,51 @@ def trainings(profile: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
     """Every training that a profile asks for: its name -> the network, and how far its seed is from the profile's."""
     again = profile["replicates"]
     further = {name_of(net, k): (net, k) for net in again["networks"] for k in range(1, again["seeds"])}
-    return {network: (network, 0) for network in profile["networks"]} | further
+    return {network: (network, 0) for network in shapes(profile)} | further
+
+
+def shapes(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """Every network of a profile: those of all chapters, and the further ones of one chapter."""
+    return profile["networks"] | profile["further"]["networks"]
+
+
+def groups_of(profile: Mapping[str, Any], network: str) -> dict[str, list[str]]:
+    """The groups of methods that explain a network, {group: methods}; what reads attention, only where there is any.
+
+    >>> list(groups_of(read("book"), "vit"))[-1], list(groups_of(read("book"), "iresnet18"))
+    ('attention', ['kinds'])
+    """
+    further = profile["further"]
+    if network not in further["networks"]:
+        return profile["maps"]["groups"]
+    attentive = network in further["attentive"]
+    return {
+        group: methods
+        for group, methods in further["groups"].items()
+        if attentive or not any(METHODS[m].attention for m in methods if m in METHODS)
+    }
 
 
 def offered(profile: Mapping[str, Any], build: str) -> dict[str, str]:
     """What chapters are told of the profile that they are built with, where they have such a parameter."""
     shown = {"networks": ",".join(profile["networks"]), "datasets": ",".join(profile["report"])}
+    further = profile["further"]
+    shown |= {"further": ",".join(further["networks"]), "further_datasets": ",".join(further["datasets"])}
     return {"build": build, "profile": profile["profile"], "seeds": str(profile["replicates"]["seeds"])} | shown
 
 
-def differences(profile: Any, reference: Any, place: str = "") -> Iterator[str]:
+def differences(profile: Any, reference: Any, place: str = "", pattern: str = "") -> Iterator[str]:
     """What is missing, unknown or of another type in `profile`, beside a profile known to be whole.
 
     >>> list(differences({"seed": "1", "treads": 1}, {"seed": 0, "threads": 1}))
     ["unknown key 'treads' (did you mean 'threads'?)", "missing key 'threads'", "seed: expected int, got str '1'"]
+
+    pattern: of the place, as in NAMED; a name in the profile may hold a slash, so the place does not tell.
     """
     if isinstance(reference, dict) and isinstance(profile, dict):
         if place in FREE:
             return
-        named = _pattern(place) in NAMED
+        named = pattern in NAMED
         if not named:
             for key in profile.keys() - reference.keys():
                 near = difflib.get_close_matches(str(key), reference, n=1)
@@ -213,21 +240,23 @@ def differences(profile: Any, reference: Any, place: str = "") -> Iterator[str]:
             for key in reference.keys() - profile.keys():
                 yield f"missing key {_join(place, key)!r}"
         for key, value in profile.items():
+            within = f"{pattern}/*" if pattern else str(key)
             if key in reference:
-                yield from differences(value, reference[key], _join(place, key))
+                yield from differences(value, reference[key], _join(place, key), within)
             elif named and reference:
-                yield from differences(value, next(iter(reference.values())), _join(place, key))
+                yield from differences(value, next(iter(reference.values())), _join(place, key), within)
     elif type(profile) is not type(reference) and not (isinstance(reference, float) and type(profile) is int):
         yield f"{place or 'the file'}: expected {type(reference).__name__}, got {type(profile).__name__} {profile!r}"
 
 
+def _learned(dataset: str, datasets: Mapping[str, Any]) -> list[str]:
+    """A dataset, and the one that networks learn before it."""
+    pretrain = datasets.get(dataset, {}).get("pretrain", "")
+    return [dataset, pretrain] if pretrain else [dataset]
+
+
 def _join(place: str, key: object) -> str:
     return f"{place}/{key}" if place else str(key)
-
-
-def _pattern(place: str) -> str:
-    head, _, rest = place.partition("/")
-    return f"{head}/*" if rest and "/" not in rest else place
 
 
 def _unknown(profile: dict[str, Any]) -> Iterator[str]:
@@ -239,6 +268,18 @@ def _unknown(profile: dict[str, Any]) -> Iterator[str]:
     used += [
         (f"training/{dataset}", net, profile["training"].get(dataset, {})) for dataset in datasets for net in networks
     ]
+    further = profile["further"]
+    used += [("further/datasets", dataset, datasets) for dataset in further["datasets"]]
+    used += [("further/attentive", net, further["networks"]) for net in further["attentive"]]
+    used += [
+        (f"training/{dataset}", net, profile["training"].get(dataset, {}))
+        for reported in further["datasets"]
+        for dataset in _learned(reported, datasets)
+        for net in further["networks"]
+    ]
+    for key, taken in (("networks", networks), ("groups", profile["maps"]["groups"])):
+        if twice := further[key].keys() & taken.keys():
+            yield f"further/{key} has names that are taken: {', '.join(sorted(twice))}"
     used += [("invention", name, ("parser", *LEARNERS)) for name in profile["invention"]]
     again = {"networks": networks, "datasets": profile["report"], "groups": profile["maps"]["groups"]}
     used += [(f"replicates/{key}", one, among) for key, among in again.items() for one in profile["replicates"][key]]

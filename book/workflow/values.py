@@ -31,8 +31,10 @@ MORE = {"cores": whole(1, 4096), "replicates/seeds": whole(1, 1000), "sanity/ste
 
 def wrong_names(profile: Mapping[str, Any]) -> Iterator[str]:
     """Names that can't be parts of paths, sections and lists without any, and values that are named twice."""
-    groups = profile["maps"]["groups"]
-    for place, names in (("datasets", profile["datasets"]), ("networks", profile["networks"]), ("maps/groups", groups)):
+    groups, further = profile["maps"]["groups"], profile["further"]
+    sections = {"datasets": profile["datasets"], "networks": profile["networks"], "maps/groups": groups}
+    sections |= {f"further/{key}": further[key] for key in ("networks", "groups")}
+    for place, names in sections.items():
         if not names:
             yield f"{place} is empty: expected at least one"
         for name in names:
@@ -40,11 +42,13 @@ def wrong_names(profile: Mapping[str, Any]) -> Iterator[str]:
                 to_name(name)
             except argparse.ArgumentTypeError as error:
                 yield f"{place}: {error}"
-    for name in profile["networks"].keys() - NETWORKS.keys():
-        yield f"networks: unknown {name!r}{_near(name, NETWORKS)}"
+    for place, names in (("networks", profile["networks"]), ("further/networks", further["networks"])):
+        for name in names.keys() - NETWORKS.keys():
+            yield f"{place}: unknown {name!r}{_near(name, NETWORKS)}"
     lists = {"report": profile["report"], "maps/groups": [m for group in groups.values() for m in group]}
     lists |= {f"replicates/{key}": profile["replicates"][key] for key in ("networks", "datasets", "groups")}
-    lists |= {"sanity/methods": profile["sanity"]["methods"]}
+    lists |= {"sanity/methods": profile["sanity"]["methods"], "further/datasets": further["datasets"]}
+    lists |= {"further/groups": [m for group in further["groups"].values() for m in group]}
     for place, values in lists.items():
         if not values and not place.startswith("replicates"):
             yield f"{place} is empty: expected at least one name"
@@ -60,7 +64,8 @@ def wrong_values(profile: Mapping[str, Any]) -> Iterator[str]:
     sections = [("", profile, "train"), ("maps", profile["maps"], "maps"), ("games", profile["games"], "play")]
     sections += [("sanity", profile["sanity"], "sanity"), ("replicates", profile["replicates"], "train")]
     sections += [(f"datasets/{name}", values, "prepare faces") for name, values in profile["datasets"].items()]
-    sections += [(f"networks/{name}", values, "train") for name, values in profile["networks"].items()]
+    for place, networks in (("networks", profile["networks"]), ("further/networks", profile["further"]["networks"])):
+        sections += [(f"{place}/{name}", values, "train") for name, values in networks.items()]
     for dataset, networks in profile["training"].items():
         sections += [(f"training/{dataset}/{name}", values, "train") for name, values in networks.items()]
     for place, values, command in sections:
@@ -130,7 +135,8 @@ def _inventors(invention: Mapping[str, Any]) -> Iterator[str]:
 def _methods(profile: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the groups of methods and their options."""
     maps, options = profile["maps"], profile["maps"]["options"]
-    named = {name: f"maps/groups/{group}" for group, names in maps["groups"].items() for name in names}
+    places = {"maps/groups": maps["groups"], "further/groups": profile["further"]["groups"]}
+    named = {name: f"{p}/{g}" for p, groups in places.items() for g, names in groups.items() for name in names}
     named = dict.fromkeys(profile["sanity"]["methods"], "sanity/methods") | named
     for name in options.keys() - named.keys():
         yield f"maps/options: {name!r} is in no group of methods{_near(name, named)}"

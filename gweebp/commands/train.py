@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from inspect import signature
 
 from gweebp import networks
 from gweebp.commands.arguments import to_path
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         width=(WIDTH, 1.0, "factor on the number of channels of every layer"),
         size=(SIDE, None, "side of the input image in pixels"),
         embedding=(whole(1, 65_536), None, "dimensions of the embedding"),
+        depth=(whole(0, 1000), 0, "blocks of a network that has as many as one says (vit); 0: its own number"),
     )
     add_recipe(parser, Recipe)
     add_run(parser)
@@ -49,6 +51,12 @@ def _train(options: argparse.Namespace, rests_on: dict[str, str]) -> None:
     device = device_of(options)
     faces = FaceSet.load(options.faces)
     shape = {"width": options.width, "size": options.size, "embedding": options.embedding}
+    if options.depth:
+        if "depth" not in signature(networks.NETWORKS[options.network]).parameters:
+            raise ValueError(
+                f"--depth {options.depth}: {options.network} has a number of blocks of its own; leave it out"
+            )
+        shape |= {"depth": options.depth}
     net = drawn(options.network, options.precision, seed=options.seed, **shape)
     recipe = recipe_of(options, Recipe)
     made = {"stage": "train", "rests_on": rests_on}

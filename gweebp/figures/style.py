@@ -78,9 +78,9 @@ _DRAWN: dict[str, tuple[Any, ...]] = {
     "corrrise": ("#332288", (0, (6, 2)), "D"),
     "xssab": ("#661100", (0, (2, 1)), "p"),
     "fggb": ("#AA4499", (0, (5, 1, 2, 1)), "h"),
-    "attention": ("#999933", ":", "1"),
-    "rollout": ("#999933", "-", "2"),
-    "gradient-rollout": ("#999933", "--", "3"),
+    "attention": ("#999933", ":", "d"),
+    "rollout": ("#999933", "-", "8"),
+    "gradient-rollout": ("#999933", "--", "H"),
 }  # method → colour, line style, marker, line width
 METHOD_STYLES = {name: MethodStyle(label, *_DRAWN[name]) for name, label in LABELS.items()}  #: in the book's order
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from build import snakemake, tidy
 from chapters import contents, executed, pages
-from profiles import DRAWN, FOLDER, ProfileError, differences, load, read
+from profiles import DRAWN, FOLDER, ProfileError, differences, groups_of, load, read
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -48,6 +48,22 @@ def test_every_profile_names_known_methods_once(name):
     assert {maps["options"].get(m, {}).get("method", m) for m in methods} <= set(METHODS)
     assert len(methods) == len(set(methods))
     assert {"random", "center"} <= set(methods)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_networks_of_other_kinds_are_explained_by_methods_that_can(name):
+    from gweebp import METHODS, networks
+
+    profile = read(name)
+    further = profile["further"]
+    assert not set(further["networks"]) & set(profile["networks"])
+    assert further["networks"].keys() <= networks.NETWORKS.keys()
+    for network in further["networks"]:
+        methods = [method for group in groups_of(profile, network).values() for method in group]
+        assert {"random", "center", "gweebp"} <= set(methods)
+        assert len(methods) == len(set(methods))
+        assert any(METHODS[method].attention for method in methods) == (network in further["attentive"])
+    assert groups_of(profile, next(iter(profile["networks"]))) == profile["maps"]["groups"]
 
 
 def branches_on_profiles(code: str) -> list[str]:
@@ -119,6 +135,13 @@ def test_the_workflow_names_no_profile():
             lambda p: p["replicates"]["networks"].append("vgg19"),
             "replicates/networks lacks or names an unknown 'vgg19'",
         ),
+        (lambda p: p["further"]["datasets"].append("faces"), "further/datasets lacks or names an unknown 'faces'"),
+        (lambda p: p["further"]["attentive"].append("vgg16"), "further/attentive lacks or names an unknown 'vgg16'"),
+        (
+            lambda p: p["training"]["synthetic-drawn"].pop("vit"),
+            "training/synthetic-drawn lacks or names an unknown 'vit'",
+        ),
+        (lambda p: p["further"]["groups"].update(white=[]), "further/groups has names that are taken: white"),
     ],
 )
 def test_a_broken_profile_says_what_is_wrong(change, message, tmp_path):
@@ -135,7 +158,7 @@ def test_a_profile_of_ones_own_may_name_its_datasets(tmp_path):
     def rename(profile):
         for key in ("datasets", "training"):
             profile[key]["mine"] = profile[key].pop("synthetic-drawn")
-        profile["report"] = profile["replicates"]["datasets"] = ["mine"]
+        profile["report"] = profile["replicates"]["datasets"] = profile["further"]["datasets"] = ["mine"]
 
     assert load(written(tmp_path, rename))["profile"] == "mine"
 

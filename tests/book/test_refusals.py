@@ -130,6 +130,7 @@ def test_a_name_that_can_not_be_part_of_a_path(tmp_path_factory, place, name):
         for key in ("datasets", "training"):
             profile[key][name] = profile[key].pop("synthetic-drawn")
         profile["report"] = ["synthetic-composite", name]
+        profile["further"]["datasets"] = [name]
     assert "expected a name of letters" in loads_or_refuses(written(tmp_path_factory, yaml.safe_dump(profile)))
 
 
