@@ -292,8 +292,8 @@ assert np.allclose(by_library.flatten(), negative, rtol=0, atol=1e-12)
 # %% [markdown]
 # ### By hand: a recurrent cell
 #
-# An image of two rows, 3 and 2, read one after the other: $h_1 = 3$, $h_2 = 2 + \tfrac12 h_1$. The last state is 3.5, of which 2 came with
-# the second row and 1.5 from the state before.
+# An image of two rows, 3 and 2, read one after the other: $h_1 = 3$, $h_2 = 2 + \tfrac12 h_1$. The last state is $3.5$, of which 2 came with
+# the second row and $1.5$ from the state before.
 
 # %%
 recurrent = nn.RNN(1, 1, nonlinearity="relu", bias=False, batch_first=True).double()
