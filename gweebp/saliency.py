@@ -17,6 +17,7 @@ from gweebp.excitation.tensors import unusable
 from gweebp.excitation.triplet import check_network, embedded, same_images, told
 from gweebp.methods import METHODS, Method
 from gweebp.methods.maps import divided_by_sum
+from gweebp.methods.names import in_order
 from gweebp.methods.options import misfit, plain
 from gweebp.methods.parts import in_parts
 from gweebp.methods.sides import Side
@@ -235,12 +236,13 @@ def find_method(name: str) -> Method:
         TypeError: for a name that is not a text.
         ValueError: for an unknown name; it gives the nearest and all known ones.
     """
+    known = ", ".join(in_order(METHODS))
     if not isinstance(name, str):
-        raise TypeError(f"method must be the name of a method, got {type(name).__name__}; known: {', '.join(METHODS)}")
+        raise TypeError(f"method must be the name of a method, got {type(name).__name__}; known: {known}")
     if name not in METHODS:
         near = difflib.get_close_matches(name, METHODS, 1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise ValueError(f"method={name!r} is unknown{hint} Known: {', '.join(METHODS)}")
+        raise ValueError(f"method={name!r} is unknown{hint} Known: {known}")
     return METHODS[name]
 
 

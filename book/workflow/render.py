@@ -23,6 +23,7 @@ from answer import FirstPage, of_build
 from chapters import ROOT, contents, executed
 
 TARGET = ROOT / "book/chapters"
+INCLUDED = ["benchmarks/architectures/table.md"]  # by pages, from elsewhere in the repository
 FRESH = ".chapters.new"  # beside the target; git ignores both: pages of real faces may lie there
 
 
@@ -50,7 +51,9 @@ def source(build: Path, banner: str, extra: Mapping[str, str], first: FirstPage)
     shutil.rmtree(folder, ignore_errors=True)
     ignored = shutil.ignore_patterns(TARGET.name, FRESH, "__pycache__")
     shutil.copytree(ROOT / "book", folder / "book", ignore=ignored, copy_function=shutil.copyfile)
-    shutil.copyfile(ROOT / "_config.yml", folder / "_config.yml")
+    for path in ["_config.yml", *INCLUDED]:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, folder / path)
     (folder / "_toc.yml").write_text(yaml.safe_dump(contents(extra), sort_keys=False), encoding="utf-8")
     copy_chapters(build, banner, extra, first, folder / "book" / TARGET.name)
     return folder

@@ -72,16 +72,21 @@ def reached(top: Tensor, moves: Collection[Any], refused: Mapping[Any, Unsupport
     Errors: UnsupportedOperation if probability reaches an operation without a rule, or one that escaped the watch.
     """
     above = checked_graph(top, moves, refused)
-    below_relu: dict[Any, bool] = {}
+    known: dict[Any, bool] = {}
+    return {n.node: _rectified(n, above, known) for n in above if kind(n) == OPERATION}
 
-    def rectified(start: Any) -> bool:
-        if start not in below_relu:
-            below_relu[start] = bool(above[start]) and all(
-                kind(n) == "relu" or (kind(n) != OPERATION and rectified(n)) for n in above[start]
-            )
-        return below_relu[start]
 
-    return {n.node: rectified(n) for n in above if kind(n) == OPERATION}
+def _rectified(start: Any, above: Mapping[Any, list[Any]], known: dict[Any, bool]) -> bool:
+    """Whether each way up from `start` meets a ReLU; what is found goes to `known`.
+
+    Not a function within `reached`: one that names itself stays until the garbage collector comes, and with it the
+    whole graph.
+    """
+    if start not in known:
+        known[start] = bool(above[start]) and all(
+            kind(n) == "relu" or (kind(n) != OPERATION and _rectified(n, above, known)) for n in above[start]
+        )
+    return known[start]
 
 
 def checked_graph(

@@ -139,9 +139,10 @@ class Loan:
 
     def own(self, hook: Hook) -> Hook:
         """The hook, for calls of this loan's thread alone."""
+        thread = self.thread  # not the loan: it holds this function, and both would wait for the garbage collector
 
         def called(module: nn.Module, args: tuple, output: Any) -> Any:
-            return hook(module, args, output) if threading.get_ident() == self.thread else None
+            return hook(module, args, output) if threading.get_ident() == thread else None
 
         return called
 

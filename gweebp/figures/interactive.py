@@ -141,9 +141,9 @@ def walk_slider(by_panel: Mapping[str, Panel], layers: Sequence[str], says: Sequ
 
 def _drawn(figure: Figure) -> str:
     """A figure as a data URI."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=130)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _sentence(played: SteppedGame, step: int, count: int) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from torch import Tensor
-
+from gweebp.excitation.tensors import unusable
 from gweebp.support.ranges import whole
 
 
@@ -30,7 +29,7 @@ def in_parts(triplet: tuple[Any, Any, Any], size: int | None, what: str) -> Iter
     """
     if size is not None and size not in whole(1):
         raise ValueError(f"batch_size={size!r}: expected an integer above 0, or None")
-    rows = [len(x) if isinstance(x, Tensor) and x.ndim else -1 for x in triplet]
+    rows = [-1 if unusable(x) or not x.ndim else len(x) for x in triplet]
     b = rows[0]
     if size is None or size >= b or any(k not in (1, b) for k in rows[1:]):
         yield 0, triplet

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gweebp.excitation.tensors import unusable
+
 __all__ = ["Gallery", "margin", "precision", "read"]
 
 Gallery = Tensor | np.ndarray
@@ -44,15 +46,15 @@ def precision(dtype: torch.dtype, gallery: Gallery) -> torch.dtype:
     >>> precision(torch.float16, np.zeros((5, 2), dtype=np.float16))
     torch.float32
     """
-    if isinstance(gallery, np.ndarray):
+    if isinstance(gallery, np.ndarray) and gallery.dtype.kind == "f":
         other = torch.float64 if gallery.dtype == np.float64 else torch.float32
-    elif isinstance(gallery, Tensor):
-        other = gallery.dtype if gallery.is_floating_point() else torch.float32
+    elif kind := unusable(gallery):
+        raise TypeError(f"gallery must be a tensor or an array (g, d) of floating-point numbers, got {kind}")
     else:
-        raise TypeError(f"gallery must be a tensor or an array (g, d), got {type(gallery).__name__}")
+        other = torch.float64 if gallery.dtype == torch.float64 else torch.float32
     if gallery.ndim != 2:
         raise ValueError(f"gallery must be (g, d), got {tuple(gallery.shape)}")
-    return torch.promote_types(torch.promote_types(dtype, other), torch.float32)
+    return torch.promote_types(dtype, other)
 
 
 def margin(embeddings: Tensor) -> float:

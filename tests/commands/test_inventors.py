@@ -40,7 +40,7 @@ def pairs(tmp_path_factory) -> Path:
 def profile(pairs):
     """The cuhk profile, whose inventors learn for a single step."""
     profile = load("cuhk", str(pairs)) | {"profile": f"inventors-test-{os.getpid()}"}
-    profile["datasets"]["cuhk"]["size"] = SIDE
+    profile["datasets"][pairs.name]["size"] = SIDE
     for name in ("inpainter", "translator"):
         profile["invention"][name] = profile["invention"][name] | {"steps": 1, "batch": 1}
     yield profile
@@ -55,15 +55,18 @@ def snakemake(profile, target, *options):
 
 @pytest.mark.parametrize("aligned", [False, True])
 def test_inventors_learn_from_the_training_people_and_make_the_candidates(profile, pairs, aligned):
-    profile["datasets"]["cuhk"]["landmarks"] = str(pairs / "landmarks.csv") if aligned else ""
-    done = snakemake(profile, "data/cuhk/quadruplets.safetensors")
+    profile["datasets"][pairs.name]["landmarks"] = str(pairs / "landmarks.csv") if aligned else ""
+    done = snakemake(profile, f"data/{pairs.name}/quadruplets.safetensors")
     assert done.returncode == 0, done.stderr
     out = ROOT / "_build" / profile["profile"]
-    faces, four = FaceSet.load(out / "data/cuhk"), Quadruplets.load(out / "data/cuhk/quadruplets.safetensors")
+    faces, four = (
+        FaceSet.load(out / "data" / pairs.name),
+        Quadruplets.load(out / "data" / pairs.name / "quadruplets.safetensors"),
+    )
     chosen = faces.record["quadruplets"]["parameters"]
     assert chosen["parser"] == files.sha256(ROOT / profile["invention"]["parser"])
     for learner, role in (("inpainter", "fill"), ("translator", "translate")):
-        path = out / f"inventors/cuhk/{learner}.safetensors"
+        path = out / f"inventors/{pairs.name}/{learner}.safetensors"
         assert chosen[role] == files.sha256(path)
         record = files.read_tensors(path)[1]["record"]
         assert record["origin"] == files.sha256(ROOT / profile["invention"][learner]["init"])
@@ -77,8 +80,8 @@ def test_inventors_learn_from_the_training_people_and_make_the_candidates(profil
 def test_without_landmarks_nobody_has_to_learn(profile, pairs, tmp_path):
     bare = shutil.copytree(pairs, tmp_path / "bare", ignore=shutil.ignore_patterns("landmarks.csv"))
     for folder, learners in ((pairs, 2), (bare, 0)):
-        profile["datasets"]["cuhk"]["folder"] = str(folder)
-        done = snakemake(profile, "data/cuhk/quadruplets.safetensors", "--dry-run", "-p")
+        profile["datasets"][pairs.name]["folder"] = str(folder)
+        done = snakemake(profile, f"data/{pairs.name}/quadruplets.safetensors", "--dry-run", "-p")
         assert done.returncode == 0, done.stderr
         assert (done.stdout + done.stderr).count("gweebp prepare learn") == learners
 

@@ -106,7 +106,8 @@ def test_text_is_legible_at_360_px_and_inside(name):
     figure.draw_without_rendering()
     assert figure.get_figwidth() == WIDTH
     for text in texts(figure):
-        assert text.get_fontsize() / 72 * 360 / WIDTH >= 8, text
+        least = 5 if text.get_gid() == "fine print" else 8  # hashes of a case: JSON and the report have them, too
+        assert text.get_fontsize() / 72 * 360 / WIDTH >= least, text
     drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     assert min(drawn.x0, drawn.y0) > -0.02
     assert drawn.x1 < width + 0.02

@@ -274,4 +274,4 @@ def test_everything_that_is_written_goes_through_atomic():
     package = Path(files.__file__).parents[1]
     for path in package.rglob("*.py"):
         visit(ast.parse(path.read_text(encoding="utf-8")), path, inside=False)
-    assert [f for f in found if "savefig(buffer" not in f] == []
+    assert [f for f in found if "savefig(buffer" not in f] == []  # into memory

@@ -21,11 +21,12 @@ with extra("figures"):
 PALE = ListedColormap(colours(opacity=OPACITY * FADED), name="faded saliency")
 SHOWN = 3  # images of the mate, at most
 LARGEST = 512  # pixels a side that a panel can show
-KEY, KEY_TEXT = 0.34, "least to most salient,\nby the map's own maximum"  # inches that the colour key takes
+KEY_TEXT = "least to most salient in this map"  # under the colour key
 SMALL, SMALL_LINE, WIDE = 6.4, 0.112, 122  # points, inches of a line and its characters: hashes and how it was made
-MARGIN, TITLE, SCALE, LINE = 0.08, 0.40, 1.35, 0.165  # inches: at the sides, above images, of the scale, of a line
+MARGIN, SCALE, LINE = 0.08, 1.35, 0.165  # inches: at the sides, of the scale, of a line
 CHARACTERS = 78  # of a line
 SIZE = 9.6  # points
+FINE = "fine print"  # hashes and how it was made: for print, and for whoever looks them up
 
 
 @white
@@ -34,15 +35,17 @@ def explanation(examined: Examined) -> Figure:
     found, mates = examined.explanation, examined.mates[:SHOWN]
     images = [reduced(p.pixels, LARGEST) for p in (examined.probe, *mates, examined.nonmate)]
     side = (WIDTH - MARGIN) / (len(images) + 1) - MARGIN
-    titles = _titles(examined, letters=round(12 * side))
+    letters = round(12 * side)
+    titles, under = _titles(examined, letters), fill(KEY_TEXT, letters)
+    above = LINE * (max(title.count("\n") for title in titles) + 1) + MARGIN
     said = (*found.said, *found.notes[:4], *found.limits)
     lines = "\n".join(fill(drawable(text), CHARACTERS, break_on_hyphens=False) for text in said)
     tall = side * min(TALLEST, max(x.shape[1] / x.shape[2] for x in images))
     small = "\n".join(_made(examined))
     foot = SMALL_LINE * (small.count("\n") + 1) + MARGIN
-    key = 0.0 if found.saliency is None else KEY
+    key = 0.0 if found.saliency is None else 0.16 + LINE * (under.count("\n") + 1)
     below = LINE * (lines.count("\n") + 1) + 2 * MARGIN + foot
-    height = TITLE + tall + key + SCALE + below
+    height = above + tall + key + SCALE + below
     figure = plt.figure(figsize=(WIDTH, height))
 
     def axes(left: float, bottom: float, width: float, high: float) -> Axes:
@@ -57,10 +60,12 @@ def explanation(examined: Examined) -> Figure:
         ax.set_anchor("N")
         ax.set_title(title, pad=3, fontsize=SIZE)
     if found.saliency is not None:
-        _colour_key(axes(MARGIN + len(images) * (side + MARGIN), below + SCALE + 0.24, side, 0.08), found.faded)
+        _colour_key(axes(MARGIN + len(images) * (side + MARGIN), below + SCALE + key - 0.1, side, 0.08), found.faded)
+        figure.axes[-1].set_xlabel(under, fontsize=SIZE, labelpad=1)
     _distances(axes(0.3, below + 0.5, WIDTH - 0.6, SCALE - 0.8), found)
     figure.text(MARGIN / WIDTH, (below - MARGIN) / height, lines, ha="left", va="top", fontsize=SIZE, linespacing=1.15)
-    figure.text(MARGIN / WIDTH, foot / height, small, ha="left", va="top", fontsize=SMALL, color=INK, linespacing=1.15)
+    figure.text(MARGIN / WIDTH, foot / height, small, ha="left", va="top", fontsize=SMALL, color=INK, linespacing=1.15,
+                gid=FINE)  # fmt: skip
     return figure
 
 
@@ -79,17 +84,16 @@ def _colour_key(ax: Axes, faded: bool) -> None:
     ax.imshow(np.linspace(0, 1, 256)[None], cmap=PALE if faded else HEAT, aspect="auto")
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
-    ax.set_xlabel(KEY_TEXT, fontsize=SMALL, labelpad=1)
 
 
 def _titles(examined: Examined, letters: int) -> list[str]:
-    """Two lines over each panel: what it is, and its file's name in at most `letters`."""
+    """What is over each panel: what it is, in lines of `letters`, and its file's name in one."""
     found, many = examined.explanation, len(examined.mates)
     named = [(what, p.name) for what, p in examined.pictures]
     kind = "map, faded" if found.faded else "map"
     last = (kind, style_of(found.method).label) if found.saliency is not None else ("no map:", found.outcome)
     pairs = [*named[: 1 + min(many, SHOWN)], named[-1], last]
-    return [f"{what}\n{_shortened(drawable(name), letters)}" for what, name in pairs]
+    return [f"{fill(what, letters)}\n{_shortened(drawable(name), letters)}" for what, name in pairs]
 
 
 def _shortened(name: str, letters: int) -> str:

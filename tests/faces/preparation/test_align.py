@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from gweebp.faces.preparation.align import FRAMES, HEAD, align, similarity, transform, warp
-from gweebp.faces.preparation.landmarks import centres
+from gweebp.faces.preparation.landmarks import centres, named
 from gweebp.faces.synthetic import World
 
 MOVES = [(0, 1.0, 0, 0), (20, 0.8, 10, -25), (-35, 1.3, -60, 20), (90, 0.6, 40, 50), (5, 1.8, 20, -40)]
@@ -77,7 +77,7 @@ def test_eyes_and_mouth_lie_in_the_frame(face, name):
     image, xy = face
     aligned, landmarks = align(image, xy, 100, FRAMES[name])
     assert aligned.shape == (3, 100, 100)
-    off = centres(landmarks) - FRAMES[name].target(100)
+    off = named(landmarks, FRAMES[name].names) - FRAMES[name].target(100)
     assert off.norm(dim=1).max() < 8  # faces differ in proportion
     assert off.mean(0).abs().max() < 1e-9  # least squares: no offset in the mean
     turn = centres(landmarks)[1] - centres(landmarks)[0]
