@@ -23,9 +23,9 @@ def in_parts(triplet: tuple[Any, Any, Any], size: int | None, what: str) -> Iter
 
     Example:
         >>> import torch
-        >>> probe, mate = torch.arange(3).view(3, 1), torch.zeros(1, 1)
+        >>> probe, mate = torch.arange(3.0).view(3, 1), torch.zeros(1, 1)
         >>> [(first, p.flatten().tolist(), len(m)) for first, (p, m, n) in in_parts((probe, mate, mate), 2, "")]
-        [(0, [0, 1], 1), (2, [2], 1)]
+        [(0, [0.0, 1.0], 1), (2, [2.0], 1)]
     """
     if size is not None and size not in whole(1):
         raise ValueError(f"batch_size={size!r}: expected an integer above 0, or None")
