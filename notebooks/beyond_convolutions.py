@@ -236,7 +236,7 @@ print("children", parts, " probability", walk)
 
 # %%
 class TwoTokens(nn.Module):
-    """Attention between the two pixels of an image (b, 2, 1, 2), each a token of two channels."""
+    """Attention between the two pixels of an image (b, 2, 1, 2), which are tokens."""
 
     def forward(self, image):
         x = image.flatten(2).transpose(1, 2)

@@ -307,7 +307,7 @@ captioned(
 beaten, methods = standings.beaten_by(runs, "inpainting")
 Markdown(
     f"In the inpainting game the blob beats {words.span(beaten)} of {methods} methods. A part that lies in the middle "
-    "of the face is found by whoever looks there: the [inpainting chapter](inpainting_game) shows it part by part."
+    "of the face is found by whoever looks there: the chapter on the inpainting game shows it part by part."
 )
 
 # %% [markdown]

@@ -255,7 +255,7 @@ def _examiner(options: argparse.Namespace) -> tuple[Examiner, dict[str, Any]]:
         frame = _frame(options, net)
         read = aligner = Aligner(options.landmarks, net.size, frame)
         settings |= {"landmarks_sha256": files.sha256(aligner.source), "frame": frame.record()}
-    elif net.frame is not None and Predictor.available():
+    elif getattr(net, "frame", None) is not None and Predictor.available():
         look = Predictor()
         settings["looked"] = files.sha256(look.model)
     decision = _threshold(options, known, frame)

@@ -199,7 +199,7 @@ def test_two_builds_of_one_profile_do_not_run_at_once():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--cores", "two"], "CORES=two is no number of jobs"),
+        (["--cores", "two"], "CORES=two: expected a whole number"),
         (["--chapter", ""], "say which chapter"),
         (["--chapter", "hiding_gam"], "did you mean 'hiding_game'"),
         (["--chapter", "excitation_backprop", "--parameters", "sed=1"], "did you mean 'seed'"),

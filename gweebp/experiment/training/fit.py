@@ -198,7 +198,7 @@ def layout(net: nn.Module) -> torch.memory_format:
 def _start_from(net: networks.EmbeddingNetwork, init: str | Path) -> str:
     """Take over the weights, all or those of the features, and say which."""
     source = networks.load(init)
-    net.frame = source.frame
+    net.frame = getattr(source, "frame", None)  # a plugin's network need not have one
     given, own = source.state_dict(), net.state_dict()
     wrong = {
         key
