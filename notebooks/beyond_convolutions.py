@@ -303,7 +303,7 @@ with torch.no_grad():
 
 
 class Rows(nn.Module):
-    """The last state of a recurrent cell that reads an image (b, 1, 2, 1) row by row; a second component of 0."""
+    """The last state of a cell that reads an image (b, 1, 2, 1) row by row, and 0."""
 
     def __init__(self):
         super().__init__()
