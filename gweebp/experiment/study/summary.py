@@ -42,10 +42,15 @@ def progress(study: Sequence[Evidence]) -> list[dict[str, Any]]:
 
 def missing(study: Sequence[Evidence], methods: Iterable[str]) -> str:
     """What the plan asks for and the study lacks, in words; "" where it is complete."""
-    short = [f"{run.title} has {len(run.units)} of {WANTED} trainings" for run in study if len(run.units) < WANTED]
-    played = [set().union(*(unit.plays("inpainting") for unit in run.units)) for run in study]
-    absent = [label_of(m) for m in methods if any(m not in own for own in played)]
-    return "; ".join(short + ([f"{', '.join(absent)} not played yet"] if absent else []))
+    found = [f"{run.title} has {len(run.units)} of {WANTED} trainings" for run in study if len(run.units) < WANTED]
+    fewest: dict[int, list[str]] = {}
+    for name in methods:
+        counts = [sum(name in unit.plays("inpainting") for unit in run.units) for run in study]
+        if any(n < min(len(run.units), WANTED) for n, run in zip(counts, study)):
+            fewest.setdefault(min(counts), []).append(label_of(name))
+    for n, names in sorted(fewest.items()):
+        found.append(f"{', '.join(names)} " + (f"played in {n} of {WANTED} trainings" if n else "not played yet"))
+    return "; ".join(found)
 
 
 def estimates(

@@ -56,6 +56,19 @@ def test_what_is_missing_is_said(study):
     assert summary.missing(complete, ["gweebp", "xface"]) == ""
 
 
+def test_a_method_that_few_trainings_played_is_missing_too(study):
+    units = study[0].units[1:] * 3
+    first = set(units[0].plays("inpainting"))
+
+    class Without:
+        def __init__(self, unit):
+            self.plays = lambda game: unit.plays(game) - {"xface"}
+
+    assert "xface" in first
+    few = [Evidence("vgg16", "synthetic-drawn", [units[0], units[1], *(Without(unit) for unit in units[2:])])]
+    assert summary.missing(few, ["gweebp", "xface"]) == "XFace played in 2 of 5 trainings"
+
+
 def test_every_sentence_has_a_row(study):
     rows = summary.sentences(judge(study))
     assert len(rows) == sum(len(c.sentences) for c in CLAIMS)
