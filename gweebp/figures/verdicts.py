@@ -24,11 +24,13 @@ def verdicts(by_row: Mapping[str, Mapping[str, int]], words: Mapping[str, str]) 
     ['3', '1', 'not resolved']
     """
     labels = [fill(row, LETTERS) for row in by_row]
-    height = [0.16 * max(2, label.count("\n") + 1) + 0.13 for label in labels]
+    says = [fill(words.get(row, ""), 18) for row in by_row]
+    lines = [max(2, *(text.count("\n") + 1 for text in pair)) for pair in zip(labels, says, strict=True)]
+    height = [0.16 * n + 0.13 for n in lines]
     figure, (ax,) = panels(1, 1, 0.9 + sum(height))
     at = 0.0
     centres = []
-    for (row, counts), room in zip(by_row.items(), height, strict=True):
+    for counts, said, room in zip(by_row.values(), says, height, strict=True):
         centres.append(at + room / 2)
         total, left = sum(counts.values()), 0.0
         for side, colour in SIDES.items():
@@ -46,7 +48,7 @@ def verdicts(by_row: Mapping[str, Mapping[str, int]], words: Mapping[str, str]) 
                 ax.text(left + share / 2, centres[-1], str(counts[side]), ha="center", va="center_baseline", fontsize=9,
                         color=INK if light else "white")  # fmt: skip
                 left += share
-        ax.text(1.03, centres[-1], fill(words.get(row, ""), 18), ha="left", va="center", fontsize=9.5)
+        ax.text(1.03, centres[-1], said, ha="left", va="center", fontsize=9.5)
         at += room
     ax.set_yticks(centres, labels, fontsize=9.5)
     ax.set_ylim(at, 0)
