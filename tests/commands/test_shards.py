@@ -113,7 +113,9 @@ def test_a_part_on_the_command_line(desk, tmp_path, monkeypatch, capsys):
     words = ["explain", "--batch", "cases.csv", "--weights", "net.safetensors", "--out", str(tmp_path / "out")]
     assert main([*words, "--shard", "2/2"]) == 0
     assert "1 cases: " in capsys.readouterr().out
-    assert [row["id"] for row in csv.DictReader((tmp_path / "out/results-2-of-2.csv").open())] == ["c1"]
+    assert [row["id"] for row in csv.DictReader((tmp_path / "out/results-2-of-2.csv").read_text().splitlines())] == [
+        "c1"
+    ]
     assert main(["explain", "0.png", "1.png", "2.png", *words[3:5], "--out", "x.png", "--shard", "1/2"]) == 1
     assert "--shard parts a table of cases" in capsys.readouterr().err
     Path("named.csv").write_text("id,probe,mate,nonmate\nresults-1-of-2,0.png,1.png,2.png\nok,0.png,1.png,2.png\n")
