@@ -176,3 +176,37 @@ def test_the_table_is_sorted_by_its_script_and_read_without_it(home, tmp_path):
     except FileNotFoundError:
         pytest.skip("no node to check the script's syntax")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_click_sorts_the_table_and_another_turns_it(tmp_path):
+    from browser import NoBrowserError, opened
+
+    names = ("10", "9", "Ä b", "lost")
+    rows = [row | {"report": f"{row['id']}.html"} for row in (failed(name, "a note") for name in names)]
+    for row, distance in zip(rows, (0.9, 0.125, 1.25), strict=False):
+        row.update(mate_distance=distance, outcome="explained", strength="clear")
+    (tmp_path / "index.html").write_bytes(index_page(rows, tmp_path))
+    try:
+        with opened() as browser:
+            page = browser.new_page()
+            trouble = []
+            page.on("pageerror", lambda error: trouble.append(str(error)))
+            page.on("console", lambda message: trouble.append(message.text))
+            page.goto((tmp_path / "index.html").as_uri())
+
+            def order():
+                return [text.split("\t")[1] for text in page.locator("tbody tr").all_inner_texts()]
+
+            assert order() == list(names)
+            distance = page.get_by_role("button", name="distance to the first")
+            distance.click()
+            assert order() == ["9", "10", "Ä b", "lost"]  # what failed has no distance: last, whichever way
+            assert page.locator("th[aria-sort]").all_inner_texts() == ["distance to the first"]
+            distance.press("Enter")  # by the keyboard, too
+            assert order() == ["Ä b", "10", "9", "lost"]
+            page.get_by_role("button", name="case", exact=True).click()
+            assert order() == ["9", "10", "Ä b", "lost"]  # numbers in names as numbers
+            assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
+            assert trouble == []
+    except NoBrowserError as error:
+        pytest.skip(str(error))

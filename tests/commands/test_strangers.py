@@ -79,14 +79,14 @@ EVEN = Strangers(tuple(1 + i / 100 for i in range(101)), 10_000, "the trials")  
 @pytest.mark.parametrize(
     ("near", "far", "strength", "said"),
     [
-        (1.2, 1.207, "small", "20 % are as near"),  # two strangers
-        (1.2, 1.9, "small", "20 % are as near"),  # one of them far away: the candidate is as near as strangers are
-        (0.50, 0.507, "small", "less than 0.1 % are as near"),  # a person and a double
+        (1.2, 1.207, "small", "20% are as near"),  # two strangers
+        (1.2, 1.9, "small", "20% are as near"),  # one of them far away: the candidate is as near as strangers are
+        (0.50, 0.507, "small", "less than 0.1% are as near"),  # a person and a double
         (0.50, 0.58, "small", "may be chance"),
         (0.50, 0.60, "clear", "the difference is clear"),
-        (1.04, 1.5, "clear", "4.0 % are as near"),
-        (1.06, 1.5, "small", "6.0 % are as near"),
-        (1.5, 1.04, "clear", "50 % are as near"),  # towards the alternative
+        (1.04, 1.5, "clear", "4.0% are as near"),
+        (1.06, 1.5, "small", "6.0% are as near"),
+        (1.5, 1.04, "clear", "50% are as near"),  # towards the alternative
     ],
 )
 def test_a_difference_is_clear_by_a_rule_and_the_map_of_a_small_one_is_faded(near, far, strength, said):
@@ -120,5 +120,5 @@ def test_how_much_of_the_map_is_this_candidates_own_is_said():
     assert FOUND.specificity == ""
     for shared, word in ((0.9, "hardly specific: 90%"), (0.6, "partly"), (0.2, "largely")):
         assert word in replace(FOUND, shared=shared, compared=8).specificity
-    assert "At least 99 %" in replace(FOUND, off_the_map=0.0).on_the_map
+    assert "At least 99%" in replace(FOUND, off_the_map=0.0).on_the_map
     assert "80%" in replace(FOUND, off_the_map=0.2).on_the_map

@@ -197,7 +197,7 @@ class Explanation:
         """How much of the network's evidence the map shows, in a sentence; "" where the method has no such thing."""
         if self.saliency is None or self.off_the_map is None:
             return ""
-        share = f"{1 - self.off_the_map:.0%}" if self.off_the_map > 0.01 else "At least 99 %"
+        share = f"{1 - self.off_the_map:.0%}" if self.off_the_map > 0.01 else "At least 99%"
         return f"{share} of what the method sends back from the embedding arrives on the map."
 
     @property
@@ -321,10 +321,10 @@ def _plain(warning: Warning) -> str:
 
 
 def _percent(share: float) -> str:
-    """A share as it is read: two digits, but no more than 99 %."""
+    """A share as it is read: two digits."""
     if share < 0.001:
-        return "less than 0.1 %"
-    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+        return "less than 0.1%"
+    return f"{100 * share:.1f}%" if share < 0.1 else f"{100 * share:.0f}%"
 
 
 def _first_line(method: str) -> str:

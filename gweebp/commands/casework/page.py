@@ -17,6 +17,7 @@ with extra("figures"):
     from matplotlib.axes import Axes
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
 PALE = ListedColormap(colours(opacity=OPACITY * FADED), name="faded saliency")
 SHOWN = 3  # images of the mate, at most
@@ -127,6 +128,7 @@ def _distances(ax: Axes, found: Explanation) -> None:
 
 
 def _label(ax: Axes, text: str, x: float, end: float, y: float) -> None:
-    """Centred over its place, but inside the scale."""
+    """Centred over its place, but inside the scale and outlined, should the line of the threshold run through it."""
     side = "left" if x < 0.2 * end else "right" if x > 0.8 * end else "center"
-    ax.text(x, y, text, ha=side, va="center", color=INK, fontsize=SIZE)
+    written = ax.text(x, y, text, ha=side, va="center", color=INK, fontsize=SIZE, zorder=4)
+    written.set_path_effects([withStroke(linewidth=3, foreground="white")])
