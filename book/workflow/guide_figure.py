@@ -1,6 +1,6 @@
 """Draw the figure of the page "Your own images": what `gweebp explain --demo` draws today.
 
-    python book/workflow/guide_figure.py
+python book/workflow/guide_figure.py
 """
 
 from __future__ import annotations
