@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from gweebp.methods.stopping import Estimate
+
 RIDGE = 1e-9  # of the mean variance of a feature: keeps a solution unique
 MASKS_PER_FEATURE = 4  # with fewer a fit follows the noise
 
@@ -74,36 +76,52 @@ def averaging(pixels: int, parts: int) -> Tensor:
     return found
 
 
+def mask_spread(size: tuple[int, int], cells: int, keep: float) -> Tensor:
+    """Standard deviations of random masks.
+
+    Args:
+        size: (h, w) of a mask.
+        cells, keep: by which they are drawn.
+
+    Returns:
+        float64 (h, w), above 0.
+
+    Example:
+        >>> mask_spread((2, 2), 1, 0.5)
+        tensor([[0.5000, 0.5000],
+                [0.5000, 0.5000]], dtype=torch.float64)
+    """
+    rows, columns = (shift_kernel(pixels, cells).diagonal() for pixels in size)
+    return (keep * (1 - keep) * rows[:, None] * columns).sqrt()
+
+
 def controlled(
-    scores: Callable[[Tensor], Tensor],
+    scores: Tensor,
     draw: Callable[[], Iterable[Tensor]],
-    masks: int,
     size: tuple[int, int],
     cells: int,
     keep: float,
-) -> Tensor:
+) -> Estimate:
     """Per-pixel Pearson correlation, over random masks, of mask and score.
 
     Args:
-        scores: from masks (k, h, w) to scores (b, t, k), float64.
-        draw: gives the same chunks of masks (k, h, w) at each call, as `corrrise.random_masks` does.
-        masks: how many it gives.
+        scores: under each mask, (b, t, n), float64.
+        draw: gives the n masks in chunks (k, h, w), the same at each call, as `corrrise.random_masks` does.
         size: (h, w) of a mask.
         cells, keep: by which the masks were drawn.
 
     Returns:
-        (b, t, h, w), float64; 0 where the score never changes.
+        The maps, 0 where the score never changes; and what of the scores the linear model leaves.
     """
-    parts = [min(cells + 1, pixels, max(1, math.isqrt(masks // MASKS_PER_FEATURE))) for pixels in size]
+    parts = [min(cells + 1, pixels, max(1, math.isqrt(scores.shape[2] // MASKS_PER_FEATURE))) for pixels in size]
     rows, columns = (averaging(pixels, n) for pixels, n in zip(size, parts))
     kernels = [shift_kernel(pixels, cells) for pixels in size]
-    s, f = [], []
+    f = []
     for chunk in draw():
-        s.append(scores(chunk))
         at = chunk.device
         f.append((torch.einsum("gh,khw,fw->kgf", rows.to(at), chunk.double(), columns.to(at))).flatten(1))
-    score, features = torch.cat(s, 2), torch.cat(f)
-    score, features = score - score.mean(2, keepdim=True), features - features.mean(0)
+    features = torch.cat(f)
+    score, features = scores - scores.mean(2, keepdim=True), features - features.mean(0)
     (b, t, n), variance = score.shape, keep * (1 - keep)
     between = [a @ k @ a.T for a, k in zip((rows, columns), kernels)]
     known = variance * torch.kron(*(x.contiguous() for x in between)).to(features.device)
@@ -117,8 +135,9 @@ def controlled(
         first += len(chunk)
     to_rows, to_columns = ((k @ a.T).to(score.device) for a, k in zip((rows, columns), kernels))
     exact = variance * torch.einsum("hg,gfz,wf->zhw", to_rows, beta.view(*parts, b * t), to_columns).view_as(sampled)
-    spread = (variance * kernels[0].diagonal()[:, None] * kernels[1].diagonal()).sqrt().to(score.device)
     explained = torch.einsum("fz,fg,gz->z", beta, known, beta).view(b, t)
-    spread = spread * (explained + left.square().mean(2)).sqrt()[..., None, None]
+    deviation = (explained + left.square().mean(2)).sqrt()[..., None]  # of the scores
+    spread = mask_spread(size, cells, keep).to(score.device) * deviation[..., None]
     varies = spread > 1e-15
-    return torch.where(varies, (exact + sampled / n) / torch.where(varies, spread, 1), 0).clamp(-1, 1)
+    maps = torch.where(varies, (exact + sampled / n) / torch.where(varies, spread, 1), 0).clamp(-1, 1)
+    return Estimate(maps, torch.where(deviation > 0, left / torch.where(deviation > 0, deviation, 1), 0))

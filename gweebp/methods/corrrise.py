@@ -11,7 +11,8 @@ less the same with the non-mate. The sums stream in float64; the masked probes a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +20,14 @@ from torch import Tensor, nn
 from gweebp.excitation.gain import same_length
 from gweebp.excitation.tensors import unit
 from gweebp.methods import method
-from gweebp.methods.control import controlled
+from gweebp.methods.control import controlled, mask_spread
 from gweebp.methods.maps import non_negative
-from gweebp.methods.masking import check_positive, fill_value, masked_embeddings
-from gweebp.support.ranges import SEED, whole
+from gweebp.methods.masking import check_positive, distinct, fill_value, masked_embeddings
+from gweebp.methods.stopping import Enough, Estimate, ToleranceWarning, enough
+from gweebp.support.ranges import SEED, Range, whole
+from gweebp.support.warned import warn
 
-CELLS = whole(1, 256)
+CELLS, TOLERANCE = whole(1, 256), Range(0, 1, above=True)
 ESTIMATES = ("plain", "controlled")
 BLOCK = 1024  # masks drawn at a time, whatever the batch: the same seed gives the same masks, and the first of more
 
@@ -65,6 +68,7 @@ def random_masks(
     seed: int,
     batch: int,
     device: torch.device | str = "cpu",
+    first: int = 0,
 ) -> Iterator[Tensor]:
     """Random masks, in chunks.
 
@@ -76,6 +80,7 @@ def random_masks(
         seed: of the masks.
         batch: the largest chunk; it changes the chunks, not the masks.
         device: where the masks are made.
+        first: masks at the start that are left out.
 
     Returns:
         Chunks (k, h, w), k ≤ batch, in [0, 1].
@@ -89,9 +94,10 @@ def random_masks(
     for start in range(0, masks, BLOCK):
         grids = (torch.rand(BLOCK, cells, cells, generator=generator) < keep).float()
         shifts = (torch.rand(BLOCK, 2, generator=generator) * cell).floor()
-        n = min(BLOCK, masks - start)
-        for g, s in zip(grids[:n].split(batch), shifts[:n].split(batch)):
-            yield upsample(g.to(device), s.to(device), size)
+        chosen = slice(min(BLOCK, max(0, first - start)), min(BLOCK, masks - start))
+        if chosen.start < chosen.stop:
+            for g, s in zip(grids[chosen].split(batch), shifts[chosen].split(batch)):
+                yield upsample(g.to(device), s.to(device), size)
 
 
 class Correlation:
@@ -155,7 +161,10 @@ def similarities(net: nn.Module, probe: Tensor, others: Tensor, masks: Tensor, f
     Returns:
         (b, t, k), float64, in [−1, 1].
     """
-    found = masked_embeddings(net, probe, masks, fill)
+    return _cosines(masked_embeddings(net, probe, masks, fill), others)
+
+
+def _cosines(found: Tensor, others: Tensor) -> Tensor:
     same_length(found, others)
     return torch.einsum("bkd,btd->btk", found, unit(others.double()))
 
@@ -185,6 +194,25 @@ def correlations(net: nn.Module, probe: Tensor, others: Tensor, masks: Iterable[
     return found.maps()
 
 
+def correlated(scores: Tensor, draw: Callable[[], Iterable[Tensor]]) -> Estimate:
+    """The plain estimate, of scores that are known.
+
+    Args:
+        scores: under each mask, (b, t, n).
+        draw: gives the n masks in chunks (k, h, w).
+
+    Returns:
+        The maps, and the standardised scores: all of them is estimated from the masks.
+    """
+    found, first = Correlation(), 0
+    for chunk in draw():
+        found.add(chunk, scores[..., first : first + len(chunk)])
+        first += len(chunk)
+    centred = scores - scores.mean(2, keepdim=True)
+    deviation = centred.square().mean(2, keepdim=True).sqrt()
+    return Estimate(found.maps(), torch.where(deviation > 0, centred / torch.where(deviation > 0, deviation, 1), 0))
+
+
 @method("corrrise", layer=None)
 def corrrise(
     net: nn.Module,
@@ -197,6 +225,7 @@ def corrrise(
     keep: float = 0.9,
     seed: int = 0,
     estimate: str = "plain",
+    tolerance: float | None = None,
     contrastive: bool = True,
     negative: str = "clamp",
     fill: float | str = 0.0,
@@ -205,12 +234,16 @@ def corrrise(
     """CorrRISE: correlation of random masks with the similarity to the mate, less that with the non-mate.
 
     Args:
-        masks: how many.
+        masks: how many; with a tolerance, how many at most.
         cells: cells per side of the coarse grid, 1 to 256.
         keep: probability with which a cell is kept, between 0 and 1.
         seed: of the masks.
         estimate: "plain", the authors'; or "controlled", which comes to the same map with fewer masks
             (gweebp.methods.control).
+        tolerance: above 0 and up to 1, or None for all masks. Each probe has had enough masks when the standard error
+            of its map, before negative values are removed, is at most this share of what the map varies by
+            (gweebp.methods.stopping). 0.14 is a correlation of about .99 with the map of infinitely many masks.
+            ToleranceWarning where `masks` were not enough.
         contrastive: False for the mate's map alone.
         negative: how negative values are removed, see gweebp.methods.maps.non_negative; the authors' code: "minimum".
         fill: what masks fade to: a number in the network's input range (the authors' is 0), or "black".
@@ -225,20 +258,68 @@ def corrrise(
     check_positive(masks=masks, cells=cells, batch=batch)
     SEED.check("seed", seed)
     CELLS.check("cells", cells)
-    size = (probe.shape[2], probe.shape[3])
     if not 0 < keep < 1:
         raise ValueError(f"keep={keep!r}: expected a probability between 0 and 1, both excluded")
-    others = torch.stack([mate, nonmate] if contrastive else [mate], 1)
     if estimate not in ESTIMATES:
         raise ValueError(f"estimate={estimate!r} is unknown; expected one of {', '.join(map(repr, ESTIMATES))}")
-    color = fill_value(net, probe, fill)
+    if tolerance is not None:
+        TOLERANCE.check("tolerance", tolerance)
+    others = torch.stack([mate, nonmate] if contrastive else [mate], 1)
+    color, size = fill_value(net, probe, fill), (probe.shape[2], probe.shape[3])
 
-    def draw() -> Iterator[Tensor]:
-        return random_masks(masks, cells, keep, size, seed, batch, probe.device)
+    def draw(first: int = 0, last: int = masks) -> Iterator[Tensor]:
+        return random_masks(last, cells, keep, size, seed, batch, probe.device, first)
 
+    def estimated(scores: Tensor, drawn: Callable[[], Iterable[Tensor]]) -> Estimate:
+        if estimate == "plain":
+            return correlated(scores, drawn)
+        return controlled(scores, drawn, size, cells, keep)
+
+    if tolerance is not None:
+        spread = mask_spread(size, cells, keep).to(probe.device)
+        found = [
+            enough(score, draw, estimated, masks, tolerance, keep, spread)
+            for score in _scores(net, probe, others, color)
+        ]
+        _warn_of_few(found, masks, tolerance)
+        return non_negative(torch.stack([one.map for one in found]).to(mate.dtype), negative)
     if estimate == "plain":
         maps = correlations(net, probe, others, draw(), color)
     else:
-        maps = controlled(lambda m: similarities(net, probe, others, m, color), draw, masks, size, cells, keep)
+        maps = estimated(torch.cat([similarities(net, probe, others, m, color) for m in draw()], 2), draw).maps
     maps = maps.to(mate.dtype)
     return non_negative(maps[:, 0] - maps[:, 1] if contrastive else maps[:, 0], negative)
+
+
+def _scores(net: nn.Module, probe: Tensor, others: Tensor, fill: Tensor) -> Iterator[Callable[[Tensor], Tensor]]:
+    """For each triplet a function from the next masks to scores; a probe of several triplets is embedded once."""
+    first, index = distinct(probe)
+    known: dict[int, list[Tensor]] = {i: [] for i in range(len(first))}
+
+    def scored(image: Tensor, among: Tensor, embeddings: list[Tensor]) -> Callable[[Tensor], Tensor]:
+        at = itertools.count()
+
+        def score(masks: Tensor) -> Tensor:
+            k = next(at)
+            if k == len(embeddings):
+                embeddings.append(masked_embeddings(net, image, masks, fill))
+            return _cosines(embeddings[k], among)
+
+        return score
+
+    for i, among in zip(index, others):
+        yield scored(probe[first[i]][None], among[None], known[i])
+
+
+def _warn_of_few(found: list[Enough], masks: int, tolerance: float) -> None:
+    few = [i for i, one in enumerate(found) if one.error > tolerance]
+    if few:
+        worst = max(found[i].error for i in few)
+        said = f"up to {worst:.2g} of what they vary by" if worst < float("inf") else "as large as what they vary by"
+        warn(
+            ToleranceWarning(
+                f"the maps of the probes at batch indices {few} did not come to tolerance={tolerance:g} within "
+                f"masks={masks}: their standard error is {said}; more masks bring it down",
+                few,
+            )
+        )

@@ -4,7 +4,8 @@
 
 Masks come in chunks, and every chunk is used before the next is made, so memory does not grow with their number. A
 forward pass takes one chunk of masks of one image: a batch of images gives what single calls give, at the same cost,
-and each chunk of masks is made once for all images.
+and each chunk of masks is made once for all images. An image that stands in a batch several times (one probe beside
+many non-mates) passes once.
 """
 
 from __future__ import annotations
@@ -54,6 +55,28 @@ def fill_value(net: nn.Module, images: Tensor, fill: float | str, name: str = "f
     return black
 
 
+def distinct(images: Tensor) -> tuple[list[int], list[int]]:
+    """Which images of a batch are the same, bit by bit: a probe often stands there once for each non-mate.
+
+    Args:
+        images: (b, ...).
+
+    Returns:
+        Indices of the first of each kind; and for each image, which of these it is.
+
+    Example:
+        >>> distinct(torch.tensor([[1., 2.], [2., 1.], [1., 2.]]))
+        ([0, 1], [0, 1, 0])
+    """
+    first: list[int] = []
+    index: list[int] = []
+    for i, image in enumerate(images):
+        same = next((k for k, j in enumerate(first) if torch.equal(images[j], image)), len(first))
+        first += [i] if same == len(first) else []
+        index.append(same)
+    return first, index
+
+
 def masked_embeddings(net: nn.Module, images: Tensor, masks: Tensor, fill: Tensor) -> Tensor:
     """Unit embeddings of each image under each mask.
 
@@ -64,7 +87,8 @@ def masked_embeddings(net: nn.Module, images: Tensor, masks: Tensor, fill: Tenso
         fill: as `fill_value` gives it.
 
     Returns:
-        (b, k, d), float64, each of L2 length 1; b forward passes of k images each.
+        (b, k, d), float64, each of L2 length 1; one forward pass of k images for each image that differs from those
+        before it.
 
     Example:
         >>> net = nn.Flatten()
@@ -74,8 +98,9 @@ def masked_embeddings(net: nn.Module, images: Tensor, masks: Tensor, fill: Tenso
                 [1.0000, 0.0000]], dtype=torch.float64)
     """
     weights = masks.to(images)[:, None]
-    found = [embeddings_of(net, torch.lerp(fill, image, weights), "masked images") for image in images]
-    return unit(torch.stack(found).double())
+    first, index = distinct(images)
+    found = [embeddings_of(net, torch.lerp(fill, images[i], weights), "masked images") for i in first]
+    return unit(torch.stack([found[i] for i in index]).double())
 
 
 def check_positive(**options: object) -> None:

@@ -44,10 +44,9 @@ def test_a_score_that_is_linear_in_the_mask_needs_no_samples():
     pixel = torch.einsum("gh,gf,fw->hw", a, weights, a)
 
     def found(seed, masks=80):
-        draw = lambda: random_masks(masks, cells, keep, size, seed, 30)  # noqa: E731
-        return controlled(
-            lambda m: torch.einsum("khw,hw->k", m.double(), pixel)[None, None], draw, masks, size, cells, keep
-        )
+        drawn = list(random_masks(masks, cells, keep, size, seed, 30))
+        scores = torch.cat([torch.einsum("khw,hw->k", m.double(), pixel)[None, None] for m in drawn], 2)
+        return controlled(scores, lambda: drawn, size, cells, keep).maps
 
     kernel = torch.kron(shift_kernel(8, 4), shift_kernel(8, 4))
     exact = (kernel @ pixel.flatten()) / (kernel.diagonal() * (pixel.flatten() @ kernel @ pixel.flatten())).sqrt()
