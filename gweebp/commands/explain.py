@@ -1,15 +1,15 @@
 """Which regions of a probe made a network choose one person over another: an annotated picture, a page, and sentences.
 
     gweebp explain --demo
-    gweebp explain probe.png mate.png nonmate.png --weights net.safetensors --out out.png
-    gweebp explain probe.png mate.png --gallery others/ --weights net.safetensors --out out.png --json out.json
+    gweebp explain probe.png candidate.png alternative.png --weights net.safetensors --out out.png
+    gweebp explain probe.png candidate.png --gallery others/ --weights net.safetensors --out out.png --json out.json
     gweebp explain --batch cases.csv --weights net.safetensors --out folder
 
-Several images of the mate (--mate more.png) are averaged as embeddings. Without a non-mate, the face of --gallery that
-is nearest to the probe is the non-mate; the gallery must hold no other image of the probe's person than those given.
+MATE is the candidate, the person whom the question is about, whether or not it is the probe's mate; NONMATE is the
+alternative. Several pictures of the candidate (--mate more.png) are averaged as embeddings. Without an alternative, the
+face of --gallery that is nearest to the probe is taken; nobody in there may be the person whom the probe shows.
 
---demo explains three drawn pictures by a small network; both come with the package. MATE is the person whom the
-question is about, the candidate, whether or not it is the probe's mate; NONMATE is the alternative.
+--demo explains three drawn pictures by a small network; both come with the package.
 --html writes a report of the case, one page with all pictures, numbers, limits and hashes, to print or to send.
 
 --batch reads a CSV with the columns probe, mate (several with ";"), nonmate and id; paths are relative to it. It writes
@@ -68,9 +68,9 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
             "dest": "mates",
             "action": "append",
             "default": [],
-            "help": "a further image of the mate; it may be given several times",
+            "help": "a further picture of the candidate; it may be given several times",
         },
-        "--gallery": FOLDER | {"help": "folder of images of other people, the nearest of whom is the non-mate"},
+        "--gallery": FOLDER | {"help": "folder of images of other people, the nearest of whom is the alternative"},
         "--batch": {"type": to_path, "metavar": "CSV", "help": "a table of cases instead of one"},
         "--shard": {
             "type": to_shard,
@@ -131,7 +131,7 @@ GROUPS: dict[str, dict[str, dict[str, Any]]] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    for name, shown in (("probe", "probe"), ("mate", "mate"), ("nonmate", "non-mate")):
+    for name, shown in (("probe", "probe"), ("mate", "candidate"), ("nonmate", "alternative")):
         parser.add_argument(name, nargs="?", type=to_path, metavar=name.upper(), help=f"image of the {shown}")
     for title, flags in GROUPS.items():
         group = parser.add_argument_group(title)

@@ -427,7 +427,7 @@ def test_a_table_on_the_command_line(folder, capsys):
 
 def test_a_gallery_that_is_missing_stops_a_table_before_any_work(folder, net):
     cases = table(folder, "probe,mate,nonmate\nprobe.png,mate.png,nonmate.png\nprobe.png,mate.png,\n")
-    for gallery, message in ((None, "no non-mate: name one"), (folder / "none", "no folder")):
+    for gallery, message in ((None, "no alternative: name one"), (folder / "none", "no folder")):
         with pytest.raises((ValueError, OSError), match=message):
             run_table(Examiner(net, gallery=gallery), cases, folder / "out", {})
     assert not (folder / "out").exists()

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -106,6 +107,13 @@ def test_a_report_holds_every_picture_number_limit_and_hash():
     assert len(without.of("img")) == 3 and "colour" not in " ".join(without.words)
 
 
+def test_a_picture_that_was_aligned_is_called_so_and_others_are_not():
+    examined = case()
+    aligned = replace(examined.probe, aligned="aligned to the frame 'head'", given=examined.probe.pixels)
+    text = report(replace(examined, probe=aligned), {}, "s")
+    assert text.count("<strong>probe</strong>, aligned<br>") == 1 and text.count("</strong>, aligned<br>") == 1
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch, faces):
     """Pictures of which two have one name, a gallery, weights that know their frame, and a table with a bad row."""
@@ -194,14 +202,20 @@ def test_a_click_sorts_the_table_and_another_turns_it(tmp_path):
             page.on("console", lambda message: trouble.append(message.text))
             page.goto((tmp_path / "index.html").as_uri())
 
+            heads = page.locator("thead button")
+            lines = "buttons => buttons.map(b => b.scrollHeight / parseFloat(getComputedStyle(b).lineHeight))"
+            tall = heads.evaluate_all(lines)
+            words = [len(text.split()) for text in heads.all_inner_texts()]
+            assert all(high < n + 0.9 for high, n in zip(tall, words)), "a word is torn apart"
+
             def order():
                 return [text.split("\t")[1] for text in page.locator("tbody tr").all_inner_texts()]
 
             assert order() == list(names)
-            distance = page.get_by_role("button", name="distance to the first")
+            distance = page.get_by_role("button", name="distance to the candidate")
             distance.click()
             assert order() == ["9", "10", "Ä b", "lost"]  # what failed has no distance: last, whichever way
-            assert page.locator("th[aria-sort]").all_inner_texts() == ["distance to the first"]
+            assert page.locator("th[aria-sort]").all_inner_texts() == ["distance to the candidate"]
             distance.press("Enter")  # by the keyboard, too
             assert order() == ["Ä b", "10", "9", "lost"]
             page.get_by_role("button", name="case", exact=True).click()

@@ -101,7 +101,7 @@ def test_what_holds_of_any_network_can_call_a_difference_small_but_never_clear()
     little = replace(FOUND, mate_distance=1.2, nonmate_distance=1.207, strangers=of_dimensions(512))
     assert little.strength == "small" and little.faded and "small" in little.effect
     large = replace(FOUND, mate_distance=0.2, nonmate_distance=1.4, strangers=of_dimensions(512))
-    assert large.strength == "unknown" and not large.faded and "(--gallery) tell." in large.effect
+    assert large.strength == "unknown" and not large.faded and "(--gallery) tell more." in large.effect
     assert replace(FOUND, strangers=None).effect == ""
 
 
@@ -114,6 +114,41 @@ def test_without_a_map_no_sentence_speaks_of_colour(near, far, strangers, has_ma
     text = " ".join((*found.said, *found.limits))
     assert bool(re.search("colour", text)) == (found.saliency is not None)
     assert words[0] in found.sentence and words[1] in found.sentence
+
+
+WORD = st.sampled_from(["candidate", "the suspect", "a visitor", "Ms. A", "Herr Müller", "person 2", "№ 7", "x"])
+
+
+@settings(max_examples=60)
+@given(WORD, WORD, st.floats(0, 2), st.floats(0, 2), st.sampled_from([None, EVEN, of_dimensions(64)]), st.booleans())
+def test_a_name_has_no_article_and_a_noun_has_one(one, two, near, far, strangers, judged):
+    found = replace(FOUND, mate_distance=near, nonmate_distance=far, strangers=strangers, words=(one, two),
+                    threshold=1.0 if judged else None, saliency=FOUND.saliency if near < far else None)  # fmt: skip
+    text = " ".join(found.said)
+    for word in (one, two):
+        before = set(re.findall(rf"(\S+) {re.escape(word)}(?!\w)", text))
+        assert before and ("the" in before if word in ("candidate", "person 2", "x") else not before & {"the", "this"})
+
+
+@settings(max_examples=60)
+@given(DISTANCES, st.floats(0, 2, width=32), st.floats(0, 2, width=32))
+def test_of_few_strangers_the_number_is_said_and_it_is_right(distances, near, far):
+    counted = of_distances(torch.tensor(distances), "the gallery")
+    found = replace(FOUND, mate_distance=near, nonmate_distance=far, strangers=counted)
+    said = re.search(r"the gallery, (none|\d+) (is|are) as near .*?, and (none|\d+) as near", found.effect)
+    assert (said[2] == "is") == (said[1] in ("none", "1"))
+    for number, distance in ((said[1], near), (said[3], far)):
+        number = 0 if number == "none" else int(number)
+        assert sum(x < distance - 1e-2 for x in distances) <= number <= sum(x <= distance + 1e-2 for x in distances)
+
+
+@settings(max_examples=60)
+@given(st.floats(0, 2), st.floats(0, 2), st.integers(2, 4096))
+def test_a_share_that_is_only_imagined_is_no_bound(near, far, dimensions):
+    """It was once "at least less than 0.1%"."""
+    found = replace(FOUND, mate_distance=near, nonmate_distance=far, strangers=of_dimensions(dimensions))
+    assert "at least" not in found.effect and "If strangers were spread evenly" in found.effect
+    assert found.effect.count("%") == 2 and found.effect.endswith(".") and ".." not in found.effect
 
 
 def test_how_much_of_the_map_is_this_candidates_own_is_said():

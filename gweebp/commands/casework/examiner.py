@@ -17,7 +17,7 @@ from torch import Tensor
 import gweebp
 from gweebp.commands.casework import pictures
 from gweebp.commands.casework.alignment import misplaced
-from gweebp.commands.casework.explanation import Explanation, explained
+from gweebp.commands.casework.explanation import WORDS, Explanation, called, explained
 from gweebp.commands.casework.pictures import Picture
 from gweebp.commands.casework.strangers import of_distances
 from gweebp.faces.preparation.predictor import Predictor
@@ -70,7 +70,7 @@ class Examined:
         mate, nonmate = self.explanation.words
         many = len(self.mates)
         of = [(f"{mate} {i} of {many}" if many > 1 else mate, p) for i, p in enumerate(self.mates, 1)]
-        return [("probe", self.probe), *of, (f"nearest {nonmate}" if self.from_gallery else nonmate, self.nonmate)]
+        return [("probe", self.probe), *of, (_from_gallery(nonmate) if self.from_gallery else nonmate, self.nonmate)]
 
     @property
     def method(self) -> str:
@@ -147,7 +147,7 @@ class Examiner:
     def needed_gallery(self) -> Path:
         """The gallery's folder; ValueError where none was named."""
         if self.gallery is None:
-            raise ValueError("no non-mate: name one, or a folder of other people's images with --gallery")
+            raise ValueError("no alternative: name one, or a folder of other people's images with --gallery")
         return self.gallery
 
     @cached_property
@@ -218,7 +218,7 @@ class Examiner:
         Raises FileNotFoundError, ValueError: an image that can't be used, or no non-mate; what `explained` raises.
         """
         if not case.mates:
-            raise ValueError("no image of the mate: name at least one")
+            raise ValueError("no picture of the candidate: name at least one")
         probe, mates = self.read(case.probe), [self.read(mate) for mate in case.mates]
         said: list[str] = []
         more: dict[str, Any] = {}
@@ -248,7 +248,9 @@ class Examiner:
         p = embed(self.net, probe.pixels[None])
         distances = (embeddings - p).norm(dim=1)
         more: dict[str, Any] = {}
-        if (strangers := of_distances(distances[~own], f"the gallery of {int((~own).sum())} people")) is not None:
+        alternative = called(self.options.get("words", WORDS)[1])
+        source = f"the gallery of {int((~own).sum())} people, {alternative} among them"
+        if (strangers := of_distances(distances[~own], source)) is not None:
             more["strangers"] = strangers
         rest = ~own
         rest[int(index)] = False
@@ -277,6 +279,15 @@ class Examiner:
             if wrong:
                 said.append(f"{picture.name}: {', '.join(wrong)}. Distance and map are not those of an aligned face.")
         return said
+
+
+def _from_gallery(word: str) -> str:
+    """What the face of the gallery is called that is nearest to the probe.
+
+    >>> _from_gallery("alternative"), _from_gallery("Mr. B")
+    ('nearest alternative', 'Mr. B, nearest of the gallery')
+    """
+    return f"nearest {word}" if called(word) == f"the {word}" else f"{word}, nearest of the gallery"
 
 
 def _told_apart(*shown: Picture) -> list[Picture]:

@@ -21,7 +21,7 @@ from gweebp.networks.gallery import template
 from gweebp.networks.verification import FARTHEST, embed
 from gweebp.saliency import explain, find_method, in_place
 
-__all__ = ["LIMITS", "WORDS", "Explanation", "explained"]
+__all__ = ["LIMITS", "WORDS", "Explanation", "called", "explained"]
 
 IDENTITY = "This is not evidence of identity: it shows what one network used, not who the people are."
 #: what every report of a map says
@@ -44,8 +44,8 @@ CHECKERBOARD = (
 CLOSE = "The distances differ by no more than the rounding of the network's numbers: which is smaller may be chance."
 
 # of the methods that weight by the gain; any other is described by its own first line
-MEANING = "the coloured regions are where its responses worked for this {0} and against this {1}"
-FADED = "the faded colours are where its responses worked for this {0} and against this {1}, which may be chance"
+MEANING = "the coloured regions are where its responses worked for {0} and against {1}"
+FADED = "the faded colours are where its responses worked for {0} and against {1}, which may be chance"
 WEIGHTED = ("gweebp", "gweebp-paper-code")
 
 
@@ -138,28 +138,24 @@ class Explanation:
     @property
     def sentence(self) -> str:
         """What this shows, in one sentence that claims no more."""
-        candidate, alternative = self.words
+        candidate, alternative = map(called, self.words)
         mate, nonmate = f"{candidate} ({self.mate_distance:.3f})", f"{alternative} ({self.nonmate_distance:.3f})"
         much = "slightly " if self.strength == "small" else ""
-        found = f"{much}nearer to the {mate} than to the {nonmate}"
+        found = f"{much}nearer to {mate} than to {nonmate}"
         if self.gain <= 0:
-            found = (
-                f"{much}nearer to the {nonmate} than to the {mate}"
-                if self.gain
-                else f"as near to the {nonmate} as to the {mate}"
-            )
+            found = f"{much}nearer to {nonmate} than to {mate}" if self.gain else f"as near to {nonmate} as to {mate}"
         text = f"The network {self.network} finds the probe {found}"
         if verdict := self.decision:
             both = "accepts" if verdict["mate"] == "accepted" else "rejects"
             other = "accepts" if verdict["nonmate"] == "accepted" else "rejects"
-            what = f"{both} both" if both == other else f"{both} the {candidate} and {other} the {alternative}"
+            what = f"{both} both" if both == other else f"{both} {candidate} and {other} {alternative}"
             condition = f" ({self.conditions})" if self.conditions else ""
             text += f" and, at the threshold {self.threshold:.3f}{condition}, {what}"
         if self.outcome == "no gain":
-            return f"{text}; it does not prefer the {candidate}, so there is nothing to explain and no map."
+            return f"{text}; it does not prefer {candidate}, so there is nothing to explain and no map."
         if self.outcome == "empty map":
             return f"{text}; the map of {self.method} is empty, so it does not say where that comes from."
-        meaning = (FADED if self.faded else MEANING).format(*self.words)
+        meaning = (FADED if self.faded else MEANING).format(*(called(word, "this") for word in self.words))
         if self.method not in WEIGHTED:
             meaning = f"the map is {self.method}'s, {_first_line(self.method)}"
         return f"{text}; {meaning}, half of the map on {self.half_mass_area:.0%} of the image."
@@ -167,19 +163,21 @@ class Explanation:
     @property
     def effect(self) -> str:
         """How large the difference is, in a sentence for a lay reader; "" where nothing is known of strangers."""
-        if self.as_strangers is None or self.strangers is None:
+        if self.strangers is None:
             return ""
-        least = "" if self.strangers.levels else "at least "
-        near, far = (f"{least}{_percent(share)}" for share in self.as_strangers)
-        said = (
-            f"The two distances differ by {abs(self.gain):.3f}. Of strangers in {self.strangers.source}, {near} are as "
-            f"near to the probe as the {self.words[0]}, and {far} as near as the {self.words[1]}"
-        )
-        if self.strength == "small":
-            return f"{said}: the difference is small, and may be chance."
-        if self.strength == "clear":
-            return f"{said}: the difference is clear."
-        return f"{said}; real networks differ more: trials (--trials) or other people's pictures (--gallery) tell."
+        mate, nonmate = map(called, self.words)
+        near, far = map(self.strangers.in_words, (self.mate_distance, self.nonmate_distance))
+        said = f"The two distances differ by {abs(self.gain):.3f}. "
+        if self.strangers.levels:
+            are = "is" if near in ("none", "1") else "are"
+            said += f"Of strangers in {self.strangers.source}, {near} {are} as near to the probe as {mate}, "
+            said += f"and {far} as near as {nonmate}"
+        else:
+            said += f"If strangers were {self.strangers.source}, {near} would be as near to the probe as {mate}, "
+            said += f"and {far} as near as {nonmate}; a real network spreads them less evenly"
+        if self.strength == "unknown":
+            return f"{said}. Trials (--trials) or other people's pictures (--gallery) tell more."
+        return f"{said}: the difference is {'small, and may be chance' if self.faded else 'clear'}."
 
     @property
     def specificity(self) -> str:
@@ -204,6 +202,16 @@ class Explanation:
     def said(self) -> tuple[str, ...]:
         """All sentences on the case, but for the notes and the limits."""
         return tuple(text for text in (self.sentence, self.effect, self.specificity, self.on_the_map) if text)
+
+
+def called(word: str, article: str = "the") -> str:
+    """What a person is called in a sentence: a noun with its article, a name as it stands.
+
+    >>> called("candidate"), called("candidate", "this"), called("Ms. A"), called("the suspect")
+    ('the candidate', 'this candidate', 'Ms. A', 'the suspect')
+    """
+    is_noun = word[:1].islower() and word.partition(" ")[0] not in ("the", "a", "an", "this", "that")
+    return f"{article} {word}" if is_noun else word
 
 
 def explained(
@@ -246,7 +254,9 @@ def explained(
     chosen = find_method(method)
     mates = [mates] if isinstance(mates, Tensor) else mates
     if chosen.reads == "images" and len(mates) > 1:
-        raise ValueError(f"method {method} reads the mate's image and takes one; got {len(mates)}: use another method")
+        raise ValueError(
+            f"method {method} reads the candidate's picture and takes one; got {len(mates)}: use another method"
+        )
     p, n = (embed(net, image[None]) for image in (probe, nonmate))
     m = template(torch.cat([embed(net, image[None]) for image in mates]))
     near, far = ((p - x).norm().item() for x in (m, n))
@@ -318,13 +328,6 @@ def _plain(warning: Warning) -> str:
     if isinstance(warning, LostMassWarning):
         return f"Not all of it is on the map: {text}."
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
-
-
-def _percent(share: float) -> str:
-    """A share as it is read: two digits."""
-    if share < 0.001:
-        return "less than 0.1%"
-    return f"{100 * share:.1f}%" if share < 0.1 else f"{100 * share:.0f}%"
 
 
 def _first_line(method: str) -> str:

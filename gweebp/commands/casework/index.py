@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from gweebp.commands.casework.explanation import WORDS, called
 from gweebp.commands.casework.report import data_uri, page
 from gweebp.commands.casework.seals import blank, sealed
 from gweebp.support.images import read_image, reduced
 
 __all__ = ["index_page"]
 
-SIDE = 320  # pixels of a thumbnail
+SIDE = 480  # pixels of a thumbnail
+TOP = 0.4  # of its width: so high is the row of faces with the colour key, which stands above the text
 TITLE = "Explained cases"
 #: column of the page -> key of a row
-COLUMNS = {"case": "id", "outcome": "outcome", "difference": "strength", "distance to the first": "mate_distance",
-           "to the second": "nonmate_distance"}  # fmt: skip
+COLUMNS = {"case": "id", "outcome": "outcome", "difference": "strength", "distance to {0}": "mate_distance",
+           "distance to {1}": "nonmate_distance"}  # fmt: skip
 
 SCRIPT = """<script>
 "use strict";
@@ -50,19 +52,19 @@ for (const head of document.querySelectorAll("thead th[data-sort]")) {
 """
 
 
-def index_page(rows: Sequence[Mapping[str, Any]], out: Path) -> bytes:
-    """The page, sealed. rows: of `summary`; out: the folder with the pictures."""
+def index_page(rows: Sequence[Mapping[str, Any]], out: Path, words: Sequence[str] = WORDS) -> bytes:
+    """The page, sealed. rows: of `summary`; out: the folder with the pictures; words: for the two people."""
     counts: dict[str, int] = {}
     for row in rows:
         counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
     said = f"{len(rows)} cases: " + ", ".join(f"{n} {name}" for name, n in counts.items()) + "."
     heads = "".join(
         f'<th scope="col" data-sort="{"number" if key.endswith("distance") else "text"}">{escape(name)}</th>'
-        for name, key in COLUMNS.items()
+        for name, key in ((name.format(*map(called, words)), key) for name, key in COLUMNS.items())
     )
     body = (
         f"<h1>{TITLE}</h1>\n<p>{escape(said)} A map is not evidence of identity: each report says what it shows, and "
-        'what it does not.</p>\n<table>\n<thead><tr><th scope="col">picture</th>'
+        'what it does not.</p>\n<table class="cases">\n<thead><tr><th scope="col">picture</th>'
         f'{heads}<th scope="col">what came of it</th></tr></thead>\n<tbody>\n'
         + "\n".join(_row(row, out) for row in rows)
         + "\n</tbody>\n</table>"
@@ -84,11 +86,12 @@ def _row(row: Mapping[str, Any], out: Path) -> str:
 
 
 def _thumbnail(row: Mapping[str, Any], out: Path) -> str:
-    """The annotated picture of the case, small; without one that can be read, nothing."""
+    """The faces and the map of the case, small; without one that can be read, nothing."""
     if not row.get("picture"):
         return ""
     try:
         image = read_image(out / str(row["picture"]))
+        image = image[:, : round(TOP * image.shape[2])]
     except (OSError, ValueError):
         return ""
     alt = f"picture of case {escape(str(row['id']))}"

@@ -20,6 +20,7 @@ with extra("figures"):
     from matplotlib.patheffects import withStroke
 
 PALE = ListedColormap(colours(opacity=OPACITY * FADED), name="faded saliency")
+NOTES = 6  # at most
 SHOWN = 3  # images of the mate, at most
 LARGEST = 512  # pixels a side that a panel can show
 KEY_TEXT = "least to most salient in this map"  # under the colour key
@@ -39,7 +40,9 @@ def explanation(examined: Examined) -> Figure:
     letters = round(12 * side)
     titles, under = _titles(examined, letters), fill(KEY_TEXT, letters)
     above = LINE * (max(title.count("\n") for title in titles) + 1) + MARGIN
-    said = (*found.said, *found.notes[:4], *found.limits)
+    left = len(found.notes) - NOTES
+    more = (f"{left} more notes are in the report and in the JSON document.",) if left > 0 else ()
+    said = (*found.said, *found.notes[:NOTES], *more, *found.limits)
     lines = "\n".join(fill(drawable(text), CHARACTERS, break_on_hyphens=False) for text in said)
     tall = side * min(TALLEST, max(x.shape[1] / x.shape[2] for x in images))
     small = "\n".join(_made(examined))

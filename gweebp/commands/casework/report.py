@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from gweebp.commands.casework.examiner import Examined
-from gweebp.commands.casework.explanation import Explanation
+from gweebp.commands.casework.explanation import Explanation, called
 from gweebp.overlay import FADED, OPACITY, colours, overlay
 from gweebp.support.images import reduced
 
@@ -24,7 +24,7 @@ __all__ = ["STYLE", "data_uri", "page", "report"]
 
 SIDE = 512  # pixels of a picture on the page, at most
 KEY = (256, 16)  # pixels of the colour key
-KEY_TEXT = "least to most salient, by the map's own maximum"
+KEY_TEXT = "least to most salient, by this map's own maximum"
 
 STYLE = """
 :root { color-scheme: light; }
@@ -41,8 +41,10 @@ figcaption { font-size: .85rem; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: .85rem; }
 th, td { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid #c8c8c8;
   overflow-wrap: anywhere; }
+.cases :is(th, td) { overflow-wrap: break-word; } .cases td:first-child { width: 15rem; }
+.cases img { width: 100%; height: auto; } .cases button { font: inherit; text-align: left; padding: 0 .2rem; }
 code { font: .8rem ui-monospace, monospace; overflow-wrap: anywhere; }
-svg { width: 100%; max-width: 46rem; height: auto; } svg text { font: 13px system-ui, sans-serif; fill: #1a1a1a; }
+svg { width: 100%; max-width: 36rem; height: auto; } svg text { font: 13px system-ui, sans-serif; fill: #1a1a1a; }
 footer { margin-top: 1.5rem; font-size: .8rem; color: #444; }
 @page { size: A4; margin: 15mm; }
 @media print {
@@ -104,8 +106,10 @@ def data_uri(image: Tensor) -> str:
 
 def _pictures(examined: Examined) -> str:
     found = examined.explanation
-    shown = [_figure(data_uri(reduced(p.pixels, SIDE)), f"{what}, {p.name}", _caption(what, p.name)) for what, p in
-             examined.pictures]  # fmt: skip
+    shown = [
+        _figure(data_uri(reduced(p.pixels, SIDE)), f"{what}, {p.name}", _caption(what, p.name, bool(p.aligned)))
+        for what, p in examined.pictures
+    ]
     if found.saliency is not None:
         opacity = OPACITY * (FADED if found.faded else 1)
         over = overlay(_large(examined.probe.pixels), found.saliency, opacity=opacity)
@@ -143,8 +147,8 @@ def _figure(source: str, alt: str, caption: str) -> str:
     return f'<figure><img src="{source}" alt="{escape(alt)}"><figcaption>{caption}</figcaption></figure>'
 
 
-def _caption(what: str, name: str) -> str:
-    return f"<strong>{escape(what)}</strong><br>{escape(name)}"
+def _caption(what: str, name: str, aligned: bool = False) -> str:
+    return f"<strong>{escape(what)}</strong>{', aligned' if aligned else ''}<br>{escape(name)}"
 
 
 def _list(texts: Iterable[str], kind: str = "") -> str:
@@ -158,12 +162,14 @@ def _table(rows: Iterable[tuple[str, str]]) -> str:
 
 def _numbers(found: Explanation) -> list[tuple[str, str]]:
     mate, nonmate = found.words
-    rows = [(f"distance to the {mate}", f"{found.mate_distance:.6f}")]
-    rows += [(f"distance to the {nonmate}", f"{found.nonmate_distance:.6f}"), ("difference", f"{found.gain:.6f}")]
+    rows = [(f"distance to {called(mate)}", f"{found.mate_distance:.6f}")]
+    rows += [(f"distance to {called(nonmate)}", f"{found.nonmate_distance:.6f}"), ("difference", f"{found.gain:.6f}")]
     if found.as_strangers is not None and found.strangers is not None:
-        least = "" if found.strangers.levels else "at least "
-        for word, part in zip(found.words, found.as_strangers):
-            rows.append((f"strangers as near as the {word}", f"{least}{part:.2%} ({found.strangers.source})"))
+        among = f" of {found.strangers.count}" if found.strangers.count else ""
+        condition = "" if found.strangers.levels else "if they were "
+        for word, distance in zip(found.words, (found.mate_distance, found.nonmate_distance)):
+            many = f"{found.strangers.in_words(distance)}{among} ({condition}{found.strangers.source})"
+            rows.append((f"strangers as near as {called(word)}", many))
     if found.threshold is not None:
         verdict = ", ".join(f"{w}: {v}" for w, v in zip(found.words, found.decision.values()))
         condition = f" ({found.conditions})" if found.conditions else ""
@@ -205,10 +211,10 @@ def _scale(found: Explanation) -> str:
     end = min(2.0, 1.25 * max(found.mate_distance, found.nonmate_distance, found.threshold or 0, 0.1))
     mate, nonmate = found.words
     alt = f"{mate} at {found.mate_distance:.3f}, {nonmate} at {found.nonmate_distance:.3f}"
-    parts = ['<line x1="10" y1="55" x2="610" y2="55" stroke="#767676"/>']
+    parts = ['<line x1="10" y1="55" x2="450" y2="55" stroke="#767676"/>']
 
     def x(distance: float) -> float:
-        return 10 + 600 * distance / end
+        return 10 + 440 * distance / end
 
     def text(distance: float, y: float, label: str) -> str:
         side = "start" if distance < 0.2 * end else "end" if distance > 0.8 * end else "middle"
@@ -226,4 +232,4 @@ def _scale(found: Explanation) -> str:
     parts.append(f'<rect x="{x(found.nonmate_distance) - 6:.1f}" y="49" width="12" height="12" fill="#B34700"/>')
     parts.append(text(found.nonmate_distance, 94, f"{nonmate} {found.nonmate_distance:.3f}"))
     caption = "<p>Distance to the probe, L2 of unit embeddings: 0 the same, 2 the farthest.</p>"
-    return f'<svg viewBox="0 0 620 100" role="img" aria-label="{escape(alt)}">{"".join(parts)}</svg>{caption}'
+    return f'<svg viewBox="0 0 460 100" role="img" aria-label="{escape(alt)}">{"".join(parts)}</svg>{caption}'

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from tqdm import tqdm
 import gweebp
 from gweebp.commands.casework import summary
 from gweebp.commands.casework.examiner import Case, Examiner
+from gweebp.commands.casework.explanation import WORDS
 from gweebp.commands.casework.pictures import printable
 from gweebp.commands.casework.places import Named, check_folder, check_free, refuse_inputs
 from gweebp.commands.casework.seals import written_by_us
@@ -96,13 +97,14 @@ def run_table(
     if any(planned.row is None for planned in plan.values()):
         examiner.try_options()
     rows: list[Row] = []
+    words = examiner.options.get("words", WORDS)
     try:
         for name, planned in tqdm(plan.items(), desc="cases", disable=hidden):
             rows.append(planned.row or _explained(examiner, name, cases[name], out, planned.inputs))
     except BaseException:  # an interrupted run says how far it came
-        _write_so_far(out, rows, before, cases, shard)
+        _write_so_far(out, rows, before, cases, shard, words)
         raise
-    summary.write_results(out, rows, shard)
+    summary.write_results(out, rows, shard, words)
     if shard is None:
         summary.drop_parts(out)
     return rows
@@ -216,7 +218,12 @@ def _kept(out: Path, name: str) -> str:
 
 
 def _write_so_far(
-    out: Path, rows: list[Row], before: Mapping[str, Row], cases: Mapping[str, Case], shard: Shard | None
+    out: Path,
+    rows: list[Row],
+    before: Mapping[str, Row],
+    cases: Mapping[str, Case],
+    shard: Shard | None,
+    words: Sequence[str],
 ) -> None:
     """The rows of an interrupted run, and those of an earlier one for the cases that were not reached."""
     done = {row["id"] for row in rows}
@@ -224,7 +231,7 @@ def _write_so_far(
     rest = [row | note for name, row in before.items() if name in cases and name not in done]
     if rows:
         with suppress(OSError):  # what stopped the run is said, not what came of it
-            summary.write_results(out, [*rows, *rest], shard)
+            summary.write_results(out, [*rows, *rest], shard, words)
 
 
 def _error_of_id(name: str) -> str | None:

@@ -30,6 +30,7 @@ __all__ = ["CHANCE", "FEWEST", "PART", "Strangers", "of_dimensions", "of_distanc
 CHANCE = 0.05  # of strangers: if more are as near as the candidate, a difference is called small
 PART = 0.1  # of the range of nine of ten strangers: a smaller difference is called small
 FEWEST = 20  # strangers to compare with: fewer can't show that one in twenty is as near
+COUNTED = 1000  # strangers: fewer are counted, of more a share is said
 _LEVELS = 1001  # quantiles that are kept
 _INNER = 1.6449  # standard deviations of a normal variable, within which nine of ten lie
 
@@ -69,6 +70,22 @@ class Strangers:
             below = (place - 1 + (distance - low) / (high - low)) / last
         return (below * self.count + 1) / (self.count + 1)
 
+    def in_words(self, distance: float) -> str:
+        """How many strangers are at this distance or nearer, for a reader: of few, their number; else the share.
+
+        >>> Strangers((0.0, 0.5, 1.0), 30, "made up").in_words(0.25), of_dimensions(64).in_words(0.9)
+        ('8', 'less than 0.1%')
+        """
+        if self.levels and self.count < COUNTED:
+            place = bisect_right(self.levels, distance)
+            below = (self.share(distance) * (self.count + 1) - 1) / self.count  # as `share` reads it off the quantiles
+            number = math.floor(below * (self.count - 1) + 1e-6) + 1 if place else 0
+            return str(min(number, self.count) or "none")
+        share = self.share(distance)
+        if share < 0.001:
+            return "less than 0.1%"
+        return f"{100 * share:.1f}%" if share < 0.1 else f"{100 * share:.0f}%"
+
     @property
     def spread(self) -> float:
         """The range in which nine of ten strangers lie, 0..2; of dimensions alone, the least."""
@@ -104,7 +121,7 @@ def of_distances(distances: Tensor, source: str) -> Strangers | None:
 
 def of_dimensions(dimensions: int) -> Strangers:
     """What holds of any network with embeddings of so many dimensions."""
-    return Strangers((), 0, f"any network of {dimensions} dimensions", dimensions)
+    return Strangers((), 0, f"spread evenly over all {dimensions} dimensions of the network", dimensions)
 
 
 def of_record(record: Any) -> Strangers | None:

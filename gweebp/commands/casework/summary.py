@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gweebp.commands.casework.explanation import WORDS
 from gweebp.commands.casework.index import index_page
 from gweebp.commands.casework.pictures import printable
 from gweebp.commands.casework.places import check_free, place
@@ -107,9 +108,9 @@ def earlier(out: Path, shard: Shard | None = None) -> dict[str, Row]:
     return {row["id"]: {key: value for key, value in row.items() if key != "seal"} for row in rows}
 
 
-def write_results(out: Path, rows: Sequence[Row], shard: Shard | None = None) -> None:
-    """Write the CSV, the JSON and the page of results, where they differ from what is there."""
-    made = dict(zip(tables_of(out, shard), (_csv(rows), sealed_json(list(rows)), index_page(rows, out))))
+def write_results(out: Path, rows: Sequence[Row], shard: Shard | None = None, words: Sequence[str] = WORDS) -> None:
+    """Write the CSV, the JSON and the page of results, where they differ from what is there; words: of its head."""
+    made = dict(zip(tables_of(out, shard), (_csv(rows), sealed_json(list(rows)), index_page(rows, out, words))))
     place([(path, data) for path, data in made.items() if not path.is_file() or path.read_bytes() != data])
 
 
