@@ -16,7 +16,7 @@ import gweebp
 PACKAGE = Path(gweebp.__file__).parent
 # what users of the package call; rooms, or single files of one. The rest is inside: it says in a sentence what it does
 CALLED = """
-    support games methods networks saliency.py overlay.py
+    support games methods networks figures saliency.py overlay.py
     excitation/propagation.py excitation/equations.py excitation/gain.py excitation/triplet.py excitation/layers.py
     excitation/positions.py
     faces/faceset.py faces/quadruplets.py
@@ -97,7 +97,7 @@ def test_a_function_that_users_call_says_its_arguments_and_its_errors(name, func
 
 def test_the_rooms_that_users_call_are_all_here():
     rooms = {name.partition("/")[0].partition(".")[0] for name, *_ in PLACES}
-    assert {"support", "games", "methods", "networks", "saliency", "overlay", "excitation", "faces"} == rooms
+    assert {"support", "games", "methods", "networks", "figures", "saliency", "overlay", "excitation", "faces"} == rooms
     assert all((PACKAGE / name).exists() for name in CALLED)
 
 

@@ -44,9 +44,12 @@ def abstract(
     """Five steps: probe, mate and non-mate; the network's choice; the walk down; the map; the claims.
 
     Args:
-        images: probe, mate and non-mate, (c, h, w). distances: of the probe to the mate and to the non-mate.
-        flow: layer -> marginal winning probability over its places (h', w') >= 0, from the top layer down.
-        saliency: the map (h', w') >= 0. verdicts: of the claims, in order. network: its name in print.
+        images: probe, mate and non-mate, (c, h, w) each.
+        distances: of the probe to the mate and to the non-mate.
+        flow: layer → marginal winning probability over its places, (h', w') ≥ 0, from the top layer down.
+        saliency: the map, (h', w') ≥ 0.
+        verdicts: of the claims, in order.
+        network: its name in print.
 
     >>> black = np.zeros((1, 8, 8))
     >>> one = Verdict("C1", "the hiding game", "reproduced", {"for": 3, "open": 0, "against": 0}, "results.html")

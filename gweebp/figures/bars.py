@@ -9,7 +9,12 @@ from gweebp.figures.style import PLAIN, panels, white
 
 @white
 def bars(amounts: Mapping[str, float], *, xlabel: str, colours: Mapping[str, str] | None = None) -> Figure:
-    """Horizontal bars, the first on top, each with its amount. colours: of bars that stand for a method.
+    """Horizontal bars, the first on top, each with its amount.
+
+    Args:
+        amounts: name → amount, 0 or more.
+        xlabel: what the amounts are, and their unit.
+        colours: name → colour, of bars that stand for a method.
 
     >>> [text.get_text() for text in bars({"train": 90.0, "play": 30.5}, xlabel="seconds").axes[0].texts]
     ['90', '30']

@@ -15,11 +15,14 @@ LABELS = 16  # names of layers that fit below a panel
 def cascade(
     by_panel: Mapping[str, tuple[Sequence[str], Mapping[str, Curve]]], *, ylabel: str, columns: int = 2
 ) -> Figure:
-    """Mean similarity by layer, a line a method, with its band; the cascade runs from left to right.
+    """Mean similarity by layer, one line per method, with its band; the cascade runs from left to right.
 
     Of very many layers, every second or third is named.
 
-    by_panel: title -> (layer names, method -> Curve over those layers, value in −1..1).
+    Args:
+        by_panel: title → (layer names, method → Curve over those layers, value in −1..1).
+        ylabel: what is similar.
+        columns: of panels, at most.
 
     >>> import numpy as np
     >>> line = Curve(*np.array([[0, 1], [0.9, 0.1], [0.8, 0.0], [1.0, 0.2]]))

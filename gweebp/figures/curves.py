@@ -30,13 +30,18 @@ def curves(
     strong: Collection[str] = STRONG,
     columns: int = 2,
 ) -> Figure:
-    """Curves of several methods with bootstrap bands, one panel a network and dataset.
+    """Curves of several methods with bootstrap bands, one panel per network and dataset.
 
     Of more than six methods, the `strong` ones and the best of the others are drawn in their colours; the rest is grey.
     Lines that end apart carry their name at the right.
 
-    by_panel: title -> method -> Curve (x, value, low, high), shares in 0..1. bands: methods whose band is drawn
-    (default all that are not grey). xlim: the part of the x axis that is shown.
+    Args:
+        by_panel: title → method → Curve (x, value, low, high), shares in 0..1.
+        xlabel, ylabel: of the axes.
+        xlim: the part of the x axis that is shown.
+        bands: methods whose band is drawn; None: of all that are not grey.
+        strong: methods that are never grey.
+        columns: of panels, at most.
 
     >>> line = Curve(*np.linspace([0, 0, 0, 0], [1, 1, 1, 1]).T)
     >>> figure = curves({"VGG16": {"gweebp": line, "random": line}}, xlabel="FAR", ylabel="SR")
@@ -78,7 +83,10 @@ def _chosen(methods: Mapping[str, Curve], strong: Collection[str], xlim: tuple[f
 def label_ends(ax: Axes, ends: Mapping[str, float], height: float) -> None:
     """Write each method's name right of its line's end, shifted where two would touch; nothing if all end together.
 
-    ends: method -> y of its end, in 0..1. height: of the panel, in inches.
+    Args:
+        ax: the panel.
+        ends: method → y of its line's end, in 0..1.
+        height: of the panel, in inches.
     """
     if len(ends) < 2 or max(ends.values()) - min(ends.values()) < 0.25:
         return
@@ -131,7 +139,11 @@ def training(
 ) -> Figure:
     """Loss (faint: every step; strong: running mean) above validation score; a ring at the checkpoint kept.
 
-    losses, scores: run -> (steps, values); scores are shares in 0..1. best: run -> step of the best checkpoint.
+    Args:
+        losses: run → (steps, values), each (n,).
+        scores: run → (steps, values), shares in 0..1.
+        best: run → step of the checkpoint that was kept.
+        score_label: what the scores are.
 
     >>> figure = training({"VGG16": ([0, 1, 2], [1.0, 0.5, 0.4])}, {"VGG16": ([0, 2], [0.1, 0.6])}, {"VGG16": 2})
     >>> [axes.get_ylabel() for axes in figure.axes]
@@ -171,8 +183,10 @@ def roc(
 ) -> Figure:
     """Verification ROC, with the operating point of each line marked by its threshold τ.
 
-    lines: name -> (fpr, tpr). operating: name -> (fpr, tpr, τ), τ an L2 distance of unit embeddings.
-    log: FPR on a log axis, from the smallest positive FPR up.
+    Args:
+        lines: name → (fpr, tpr), each (n,), in 0..1.
+        operating: name → (fpr, tpr, τ), τ an L2 distance of unit embeddings.
+        log: True for FPR on a logarithmic axis, from the smallest positive FPR up.
 
     >>> figure = roc({"VGG16": ([0, 0.1, 1], [0.2, 0.9, 1])}, {"VGG16": (0.1, 0.9, 0.8)})
     >>> figure.legends[0].get_texts()[0].get_text()
@@ -209,9 +223,15 @@ def roc(
 def distances(
     by_panel: Mapping[str, tuple[ArrayLike, ArrayLike, float | None]], *, bins: int = 50, columns: int = 2
 ) -> Figure:
-    """Histograms of genuine and impostor distances (L2, unit embeddings, 0..2), with τ.
+    """Histograms of genuine and impostor distances (L2, unit embeddings, 0..2), with τ; each has area 1.
 
-    by_panel: title -> (genuine, impostor, τ or None). Each histogram has area 1.
+    Args:
+        by_panel: title → (genuine (g,), impostor (i,), τ or None).
+        bins: of the histograms, over 0..2.
+        columns: of panels, at most.
+
+    Raises:
+        ValueError: for distances that are empty or not finite.
 
     >>> len(distances({"VGG16": ([0.4, 0.5], [1.0, 1.2, 1.3], 0.8)}).axes)
     1

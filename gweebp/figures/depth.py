@@ -18,9 +18,13 @@ def by_depth(
     xlim: tuple[float, float] = (0, 1),
     columns: int = 2,
 ) -> Figure:
-    """Shares by layer, a mark a series; panels need not have the same layers.
+    """Shares by layer, one mark per series; panels need not have the same layers.
 
-    by_panel: title -> series -> layer -> share in 0..1, top layer first. xlim: the part of the axis that is shown.
+    Args:
+        by_panel: title → series → layer → share in 0..1, top layer first.
+        xlabel: what the shares are of.
+        xlim: the part of the axis that is shown.
+        columns: of panels, at most.
 
     >>> figure = by_depth({"LCNN9": {"ignored": {"head": 0.4, "conv5": 0.2}}}, xlabel="share")
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]

@@ -23,9 +23,13 @@ def forest(
     columns: int = 2,
     dots: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
 ) -> Figure:
-    """Value and interval of each method, one panel a network and dataset; a line at the `random` baseline.
+    """Value and interval of each method, one panel per network and dataset; a line at the `random` baseline.
 
-    by_panel: title -> method -> Estimate (value, low, high). dots: title -> method -> the values behind it.
+    Args:
+        by_panel: title → method → Estimate (value, low, high).
+        xlabel: what is estimated.
+        columns: of panels, at most.
+        dots: title → method → the values behind an estimate, such as one per training.
 
     >>> found = {"gweebp": Estimate(0.8, 0.7, 0.9), "random": Estimate(0.5, 0.4, 0.6)}
     >>> [label.get_text() for label in forest({"VGG16": found}, xlabel="area").axes[0].get_yticklabels()]
@@ -51,7 +55,11 @@ def differences(
 ) -> Figure:
     """Paired differences against a reference method, with their intervals and a line at zero.
 
-    by_panel: title -> other method -> Difference. Filled marker: p < `level`; hollow: the sign is not settled.
+    Args:
+        by_panel: title → other method → Difference (value, low, high, p).
+        xlabel: of what they are differences.
+        columns: of panels, at most.
+        level: a marker is filled where p < `level`, and hollow where the sign is not settled.
 
     >>> figure = differences({"VGG16": {"ebp": Difference(0.1, 0.02, 0.2, 0.01)}}, xlabel="gweEBP minus other")
     >>> len(figure.axes)

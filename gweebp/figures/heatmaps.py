@@ -25,9 +25,14 @@ def heatmap(
     counts: Mapping[str, Mapping[str, int]] | None = None,
     columns: int = 2,
 ) -> Figure:
-    """Per cent for each method and part, one panel a network and dataset; empty where nothing was played.
+    """Per cent for each method and part, one panel per network and dataset; empty where nothing was played.
 
-    by_panel: title -> method -> part -> share. counts: title -> part -> number of trials, written below the part.
+    Args:
+        by_panel: title → method → part → share in 0..1.
+        parts: the columns, in order.
+        label: of the colour bar.
+        counts: title → part → number of trials, written below the part.
+        columns: of panels, at most.
 
     >>> figure = heatmap({"VGG16": {"ebp": {"hair": 0.2}}}, parts=["hair", "nose"], label="SR")
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
@@ -60,7 +65,11 @@ def heatmap(
 def conditions(distances: Mapping[str, ArrayLike], threshold: float, kept: ArrayLike, below: Sequence[str]) -> Figure:
     """Eq. (7)-(8) as a picture: each distance of each quadruplet against τ; those that satisfy all four are filled.
 
-    distances: name -> (q,), L2 of unit embeddings. kept: bool (q,). below: the names that must not exceed τ.
+    Args:
+        distances: name → (q,), L2 of unit embeddings, 0..2.
+        threshold: τ.
+        kept: bool (q,), the quadruplets that satisfy all four.
+        below: the names that must not exceed τ; the others must.
 
     >>> figure = conditions({"d(OP, OM)": [0.2, 0.9], "d(OP, IN)": [0.8, 0.9]}, 0.5, [True, False], ["d(OP, OM)"])
     >>> figure.axes[0].get_xlabel()
@@ -86,6 +95,9 @@ def conditions(distances: Mapping[str, ArrayLike], threshold: float, kept: Array
 @white
 def note(text: str) -> Figure:
     """A figure that says why there is nothing to show.
+
+    Args:
+        text: what it says.
 
     >>> note("not played").axes[0].texts[0].get_text()
     'not played'

@@ -44,8 +44,15 @@ def threshold_slider(
 ) -> Interactive:
     """The reader moves the share of the map's mass that is replaced, and sees the blend, SR and FAR follow.
 
-    op, ip: probe and its twin, (c, h, w). region: bool, the exchanged part. played: method -> its game, all of k steps.
-    count: quadruplets behind SR and FAR. first: the method that is shown first.
+    Args:
+        op, ip: the probe and its inpainted twin, (c, h, w).
+        region: bool (h, w), the exchanged part.
+        played: method → its game, all of as many steps.
+        count: quadruplets behind SR and FAR.
+        first: the method that is shown first.
+
+    Raises:
+        ValueError: for games of different numbers of steps, or of more than 255.
 
     >>> k = 3
     >>> one = SteppedGame(np.eye(4), np.ones((4, 4), int), [False] * k, [0.0] * k, [0.0] * k, [0.0] * k)
@@ -90,7 +97,11 @@ def layer_slider(image: Image, layers: Mapping[str, tuple[ArrayLike, ArrayLike, 
                  first: str) -> Interactive:  # fmt: skip
     """Two maps of each layer side by side, before and after; the reader moves along the layers.
 
-    image: (c, h, w). layers: name -> map (h', w') before, map after, a sentence. titles: of the two. first: a layer.
+    Args:
+        image: (c, h, w).
+        layers: name → (map (h', w') before, map after, a sentence).
+        titles: of the two maps.
+        first: the layer that is shown first.
 
     >>> layer_slider(np.zeros((1, 8, 8)), {"conv1": (np.eye(8), np.eye(8), "Alike.")}, ("EBP", "gweEBP"), "conv1")
     an interactive figure
@@ -116,8 +127,13 @@ def layer_slider(image: Image, layers: Mapping[str, tuple[ArrayLike, ArrayLike, 
 def walk_slider(by_panel: Mapping[str, Panel], layers: Sequence[str], says: Sequence[str]) -> Interactive:
     """A small network on which the reader walks from the head down, layer by layer.
 
-    by_panel: title -> (values, connections), as `neurons` draws them. layers: their names, top first. says: a sentence
-    about each layer.
+    Args:
+        by_panel: title → (values, connections), as `neurons` draws them.
+        layers: their names, top first.
+        says: one sentence about each layer.
+
+    Raises:
+        ValueError: for another number of sentences than of layers.
 
     >>> toy = {"": ([[1.0], [0.7, 0.3]], [[[0.7, 0.3]]])}
     >>> walk_slider(toy, ["head", "pixels"], ["The head holds all.", "The pixels share it."])

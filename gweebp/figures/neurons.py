@@ -25,11 +25,18 @@ def neurons(
 ) -> Figure:
     """A small network, its head on top: a number in each neuron, a line for each connection.
 
-    by_panel: title -> (values, connections). values: a vector for each layer, top first; connections: between each
-    layer and the next, a matrix (neurons above, neurons below), 0 where there is none. layers: their names.
     A line is as thick as its number is large; what is negative is red, dashed and square.
-    numbered: write each connection's number on it. reached: the last layer that a walk down has come to; what lies
-    below it is grey and without numbers.
+
+    Args:
+        by_panel: title → (values, connections). Values: a vector for each layer, top first; connections: between each
+            layer and the next a matrix (neurons above, neurons below), 0 where there is none.
+        layers: their names.
+        numbered: True for each connection's number on it.
+        columns: of panels, at most.
+        reached: the last layer that a walk down has come to; what lies below it is grey and without numbers. None: all.
+
+    Raises:
+        ValueError: for connections whose shapes do not fit the layers.
 
     >>> figure = neurons({"forward": ([[2.0], [1.0, -1.0]], [[[1.0, -1.0]]])}, ["output", "input"], numbered=True)
     >>> sorted(text.get_text() for text in figure.axes[0].texts)

@@ -27,7 +27,12 @@ def parts(
 ) -> Figure:
     """Images in reading order, each under its label map, with a legend of the parts.
 
-    labels: (h, w) of 0..5, other values no part; None: the image as it is. rows, titles: as in `image_grid`.
+    Args:
+        images: as of `image_grid`.
+        labels: (h, w) of 0..5, other values no part; None: the image as it is.
+        titles: above each image.
+        rows: at the left of each row.
+        columns: of images.
 
     >>> figure = parts([np.zeros((8, 8))] * 2, [None, np.zeros((8, 8), dtype=np.uint8)], ["sketch", "parts"])
     >>> [text.get_text() for text in figure.legends[0].get_texts()][:2]

@@ -38,8 +38,17 @@ def image_grid(
 ) -> Figure:
     """Images in reading order, each with an optional title, map on top and region outline.
 
-    images: (3, h, w), (1, h, w) or (h, w), uint8 or float in 0..1. maps: (h', w') >= 0, any size, or None.
-    regions: bool (h', w'), any size, or None. rows: labels at the left of each row.
+    Args:
+        images: (3, h, w), (1, h, w) or (h, w), uint8 or float in 0..1.
+        titles: above each image.
+        maps: (h', w') ≥ 0, any size, or None.
+        regions: bool (h', w'), any size, or None.
+        rows: at the left of each row.
+        columns: of images.
+
+    Raises:
+        ValueError: for another number of titles, maps or regions than of images, and for images or maps that cannot be
+            drawn.
 
     >>> figure = image_grid(np.zeros((3, 3, 8, 8), dtype=np.uint8), ["probe", "mate", "non-mate"])
     >>> [axes.get_title() for axes in figure.axes]
@@ -71,7 +80,12 @@ def image_grid(
 
 
 def colour_key(figure: Figure, text: str = "least to most salient; each map by its own maximum") -> None:
-    """Say below a figure what the colours of its maps mean."""
+    """Say below a figure what the colours of its maps mean.
+
+    Args:
+        figure: to write below.
+        text: what is said.
+    """
     scale: Any = tuple(Patch(facecolor=HEAT(share), edgecolor="none") for share in np.linspace(0, 1, 9))
     handler = {tuple: HandlerTuple(ndivide=None, pad=0)}
     figure.legend([scale], [text], handler_map=handler, loc="outside lower center", handlelength=6, borderpad=0.1)
@@ -81,6 +95,12 @@ def map_on_image(
     image: Image, saliency: ArrayLike, title: str | None = None, region: ArrayLike | None = None
 ) -> Figure:
     """The image beside the image under its map (and the outline of a region).
+
+    Args:
+        image: as of `image_grid`.
+        saliency: the map, (h', w') ≥ 0, any size.
+        title: above the map.
+        region: bool (h', w'), outlined, or None.
 
     >>> len(map_on_image(np.zeros((8, 8), dtype=np.uint8), np.eye(4)).axes)
     2
@@ -100,7 +120,11 @@ def triplet(
 ) -> Figure:
     """Probe, mate and non-mate, then the probe under the map of each method, in the book's order.
 
-    maps: method name -> (h', w') >= 0. notes: method name -> what stands after its name, such as a score.
+    Args:
+        probe, mate, nonmate: as of `image_grid`.
+        maps: method name → (h', w') ≥ 0.
+        columns: of images.
+        notes: method name → what stands after its name, such as a score.
 
     >>> [a.get_title() for a in triplet(*np.zeros((3, 8, 8)), {"gweebp": np.eye(8), "ebp": np.eye(8)}).axes]
     ['probe', 'mate', 'non-mate', 'EBP', 'gweEBP']
@@ -122,7 +146,12 @@ def quadruplet(
 ) -> Figure:
     """OP, OM, IP and IN with the region's outline on the inpainted two, then OP under each map with the outline.
 
-    notes: method name -> what stands after its name, such as a score.
+    Args:
+        op, om, ip, in_: original probe and mate, inpainted probe and non-mate, as of `image_grid`.
+        region: bool (h', w'), the exchanged part.
+        maps: method name → (h', w') ≥ 0.
+        columns: of images.
+        notes: method name → what stands after its name, such as a score.
 
     >>> [a.get_title() for a in quadruplet(*np.zeros((4, 8, 8)), np.eye(8) > 0, {"ebp": np.eye(8)}).axes]
     ['OP', 'OM', 'IP', 'IN', 'EBP']
@@ -146,7 +175,17 @@ def _with_maps(
 
 
 def picture(image: Image) -> NDArray[Any]:
-    """An image as (h, w, 3) in 0..1. Raises ValueError on other shapes and on floats outside 0..1."""
+    """An image as matplotlib draws it.
+
+    Args:
+        image: (3, h, w), (1, h, w) or (h, w), uint8 or float in 0..1.
+
+    Returns:
+        (h, w, 3) in 0..1.
+
+    Raises:
+        ValueError: for other shapes, and for floats outside 0..1.
+    """
     a = np.asarray(image)
     a = a[None] if a.ndim == 2 else a
     if a.ndim != 3 or a.shape[0] not in (1, 3):
@@ -160,9 +199,19 @@ def picture(image: Image) -> NDArray[Any]:
 def show(
     ax: Axes, image: Image, saliency: ArrayLike | None = None, region: ArrayLike | None = None, outline: float = 1.0
 ) -> None:
-    """Draw an image on `ax`, greyed and lightened under its map, with a region's outline, `outline` points wide.
+    """Draw an image, greyed and lightened under its map, with a region's outline.
 
     The outline runs a little outside the region, so that the part itself is seen.
+
+    Args:
+        ax: to draw on.
+        image: as of `image_grid`.
+        saliency: the map, (h', w') ≥ 0, any size; None: the image as it is.
+        region: bool (h', w'), or None.
+        outline: its width in points.
+
+    Raises:
+        ValueError: for a map that is not (h, w), finite and non-negative.
     """
     shown = picture(image)
     h, w = shown.shape[:2]

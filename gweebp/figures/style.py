@@ -88,6 +88,9 @@ METHOD_STYLES = {name: MethodStyle(label, *_DRAWN[name]) for name, label in LABE
 def style_of(method: str) -> MethodStyle:
     """Style of a method; one that the book does not know is drawn in black under its own name.
 
+    Args:
+        method: its name.
+
     >>> style_of("gweebp").label, style_of("mine").label
     ('gweEBP', 'mine')
     """
@@ -96,6 +99,9 @@ def style_of(method: str) -> MethodStyle:
 
 def drawable(text: str) -> str:
     """A text in which the figures' font has every letter: others are escaped, as Python does.
+
+    Args:
+        text: any.
 
     >>> print(drawable("café 木.png"))
     café \\u6728.png
@@ -116,6 +122,9 @@ def white(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Decorate a function that draws: its figure has the book's look whatever the session's settings are.
 
     The figure is closed for pyplot, so that a notebook shows it once, where it is returned.
+
+    Args:
+        draw: the function.
     """
 
     @wraps(draw)
@@ -161,7 +170,18 @@ def _wrap(figure: Figure) -> bool:
 def panels(
     count: int, columns: int, height: float, *, share: bool = False, **options: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels, `columns` a row, each `height` inches high; spare places stay empty."""
+    """An empty figure of some panels; spare places stay empty.
+
+    Args:
+        count: of panels, 1 or more.
+        columns: per row.
+        height: of a panel, in inches.
+        share: True for common axes.
+        options: of matplotlib's `subplots`.
+
+    Raises:
+        ValueError: for no panel.
+    """
     if count < 1:
         raise ValueError("nothing to draw: expected at least one panel")
     columns = min(columns, count)
@@ -179,7 +199,13 @@ def panels(
 
 
 def label_edges(axes: Sequence[Axes], columns: int, xlabel: str, ylabel: str = "") -> None:
-    """Axis labels at the outer panels only: below the last of each column, at the left of each row."""
+    """Axis labels at the outer panels only: below the last of each column, at the left of each row.
+
+    Args:
+        axes: the panels, in reading order.
+        columns: per row.
+        xlabel, ylabel: the labels.
+    """
     for i, ax in enumerate(axes):
         if i + columns >= len(axes):
             ax.set_xlabel(xlabel)
@@ -188,12 +214,22 @@ def label_edges(axes: Sequence[Axes], columns: int, xlabel: str, ylabel: str = "
 
 
 def tighten(figure: Figure) -> None:
-    """Leave hardly any room between the panels of a figure made of images."""
+    """Leave hardly any room between the panels of a figure made of images.
+
+    Args:
+        figure: to change.
+    """
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
 
 
 def legend_below(figure: Figure, handles: Mapping[str, Any], columns: int = 4) -> None:
-    """One legend for the whole figure, under it. handles: label -> artist."""
+    """One legend for the whole figure, under it.
+
+    Args:
+        figure: to write below.
+        handles: label → artist.
+        columns: of the legend.
+    """
     columns = min(columns, len(handles))
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns, handlelength=2.6,
                   columnspacing=1.2)  # fmt: skip

@@ -16,8 +16,9 @@ LETTERS = 34  # of a sentence in one line
 def verdicts(by_row: Mapping[str, Mapping[str, int]], words: Mapping[str, str]) -> Figure:
     """One bar per sentence, as long as the shares of its comparisons on each side; what it comes to at the right.
 
-    by_row: sentence -> side ("for", "open", "against", "not made") -> how many, first row on top. words: sentence ->
-    its verdict.
+    Args:
+        by_row: sentence → side ("for", "open", "against", "not made") → how many, first row on top.
+        words: sentence → its verdict.
 
     >>> figure = verdicts({"gweEBP is best": {"for": 3, "open": 1}}, {"gweEBP is best": "not resolved"})
     >>> [text.get_text() for text in figure.axes[0].texts]
