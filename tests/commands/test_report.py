@@ -221,6 +221,10 @@ def test_a_click_sorts_the_table_and_another_turns_it(tmp_path):
             page.get_by_role("button", name="case", exact=True).click()
             assert order() == ["9", "10", "Ä b", "lost"]  # numbers in names as numbers
             assert page.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
+            page.set_viewport_size({"width": 360, "height": 740})  # on a telephone: a cell under the other, named
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360
+            named = "getComputedStyle(document.querySelectorAll('tbody td')[4], '::before').content"
+            assert "distance to the candidate" in page.evaluate(named)
             assert trouble == []
     except NoBrowserError as error:
         pytest.skip(str(error))

@@ -58,30 +58,34 @@ def index_page(rows: Sequence[Mapping[str, Any]], out: Path, words: Sequence[str
     for row in rows:
         counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
     said = f"{len(rows)} cases: " + ", ".join(f"{n} {name}" for name, n in counts.items()) + "."
+    columns = {name.format(*map(called, words)): key for name, key in COLUMNS.items()}
     heads = "".join(
         f'<th scope="col" data-sort="{"number" if key.endswith("distance") else "text"}">{escape(name)}</th>'
-        for name, key in ((name.format(*map(called, words)), key) for name, key in COLUMNS.items())
+        for name, key in columns.items()
     )
     body = (
         f"<h1>{TITLE}</h1>\n<p>{escape(said)} A map is not evidence of identity: each report says what it shows, and "
         'what it does not.</p>\n<table class="cases">\n<thead><tr><th scope="col">picture</th>'
         f'{heads}<th scope="col">what came of it</th></tr></thead>\n<tbody>\n'
-        + "\n".join(_row(row, out) for row in rows)
+        + "\n".join(_row(row, out, columns) for row in rows)
         + "\n</tbody>\n</table>"
     )
     nonce = secrets.token_hex(32)
     return sealed(page(TITLE, body, blank(nonce), SCRIPT).encode(), nonce)
 
 
-def _row(row: Mapping[str, Any], out: Path) -> str:
+def _row(row: Mapping[str, Any], out: Path, columns: Mapping[str, str]) -> str:
     name, report = str(row["id"]), str(row.get("report") or "")
     link = f'<a href="{escape(quote(report))}">{escape(name)}</a>' if report else escape(name)
     cells = [f"<td>{_thumbnail(row, out)}</td>"]
-    for key in COLUMNS.values():
+    for head, key in columns.items():
         value = row.get(key, "")
         shown = f"{value:.3f}" if isinstance(value, float) else str(value)
-        cells.append(f'<td data-value="{escape(str(value))}">{link if key == "id" else escape(shown)}</td>')
-    said = " ".join(str(row[key]) for key in ("sentence", "error") if row.get(key))
+        cells.append(
+            f'<td data-name="{escape(head)}" data-value="{escape(str(value))}">'
+            f"{link if key == 'id' else escape(shown)}</td>"
+        )
+    said = " ".join(str(row[key]) for key in ("sentence", "notes", "error") if row.get(key))
     return f"<tr>{''.join(cells)}<td>{escape(said)}</td></tr>"
 
 

@@ -43,6 +43,14 @@ th, td { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0; bo
   overflow-wrap: anywhere; }
 .cases :is(th, td) { overflow-wrap: break-word; } .cases td:first-child { width: 15rem; }
 .cases img { width: 100%; height: auto; } .cases button { font: inherit; text-align: left; padding: 0 .2rem; }
+.files td:first-child { overflow-wrap: break-word; } .files td:nth-child(2) { min-width: 8rem; }
+@media (max-width: 45rem) {
+  .cases :is(tbody, tr, td) { display: block; } .cases td { border: 0; }
+  .cases tbody tr { border-bottom: 1px solid #c8c8c8; }
+  .cases thead tr { display: flex; flex-wrap: wrap; }
+  .cases td:first-child { width: auto; } .cases td:empty { display: none; }
+  .cases td[data-name]::before { content: attr(data-name) ": "; color: #444; }
+}
 code { font: .8rem ui-monospace, monospace; overflow-wrap: anywhere; }
 svg { width: 100%; max-width: 36rem; height: auto; } svg text { font: 13px system-ui, sans-serif; fill: #1a1a1a; }
 footer { margin-top: 1.5rem; font-size: .8rem; color: #444; }
@@ -203,7 +211,7 @@ def _files(examined: Examined) -> str:
         f"<tr><td>{escape(what)}</td><td>{escape(p.name)}</td><td><code>{escape(p.sha256)}</code></td></tr>"
         for what, p in examined.pictures
     )
-    return f"<table>{head}{rows}</table>"
+    return f'<table class="files">{head}{rows}</table>'
 
 
 def _scale(found: Explanation) -> str:

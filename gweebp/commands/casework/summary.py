@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 RESULTS = ("id", "outcome", "mate_distance", "nonmate_distance", "threshold", "mate", "nonmate", "nonmate_file",
-           "strength", "picture", "report", "sentence", "error")  # fmt: skip
+           "strength", "picture", "report", "sentence", "notes", "error")  # fmt: skip
 STEM, PAGE = "results", "index.html"
 TABLE = re.compile(rf"{STEM}(-[0-9]+-of-[0-9]+)?|index", re.IGNORECASE)
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # how a cell starts that is computed
@@ -60,6 +60,7 @@ def row_of(name: str, document: Mapping[str, Any]) -> Row:
         "picture": f"{name}.png",
         "report": f"{name}.html",
         "sentence": document["sentence"],
+        "notes": " ".join(document["notes"]),
         "error": "",
     }
 
