@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from chapters import shows_results
+from chapters import executed, shows_results
 from parameters import ChapterError, pairs
 from profiles import ProfileError, groups_of, load, offered, trainings
 
@@ -79,6 +79,9 @@ def tidy(profile: dict) -> None:
         network = trainings(profile).get(path.parent.name, (path.parent.name, 0))[0]
         if path.stem not in groups_of(profile, network):
             path.unlink()
+    shown = executed(profile["extra_chapters"])
+    for path in [path for path in build.glob("chapters/*") if path.stem not in shown]:
+        path.unlink()  # the chapter on provenance lists all records
     for path in build.glob("trials/*/*.json"):
         network, replicate = trainings(profile).get(path.stem, ("", 0))
         if not network or (replicate and path.parent.name not in profile["replicates"]["datasets"]):

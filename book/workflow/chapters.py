@@ -1,13 +1,14 @@
 """The chapters of the book, read from _toc.yml, and which of them show results.
 
 A profile may have further chapters, `extra_chapters: {name: caption of the part that it ends}`: in the books of other
-profiles they do not exist.
+profiles they do not exist. A chapter that would have no content is left out: `profiles.load` gives it the caption "".
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ EXECUTED = "book/chapters/"
 
 
 def contents(extra: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The table of contents, with a profile's further chapters at the end of the parts that they name.
+    """The table of contents, with a profile's further chapters at the end of the parts that they name; of "": left out.
 
     >>> contents({"real_faces": "Theory"})["parts"][1]["chapters"][-1]
     {'file': 'book/chapters/real_faces'}
@@ -26,8 +27,47 @@ def contents(extra: Mapping[str, str] | None = None) -> dict[str, Any]:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     parts = {part["caption"]: part["chapters"] for part in toc["parts"]}
     for name, caption in (extra or {}).items():
-        parts[caption].append({"file": EXECUTED + name})
+        if caption:
+            parts[caption].append({"file": EXECUTED + name})
+    without = {EXECUTED + name for name in left_out(extra or {})}
+    for chapters in parts.values():
+        chapters[:] = [entry for entry in chapters if entry["file"] not in without]
     return toc
+
+
+def left_out(extra: Mapping[str, str]) -> list[str]:
+    """Names of the chapters that a profile's book does not have, since they would have no content.
+
+    >>> left_out({"real_faces": "Experiment", "which_game": ""})
+    ['which_game']
+    """
+    return [name for name, caption in extra.items() if not caption]
+
+
+def title_of(chapter: str) -> str:
+    """The heading of a chapter's notebook.
+
+    >>> title_of("which_game")
+    'Which game is right?'
+    """
+    text = (ROOT / "notebooks" / f"{chapter}.py").read_text(encoding="utf-8")
+    found = re.search(r"^# # (.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else chapter
+
+
+def unlinked(text: str, chapters: Iterable[str]) -> str:
+    """A page, or the JSON of a notebook, without its links to some chapters: their words stay, or the chapter's title.
+
+    >>> unlinked("the [game](../chapters/which_game.ipynb#how), [](which_game) {doc}`which_game`", ["which_game"])
+    'the game, “Which game is right?” “Which game is right?”'
+    """
+    for name in chapters:
+        title = f"“{title_of(name)}”"
+        link = re.compile(rf"(?<!!)\[([^\[\]]*)\]\((?:[\w./]*/)?{name}(?:\.\w+)?(?:#[\w-]*)?\)")
+        text = link.sub(lambda found, title=title: found[1] or title, text)
+        role = re.compile(rf"{{doc}}`(?:([^`<]*?)\s*<)?(?:[\w./]*/)?{name}>?`")
+        text = role.sub(lambda found, title=title: found[1] or title, text)
+    return text
 
 
 def captions() -> list[str]:

@@ -15,6 +15,7 @@ import yaml
 from gweebp import METHODS
 from gweebp.commands.arguments import to_name
 from gweebp.experiment.training_seeds import name_of
+from gweebp.faces.preparation.pairs import landmarks_of
 
 FOLDER = Path(__file__).parents[1] / "profiles"
 # the entries below these are named by the profile; each must have the keys that the reference's entries have
@@ -71,7 +72,7 @@ def load(name: str, data: str = "", weights: str = "", called: str = "") -> dict
             raise ProfileError(f"WEIGHTS={weights} is no file")
     absent = {net: shape["weights"] for net, shape in given.items() if not os.path.isfile(shape["weights"])}
     profile["networks"] = {net: shape for net, shape in profile["networks"].items() if net not in absent}
-    return profile | {"profile": Path(name).stem, "absent": absent}
+    return profile | {"profile": Path(name).stem, "absent": absent, "extra_chapters": with_content(profile)}
 
 
 def renamed(profile: dict[str, Any], called: str) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def renamed(profile: dict[str, Any], called: str) -> dict[str, Any]:
 
     >>> cuhk = {"kind": "pairs", "pretrain": "drawn"}
     >>> profile = {"datasets": {"drawn": {"kind": "drawn", "pretrain": ""}, "cuhk": cuhk}, "report": ["cuhk"],
-    ...            "training": {"drawn": {}, "cuhk": {}}, "replicates": {"datasets": []}}
+    ...            "training": {"drawn": {}, "cuhk": {}}, "replicates": {"datasets": []}, "further": {"datasets": []}}
     >>> found = renamed(profile, "yard")
     >>> list(found["datasets"]), found["report"], list(found["training"])
     (['drawn', 'yard'], ['yard'], ['drawn', 'yard'])
@@ -100,8 +101,32 @@ def renamed(profile: dict[str, Any], called: str) -> dict[str, Any]:
     datasets = {new(key): value | {"pretrain": new(value["pretrain"])} for key, value in profile["datasets"].items()}
     again = profile["replicates"] | {"datasets": [new(key) for key in profile["replicates"]["datasets"]]}
     training = {new(key): value for key, value in profile["training"].items()}
-    named = {"report": [new(key) for key in profile["report"]], "replicates": again}
+    further = profile["further"] | {"datasets": [new(key) for key in profile["further"]["datasets"]]}
+    named = {"report": [new(key) for key in profile["report"]], "replicates": again, "further": further}
     return profile | {"datasets": datasets, "training": training} | named
+
+
+def with_content(profile: Mapping[str, Any]) -> dict[str, str]:
+    """The further chapters of a profile, {name: part}; "" for each chapter that would have nothing to show.
+
+    >>> with_content(read("book")), with_content(read("smoke"))
+    ({}, {'training_seeds': 'Experiment'})
+    """
+    found = dict(profile["extra_chapters"])
+    again = profile["replicates"]
+    if again["seeds"] > 1 and again["networks"] and again["datasets"] and again["groups"]:
+        found.setdefault("training_seeds", "Experiment")
+    else:
+        found.pop("training_seeds", None)
+    if not any(has_quadruplets(profile["datasets"][name]) for name in profile["report"]):
+        found["which_game"] = ""  # it holds both games against the truth, which only quadruplets have
+    return found
+
+
+def has_quadruplets(dataset: Mapping[str, Any]) -> bool:
+    """Whether quadruplets of a dataset are made: they are asked for, and landmarks tell the parts of real faces."""
+    known = dataset["kind"] in DRAWN or dataset["landmarks"] or landmarks_of(dataset["folder"])
+    return bool(dataset["quadruplets"] and known)
 
 
 def _as_name(folder: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 from answer import FirstPage, of_build
-from chapters import ROOT, contents, executed
+from chapters import ROOT, contents, executed, left_out, unlinked
 
 TARGET = ROOT / "book/chapters"
 INCLUDED = ["benchmarks/architectures/table.md"]  # by pages, from elsewhere in the repository
@@ -34,7 +34,8 @@ def copy_chapters(build: Path, banner: str, extra: Mapping[str, str], first: Fir
     fresh.mkdir()
     try:
         for name in executed(extra):
-            shutil.copyfile(build / "chapters" / f"{name}.ipynb", fresh / f"{name}.ipynb")
+            text = (build / "chapters" / f"{name}.ipynb").read_text(encoding="utf-8")
+            (fresh / f"{name}.ipynb").write_text(unlinked(text, left_out(extra)), encoding="utf-8")
         (fresh / "banner.json").write_text(json.dumps({"banner": banner}), encoding="utf-8")
         (fresh / "minutes.json").write_text(json.dumps(minutes(build.parent, extra)), encoding="utf-8")
         (fresh / "answer.txt").write_text(first.text, encoding="utf-8")
@@ -54,6 +55,8 @@ def source(build: Path, banner: str, extra: Mapping[str, str], first: FirstPage)
     for path in ["_config.yml", *INCLUDED]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / path, folder / path)
+    for page in (folder / "book/pages").rglob("*.md") if left_out(extra) else ():
+        page.write_text(unlinked(page.read_text(encoding="utf-8"), left_out(extra)), encoding="utf-8")
     (folder / "_toc.yml").write_text(yaml.safe_dump(contents(extra), sort_keys=False), encoding="utf-8")
     copy_chapters(build, banner, extra, first, folder / "book" / TARGET.name)
     return folder

@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import json
 import tokenize
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 from build import snakemake, tidy
 from chapters import contents, executed, pages
-from profiles import DRAWN, FOLDER, ProfileError, differences, groups_of, load, read
+from profiles import DRAWN, FOLDER, ProfileError, _unknown, differences, groups_of, load, read
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -236,6 +237,38 @@ def test_a_further_chapter_ends_the_part_that_it_names():
     assert [part for part in real["parts"] if part["caption"] != "Experiment"] == [
         part for part in book["parts"] if part["caption"] != "Experiment"
     ]
+
+
+@pytest.mark.parametrize("called", ["yard", "cuhk", "my-set.2"])
+def test_a_set_of_another_name_is_named_so_wherever_the_profile_names_it(tmp_path, called):
+    found = load("cuhk", str(tmp_path), called=called)
+    assert list(_unknown(found)) == []
+    assert called == "cuhk" or '"cuhk"' not in json.dumps(found | {"profile": ""})
+
+
+def test_a_chapter_without_content_is_not_in_the_menu(tmp_path):
+    (tmp_path / "pairs").mkdir()
+    without = load("cuhk", str(tmp_path / "pairs"))
+    assert "which_game" not in executed(without["extra_chapters"])
+    (tmp_path / "pairs/landmarks68.csv").touch()
+    menu = executed(load("cuhk", str(tmp_path / "pairs"))["extra_chapters"])
+    assert {"which_game", "real_faces", "beyond_convolutions"} <= set(menu) and "training_seeds" not in menu
+    mine, path = read("smoke"), tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(mine | {"replicates": mine["replicates"] | {"seeds": 1}}, sort_keys=False))
+    all_of, once = (set(executed(load(name)["extra_chapters"])) for name in ("smoke", str(path)))
+    assert all_of - once == {"training_seeds"} and once < all_of
+    path.write_text(yaml.safe_dump(mine | {"extra_chapters": {}}, sort_keys=False))  # several trainings are shown
+    assert load(str(path))["extra_chapters"] == {"training_seeds": "Experiment"}
+
+
+def test_a_chapter_that_the_book_has_no_more_leaves_no_record(tmp_path, monkeypatch):
+    monkeypatch.setattr("build.ROOT", tmp_path)
+    folder = tmp_path / "_build/smoke/chapters"
+    folder.mkdir(parents=True)
+    for name in ("results.ipynb", "results.json", "real_faces.ipynb", "real_faces.json"):
+        (folder / name).touch()
+    tidy(load("smoke"))
+    assert {path.name for path in folder.iterdir()} == {"results.ipynb", "results.json"}
 
 
 def test_data_for_a_profile_that_reads_none_is_refused(tmp_path):
