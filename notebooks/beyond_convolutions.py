@@ -290,6 +290,46 @@ by_library = gweebp.mwp(
 assert np.allclose(by_library.flatten(), negative, rtol=0, atol=1e-12)
 
 # %% [markdown]
+# ### By hand: a gate
+#
+# Two alike pixels, 2 and 2, behind gates that they set themselves, $g = \sigma(\pm \tfrac12 \ln 3 \cdot x)$, which makes ¾ and ¼. The
+# first number of the embedding is the sum $g_1 x_1 + g_2 x_2 = 1.5 + 0.5$. The pixels share its probability as signals; as what sets a
+# gate they get none.
+
+# %%
+pixels = np.array([2.0, 2.0])
+gates = 1 / (1 + np.exp(-np.log(3) * np.array([0.5, -0.5]) * pixels))
+shares = gates * pixels / (gates * pixels).sum()
+print("children", gates * pixels, " probability", shares)
+
+
+class OwnGates(nn.Module):
+    """Two pixels of an image (b, 1, 1, 2) behind gates: their sum, and the second."""
+
+    def forward(self, image):
+        x = image.flatten(1)
+        y = x * (np.log(3) * x.new_tensor([0.5, -0.5]) * x).sigmoid()
+        return torch.stack([y.sum(1), y[:, 1]], 1)
+
+
+pair = torch.tensor(pixels).view(1, 1, 1, 2)
+mate, nonmate = torch.eye(2, dtype=torch.float64).split(1)
+by_library = gweebp.mwp(OwnGates(), pair, mate, nonmate, layer="input", weighted=False)
+assert np.allclose(by_library.flatten(), shares, rtol=0, atol=1e-12)
+
+# %% [markdown]
+# The gradient goes through the gates too. More of the first pixel would raise the gain, more of the second would lower it: with gradient
+# weighting the first pixel gets everything.
+
+# %%
+leaf = pair.clone().requires_grad_()
+triplet_gain(OwnGates()(leaf), mate, nonmate).sum().backward()
+weighted = weight_by_gradient(pair, leaf.grad).flatten().numpy() * gates
+print("gradient", leaf.grad.flatten().numpy(), " weighted children", weighted)
+by_library = gweebp.mwp(OwnGates(), pair, mate, nonmate, layer="input")
+assert np.allclose(by_library.flatten(), weighted / weighted.sum(), rtol=0, atol=1e-12)
+
+# %% [markdown]
 # ### By hand: a recurrent cell
 #
 # An image of two rows, 3 and 2, read one after the other: $h_1 = 3$, $h_2 = 2 + \tfrac12 h_1$. The last state is $3.5$, of which 2 came with

@@ -53,6 +53,9 @@ def without_thebe(app: Sphinx, config: Config) -> None:
     app.registry.css_files[:] = [entry for entry in app.registry.css_files if "thebe" not in entry[0]]
 
 
+WRITTEN = r"<(?:pre|code|script|style)\b.*?</(?:pre|code|script|style)>"
+AS_WRITTEN = re.compile(rf"({WRITTEN}|<(?:span|div) class=\"math.*?</(?:span|div)>|<[^>]*>)", re.DOTALL)
+UNIT = re.compile(r"(\d) (%|px|MiB|GB|MB|KB|ms|s|min)(?!\w)")
 CELL = re.compile(r"<td>[^<]*</td>")
 INTERVAL = re.compile(r" \[([^\s,\]]+), ([^\s\]]+)\]")
 
@@ -64,14 +67,18 @@ def mend(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: o
 
 
 def mended(html: str) -> str:
-    """A list that isn't one by its roles loses them, formulas may be scrolled by key, an interval is not torn apart.
+    """A list that isn't one by its roles loses them, formulas may be scrolled by key, intervals and units are not torn.
 
     The theme lets whoever reads by keyboard scroll each box of the class that is given to formulas here.
 
     >>> mended('<div role="list" class="citation-list"><td>0.5 [0.4, 0.6]</td>')
     '<div class="citation-list"><td>0.5 [0.4,&nbsp;0.6]</td>'
+    >>> mended("<p>at 5 % of <code>5 %</code></p>")
+    '<p>at 5&nbsp;% of <code>5 %</code></p>'
     """
     html = html.replace(' role="list" class="citation-list"', ' class="citation-list"')
     html = html.replace(' role="doc-biblioentry"', "")
     html = html.replace('<div class="math ', '<div class="math pst-scrollable-table-container ')
+    parts = AS_WRITTEN.split(html)  # text, and what is shown or run as it was written, in turns
+    html = "".join(part if i % 2 else UNIT.sub(r"\1&nbsp;\2", part) for i, part in enumerate(parts))
     return CELL.sub(lambda cell: INTERVAL.sub(r" [\1,&nbsp;\2]", cell[0]), html)
