@@ -65,6 +65,28 @@ def violations(tab, scope: str = "document", rules: str = "") -> list[str]:
     return [f"{v['id']}: {n['target']} {n['html'][:120]}" for v in found if v["impact"] in SERIOUS for n in v["nodes"]]
 
 
+RECTS = """(node, start, end) => {
+  const range = document.createRange();
+  range.setStart(node, start);
+  range.setEnd(node, end);
+  return [...range.getClientRects()];
+}"""
+CUT = f"""() => [...document.querySelectorAll(".bd-article caption")].filter(caption =>
+  ({RECTS})(caption, 0, caption.childNodes.length).some(rect => rect.right > innerWidth)).map(c => c.innerText)"""
+TORN = f"""() => {{
+  const found = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {{
+    const node = walker.currentNode;
+    if (node.parentElement.closest("pre, code, .math, script, style, mjx-container")) continue;
+    for (const m of node.data.matchAll(/\\d (%|px|s|ms|MiB)(?!\\w)/g)) {{
+      const rects = ({RECTS})(node, m.index, m.index + m[0].length);
+      if (rects.length && Math.abs(rects[0].top - rects.at(-1).top) > 4) found.push(node.data.slice(0, 80));
+    }}
+  }}
+  return found;
+}}"""
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_page(tab, page):
     """On a telephone: no error, no request to anybody else, every image there, no scrolling sideways, accessible."""
@@ -73,6 +95,8 @@ def test_page(tab, page):
     missing = "[...document.images].filter(i => !i.complete || i.naturalWidth == 0).map(i => i.src.slice(0, 200))"
     tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert tab.evaluate(missing) == []
+    assert tab.evaluate(CUT) == [], "a table is scrolled, its caption is not"
+    assert tab.evaluate(TORN) == [], "a number and its unit are on two lines"
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360, "the page scrolls sideways"
     # colours are looked at below: on the API page, of thousands of words, that takes a minute
     assert violations(tab, rules=", rules: {'color-contrast': {enabled: false}}") == []
