@@ -278,6 +278,9 @@ both = {
     }
     for game in ("hiding", "inpainting")
 }
+missing = (
+    "Not played in the study yet." if kept else "This profile does not read the study."
+)
 captioned(
     pd.DataFrame(
         {
@@ -288,7 +291,7 @@ captioned(
         }
     ),
     "Equations less released code in the study, with 95 % intervals.",
-)
+) if any(both.values()) else Markdown(missing)
 
 # %% tags=["hide-input"]
 lines = []
@@ -297,7 +300,7 @@ for game, found in both.items():
     lines.append(
         f"in the {game} game the code is clearly ahead on {words.list_of(code) or 'none'}, the equations on {words.list_of(equations) or 'none'}"
     )
-Markdown(f"So {'; '.join(lines)}.")
+Markdown(f"So {'; '.join(lines)}.") if any(both.values()) else None
 
 # %% [markdown]
 # ## How much of the ranking is the unequal blur?
@@ -340,7 +343,7 @@ glue(
     "fig-blur",
     figures.differences(blur, xlabel="what the blur adds to gweEBP's lead")
     if blur
-    else figures.note("not played in the study yet"),
+    else figures.note(missing),
 )
 
 # %% [markdown]
@@ -358,7 +361,7 @@ for title, row in blur.items():
     lines.append(
         f"- {title}: it favours gweEBP over {words.list_of(favours) or 'none'}, and the other over gweEBP for {words.list_of(against) or 'none'}."
     )
-Markdown("\n".join(lines) or "Not played in the study yet; `make study` goes on.")
+Markdown("\n".join(lines) or missing)
 
 # %% [markdown]
 # ## What would falsify it
