@@ -80,6 +80,48 @@ def test_the_device_is_not_waited_for_on_the_walk(method, monkeypatch):
     assert len(waits) == 1, waits
 
 
+class Block(nn.Module):
+    """One rule after the other on a residual path: gates, attention, norms, products, a recurrence, winners."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.conv, self.line, self.norm = kind, nn.Conv2d(8, 16, 1), nn.Linear(8, 8), nn.LayerNorm(8)
+        self.attention, self.lstm = nn.MultiheadAttention(8, 2, batch_first=True), nn.LSTM(8, 8, batch_first=True)
+
+    def forward(self, x):
+        a, b = self.conv(x).chunk(2, 1)
+        tokens = self.norm(x.flatten(2).mT)
+        if self.kind == "gate":
+            return x + a * torch.sigmoid(b.mean((2, 3), keepdim=True))
+        if self.kind == "product":
+            return x + a * b
+        if self.kind == "winners":
+            return x + nn.functional.max_pool2d(a, 3, 1, 1) - a.flatten(2).topk(3, -1)[0].mean(-1)[..., None, None]
+        if self.kind == "attention":
+            found = self.attention(tokens, tokens, tokens, need_weights=False)[0]
+        elif self.kind == "softmax":
+            found = (tokens @ tokens.mT / 3).softmax(-1) @ self.line(tokens)
+        else:
+            found = self.lstm(tokens)[0]
+        return x + found.mT.reshape(x.shape)
+
+
+@pytest.mark.parametrize("kind", ["gate", "product", "winners", "attention", "softmax", "lstm"])
+@pytest.mark.parametrize("method", ["etcebp", "gweebp"])
+def test_no_rule_waits_for_the_device(kind, method, monkeypatch):
+    monkeypatch.setattr(propagation, "warn_of_loss", lambda *args: None)
+    monkeypatch.setattr(saliency, "warn_of_empty", lambda *args: None)
+    waits = set()
+    for depth in (1, 4):
+        torch.manual_seed(0)
+        blocks = [Block(kind) for _ in range(depth)]
+        net = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), *blocks, nn.Flatten(), nn.Linear(8 * 36, 6)).eval()
+        net.channels, net.size = 1, 6
+        triplet = sample(net)
+        waits.add(cost(lambda: gweebp.explain(net, *triplet, method=method, layer="0")).waits)  # noqa: B023
+    assert len(waits) == 1, waits
+
+
 @pytest.mark.parametrize(("method", "most"), [("ebp", 1.3), ("eebp", 2.1), ("gweebp", 2.1)])
 def test_a_walk_to_the_image_holds_little_more_than_a_forward_and_backward_pass(method, most):
     net = networks.build("lcnn9", seed=0).eval().requires_grad_(False)
