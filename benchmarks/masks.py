@@ -98,7 +98,7 @@ def one(net: networks.EmbeddingNetwork, probe: Tensor, others: Tensor, seed: int
     parts = [list(limit())[: LIMIT // BATCH // 2]]  # the first half of them, to see how sure the reference is
     half = scores[..., : sum(len(m) for m in parts[0])]
     first = contrast(correlated(half, lambda: iter(parts[0])).maps)
-    found: dict[str, Any] = {"halves": similarity(first, 2 * wanted - first).item()}
+    found: dict[str, Any] = {"halves": similarity(first, 2 * wanted - first).item()}  # of like sizes: the other half
     for way in ("random", "antithetic", "stratified"):
         counts = COUNTS if way == "random" else COUNTS[:-1]
         spent = scored(partial(drawn, way, max(counts), size, seed))
@@ -143,7 +143,9 @@ def stopped(score: Callable[[Tensor], Tensor], size: tuple[int, int], seed: int,
             KEEP,
             spread,
         )
-        found[name] = {"masks": done.masks, "spearman": similarity(wanted, done.map[None]).item()}
+        pearson = torch.corrcoef(torch.stack([wanted.flatten(), done.map.flatten()]))[0, 1].item()
+        spearman = similarity(wanted, done.map[None]).item()
+        found[name] = {"masks": done.masks, "error": done.error, "pearson": pearson, "spearman": spearman}
     return found
 
 

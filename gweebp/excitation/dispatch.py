@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from gweebp.excitation import graph, operations
 from gweebp.excitation.composites import COMPOSITES, Refused, centred_input, is_python, opened
 from gweebp.excitation.copies import Copies, copied, put
-from gweebp.excitation.layers import PlainMode, at_least_float32, is_tracked, mapped, tensors_in
+from gweebp.excitation.layers import (
+    WATCHES,
+    PlainMode,
+    at_least_float32,
+    is_tracked,
+    mapped,
+    tensors_in,
+    unwatched,
+)
 from gweebp.excitation.mixings import Mixing, Parts, Passing, Product, centred, centring
 from gweebp.excitation.rules import MIXES, rule_of
 from gweebp.excitation.tags import NOTHING, Tags
@@ -66,8 +74,11 @@ class Dispatch(PlainMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if getattr(func, "__name__", "") == "__set__":  # x.data = y, of the tensor itself
+        called = getattr(func, "__name__", "")
+        if called == "__set__":  # x.data = y, of the tensor itself
             return func(*args, **kwargs)
+        if called in WATCHES:
+            return unwatched(called)
         for x in tensors_in((args, kwargs)) if self.opaque else ():
             if x not in self.tags.of and self.unseen(x):
                 self.tags.of[x] = NOTHING

@@ -7,11 +7,13 @@ function of it. The network is evaluated as in `net.eval()`, and left as it was 
 from __future__ import annotations
 
 import contextlib
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from gweebp.excitation import taps
 from gweebp.excitation.guard import Mode, lent
@@ -33,6 +35,23 @@ def is_tracked(x: Any) -> bool:
     return isinstance(x, Tensor) and x.requires_grad
 
 
+#: by which a network watches its own gradients
+WATCHES = {"register_hook", "register_post_accumulate_grad_hook", "retain_grad"}
+
+
+def unwatched(name: str) -> RemovableHandle | None:
+    """What a network gets that asks for the gradient of a response: what comes down here is no gradient of its loss.
+
+    Args:
+        name: of `WATCHES`.
+
+    Example:
+        >>> unwatched("register_hook").remove(), unwatched("retain_grad")
+        (None, None)
+    """
+    return None if name == "retain_grad" else RemovableHandle(OrderedDict())
+
+
 class PlainMode(Mode):
     """From the tapped layer on, weights are constants in float32 at least: only responses require grad."""
 
@@ -52,6 +71,8 @@ class PlainMode(Mode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if getattr(func, "__name__", "") in WATCHES:
+            return unwatched(func.__name__)
         if not torch.is_grad_enabled():  # below the layer
             return func(*args, **kwargs)
         args, kwargs = self.constants(args), self.constants(kwargs)

@@ -17,16 +17,20 @@ _WEIGHTED, _ADDMM = positional("input weight bias"), positional("input mat1 mat2
 def weighted(func: Any, args: tuple, kwargs: dict, tags: Tags) -> Mixing | Product | Parts | None:
     """conv*, conv_transpose*, linear: (input, weight, bias, ...)."""
     (x, w, b, *rest), kwargs = _WEIGHTED(args, kwargs)
-    axes = [1] * (w.ndim - 2)  # of y after the channels, along which lies the bias; none of a linear layer
+    axes = [1] * (w.ndim - 2)  # of y after the channels, along which lies the bias; none in a linear layer
     if tags.depends(b):
         return Parts(lambda: func(x, w, None, *rest, **kwargs) + b.view(-1, *axes))
     if tags.depends(w):
         if b is not None:
             return Parts(lambda: func(x, w, None, *rest, **kwargs) + b.view(-1, *axes))
         return between(lambda x, w: func(x, w, None, *rest, **kwargs), x, w, tags)
+
+    def part(sign: int, x: Tensor) -> Tensor:  # a linear layer of a transposed batch would be many small products
+        return func(x if axes else x.contiguous(), signed(w, sign), None, *rest, **kwargs)
+
     return Mixing(
         lambda x: func(x, w, b, *rest, **kwargs),
-        lambda sign, x: func(x, signed(w, sign), None, *rest, **kwargs),
+        part,
         x,
         bias=None if b is None else b.view(-1, *axes),
     )

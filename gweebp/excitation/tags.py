@@ -94,6 +94,8 @@ class Tags:
         given = args[:1] if name in LIKE and args else (args, kwargs)
         if name in CONSTANTS or not any(x in self.of for x in tensors_in(given)):
             return
+        if output is not None and not any(True for _ in tensors_in((output,))):
+            return
         found = self.fixed(name, func, args, kwargs, output)
         own, named = (args[:1], {}) if name in LIKE and args else (args, kwargs)
         tag = Tag(self.role(name, own, named), self.never_negative(name, own, named))

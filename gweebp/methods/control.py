@@ -111,7 +111,8 @@ def controlled(
         cells, keep: by which the masks were drawn.
 
     Returns:
-        The maps, 0 where the score never changes; and what of the scores the linear model leaves.
+        The maps, 0 where the score never changes; and what of the scores the linear model would leave under masks that
+        it was not fitted to.
     """
     parts = [min(cells + 1, pixels, max(1, math.isqrt(scores.shape[2] // MASKS_PER_FEATURE))) for pixels in size]
     rows, columns = (averaging(pixels, n) for pixels, n in zip(size, parts))
@@ -140,4 +141,5 @@ def controlled(
     spread = mask_spread(size, cells, keep).to(score.device) * deviation[..., None]
     varies = spread > 1e-15
     maps = torch.where(varies, (exact + sampled / n) / torch.where(varies, spread, 1), 0).clamp(-1, 1)
-    return Estimate(maps, torch.where(deviation > 0, left / torch.where(deviation > 0, deviation, 1), 0))
+    unfitted = left / (1 - features.shape[1] / n)  # the fit has followed a part of the noise of these very masks
+    return Estimate(maps, torch.where(deviation > 0, unfitted / torch.where(deviation > 0, deviation, 1), 0))

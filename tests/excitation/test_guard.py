@@ -212,6 +212,36 @@ def test_an_interrupt_at_any_line_of_the_guard_and_of_torch():
         assert at > 20
 
 
+class Watching(nn.Module):
+    """Asks for gradients of its responses, as the networks of many a Grad-CAM tutorial do, and for the count of one."""
+
+    def __init__(self, watching=True):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.line, self.seen, self.watching = nn.Conv2d(2, 4, 3), nn.Linear(144, 3), [], watching
+
+    def forward(self, x):
+        x = nn.functional.pad(torch.relu(self.conv(x)), (0, 0, 0, 0))
+        if x.requires_grad and self.watching:
+            self.handle = x.register_hook(self.seen.append)
+            x.retain_grad()
+            x.register_post_accumulate_grad_hook(self.seen.append) if x.is_leaf else None
+        return self.line(x.flatten(1))
+
+
+@pytest.mark.parametrize("method", ["ebp", "etcebp", "gweebp", "gradcam", "fggb"])
+@pytest.mark.parametrize("layer", ["conv", "input"])
+def test_a_network_that_watches_its_own_gradients(method, layer):
+    torch.manual_seed(0)
+    triplet = torch.rand(3, 2, 2, 8, 8)
+    if method == "fggb":
+        layer = None
+    elif method == "gradcam":
+        layer = "conv"
+    maps = [quietly(net := Watching(w).eval(), triplet, method, layer=layer) for w in (True, False)]
+    assert torch.equal(*maps) and net.seen == []
+
+
 @pytest.mark.parametrize("method", ["gweebp", "gradcam"])
 def test_hooks_that_others_left(method):
     net, triplet = network(), triplets(1)[0]
