@@ -29,9 +29,6 @@ from gweebp.games.bootstrap import Curve
 from gweebp.saliency import explain
 from gweebp.support.extras import extra
 
-with extra("book"):
-    from scipy import stats
-
 
 def similarity(first: Tensor, second: Tensor) -> Tensor:
     """Spearman's rank correlation of two sets of maps, each (b, h, w): (b,), in −1..1; NaN where a map is constant.
@@ -43,6 +40,8 @@ def similarity(first: Tensor, second: Tensor) -> Tensor:
     """
     if first.shape != second.shape or first.ndim != 3:
         raise ValueError(f"maps have shapes {tuple(first.shape)} and {tuple(second.shape)}: expected (b, h, w) twice")
+    with extra("book"):  # here, so that the command says what it takes without it
+        from scipy import stats
     ranks = [torch.from_numpy(stats.rankdata(x.flatten(1).cpu().numpy(), axis=1)) for x in (first, second)]
     one, two = (r - r.mean(1, keepdim=True) for r in ranks)
     return (one * two).sum(1) / (one.norm(dim=1) * two.norm(dim=1))

@@ -76,6 +76,27 @@ def test_the_guide_to_own_images(run, capsys, monkeypatch):
     assert read_json("out.json")["network"] == "mynet"
 
 
+def test_trials_of_own_pairs_are_made_as_the_page_says(tmp_path, monkeypatch):
+    """The lines of its block, on drawn pairs whose landmarks are known."""
+    monkeypatch.chdir(tmp_path)
+    assert main("prepare draw --out pairs --kind drawn --subjects 24 --size 96".split()) == 0
+    net = networks.build("lcnn9", seed=0, width=0.125, size=128, embedding=16).eval()
+    networks.save(net, "net.safetensors")
+    page = (ROOT / "book/pages/own_images.md").read_text(encoding="utf-8")
+    (block,) = [b for b in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) if "prepare align" in b]
+    *lines, explained = block.replace("\\\n", " ").splitlines()
+    for line in lines:
+        by = ["--landmarks", "landmarks.csv"] if "prepare align" in line else []  # in place of dlib
+        assert main([*shlex.split(line)[1:], *by]) == 0, line
+    trials = read_json("trials.json")
+    assert trials["strangers"]["count"] == trials["probes"] * (trials["gallery"] - 1) > 0
+    for name, picture in zip(("probe", "candidate", "alternative"), sorted(Path("aligned/photos").iterdir())):
+        picture.rename(f"{name}.png")
+    with_dlib = shlex.split(explained)[1:]
+    assert main([word for word in with_dlib if word not in ("--align", "--frame", "head")]) == 0
+    assert "pairs of archive, of pictures aligned" in Path("report.html").read_text()
+
+
 def test_the_guide_to_own_methods(run):
     run("book/pages/own_method.md")
     assert gweebp.METHODS["act-grad"].options == {"power": 1.0}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +29,30 @@ def command(stage: str) -> argparse.ArgumentParser:
 
 ALL = [pair for stage in STAGES for pair in arguments(stage, command(stage))]
 NAMES = [f"{name} {max(action.option_strings, default=action.dest)}" for name, action in ALL]
+
+
+EXTRAS = ("scipy", "cv2", "dlib", "matplotlib", "torchvision", "pandas", "seaborn", "psutil", "face_recognition_models")
+ASKS = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[2].split(), None))
+from gweebp.__main__ import main
+for line in sys.argv[1].split(","):
+    try:
+        status = main([*line.split(), "--help"])
+    except SystemExit as end:
+        status = end.code
+    if status:
+        sys.exit(f"{line} --help ended with {status}")
+"""
+
+
+def test_help_needs_no_extra():
+    """Who has installed no extra is told what a command takes, and which steps do without."""
+    lines = sorted({name for name, _ in ALL})
+    command = [sys.executable, "-c", ASKS, ",".join(lines), " ".join(EXTRAS)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {"explain", "prepare faces", "study play"} <= set(lines) and done.stdout.count("usage:") == len(lines)
 
 
 @pytest.mark.parametrize(("name", "action"), ALL, ids=NAMES)

@@ -17,10 +17,6 @@ from torch import Tensor
 
 from gweebp.support.extras import extra
 
-with extra("inpaint"):
-    from scipy.sparse import coo_array
-    from scipy.sparse.linalg import splu
-
 __all__ = ["blend"]
 
 Array = np.ndarray[Any, Any]
@@ -62,6 +58,9 @@ def blend(picture: Tensor, patch: Tensor, mask: Tensor) -> Tensor:
 
 def _poisson(known: Array, guide: Array, inside: Array) -> Array:
     """Eq. (7) for (h, w, c) arrays: the m pixels inside, (m, c), in the order of numpy.nonzero."""
+    with extra("inpaint"):  # here: steps that blend nothing do without it
+        from scipy.sparse import coo_array
+        from scipy.sparse.linalg import splu
     y, x = np.nonzero(inside)
     pixel, there_y, there_x = _neighbours(y, x, inside.shape)
     there = there_y, there_x
