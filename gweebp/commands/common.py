@@ -134,7 +134,7 @@ def add_methods(parser: argparse.ArgumentParser) -> None:
         default={},
         metavar="JSON",
         help='options of methods, such as {"corrrise": {"masks": 500}}; an entry with "method" defines a variant under '
-        'a new name, such as {"few": {"method": "corrrise", "masks": 500}}',
+        'a new name, such as {"few": {"method": "corrrise", "estimate": "controlled", "tolerance": 0.14}}',
     )
 
 

@@ -17,6 +17,7 @@ from gweebp.commands.common import add_inputs, add_methods, add_numbers, add_run
 from gweebp.commands.plugins import plug_in
 from gweebp.commands.trials import inputs_of, load
 from gweebp.methods import Method
+from gweebp.methods.stopping import noted
 from gweebp.networks import as_input, verification
 from gweebp.saliency import check_options, explain, find_method, in_place
 from gweebp.support import files
@@ -48,7 +49,7 @@ def _maps(options: argparse.Namespace) -> None:
     chosen_methods = variants(options)
     given = load(options)
     net = given.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    maps, warned, seconds = {}, {}, dict.fromkeys(options.methods, 0.0)
+    maps, warned, spent, seconds = {}, {}, {}, dict.fromkeys(options.methods, 0.0)
     for game, trials in given.games.items():
         images = trials.mate, trials.nonmate
         # embedded once for all methods that read embeddings
@@ -57,11 +58,13 @@ def _maps(options: argparse.Namespace) -> None:
             key, began = f"{game}/{name}", time.perf_counter()
             triplets = [x.split(options.batch) for x in (trials.probe, *others[method.reads])]
             bar = tqdm(list(zip(*triplets, strict=True)), desc=f"{name}, {game} game", disable=None)
-            with warnings.catch_warnings(record=True) as caught:
+            with warnings.catch_warnings(record=True) as caught, noted() as stopped:
                 warnings.simplefilter("always")  # a warning a batch would drown the terminal: they go to the record
                 parts = [_explained(net, method.name, chosen, *triplet) for triplet in bar]
             maps[key] = torch.cat(parts)
             warned[key] = [f"{w.category.__name__}: {w.message}" for w in caught]
+            if stopped:  # at a tolerance
+                spent[key] = [one.masks for one in stopped]
             seconds[name] += time.perf_counter() - began
     record = environment(seed=options.seed, started=started, device=device)
     extra = {
@@ -71,6 +74,8 @@ def _maps(options: argparse.Namespace) -> None:
         "seconds_by_method": seconds,
         "warnings": {key: texts for key, texts in warned.items() if texts},
     }
+    if spent:
+        extra["masks"] = spent
     files.write_tensors(options.out, maps, {"record": record | extra})
 
 

@@ -95,6 +95,23 @@ def mask_spread(size: tuple[int, int], cells: int, keep: float) -> Tensor:
     return (keep * (1 - keep) * rows[:, None] * columns).sqrt()
 
 
+def sums_of_products(scores: Tensor, masks: Tensor) -> Tensor:
+    """Sums over masks of score and mask, one probe at a time: a batch is rounded as single calls are.
+
+    Args:
+        scores: (b, t, k).
+        masks: (k, h, w), of the same type.
+
+    Returns:
+        (b, t, h, w).
+
+    Example:
+        >>> sums_of_products(torch.tensor([[[1., 2.]]]), torch.tensor([[[1., 1.]], [[1., 0.]]]))
+        tensor([[[[3., 1.]]]])
+    """
+    return torch.stack([(s @ masks.flatten(1)).unflatten(1, masks.shape[1:]) for s in scores])
+
+
 def controlled(
     scores: Tensor,
     draw: Callable[[], Iterable[Tensor]],
@@ -132,7 +149,7 @@ def controlled(
     left = left - left.mean(2, keepdim=True)
     sampled, first = torch.zeros(b, t, *size, dtype=torch.float64, device=score.device), 0
     for chunk in draw():
-        sampled += torch.einsum("btk,khw->bthw", left[..., first : first + len(chunk)], chunk.double() - keep)
+        sampled += sums_of_products(left[..., first : first + len(chunk)], chunk.double() - keep)
         first += len(chunk)
     to_rows, to_columns = ((k @ a.T).to(score.device) for a, k in zip((rows, columns), kernels))
     exact = variance * torch.einsum("hg,gfz,wf->zhw", to_rows, beta.view(*parts, b * t), to_columns).view_as(sampled)

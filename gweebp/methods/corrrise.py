@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from gweebp.excitation.gain import same_length
 from gweebp.excitation.tensors import unit
 from gweebp.methods import method
-from gweebp.methods.control import controlled, mask_spread
+from gweebp.methods.control import controlled, mask_spread, sums_of_products
 from gweebp.methods.maps import non_negative
-from gweebp.methods.masking import check_positive, distinct, fill_value, masked_embeddings
+from gweebp.methods.masking import Masked, check_positive, distinct, fill_value, masked_embeddings
 from gweebp.methods.stopping import Enough, Estimate, ToleranceWarning, enough
 from gweebp.support.ranges import SEED, Range, whole
 from gweebp.support.warned import warn
@@ -126,7 +126,7 @@ class Correlation:
         # moments about the first mask: no digits are lost where little varies
         first = self._first = self._first or (m[:1], s[..., :1])
         m, s = m - first[0], s - first[1]
-        moments = m.sum(0), m.square().sum(0), s.sum(2), s.square().sum(2), torch.einsum("btk,khw->bthw", s, m)
+        moments = m.sum(0), m.square().sum(0), s.sum(2), s.square().sum(2), sums_of_products(s, m)
         self._sums = tuple(map(torch.add, self._sums, moments)) if self._sums else moments
         self.n += len(m)
 
@@ -166,7 +166,7 @@ def similarities(net: nn.Module, probe: Tensor, others: Tensor, masks: Tensor, f
 
 def _cosines(found: Tensor, others: Tensor) -> Tensor:
     same_length(found, others)
-    return torch.einsum("bkd,btd->btk", found, unit(others.double()))
+    return torch.stack([o @ e.mT for o, e in zip(unit(others.double()), found)])
 
 
 def correlations(net: nn.Module, probe: Tensor, others: Tensor, masks: Iterable[Tensor], fill: Tensor) -> Tensor:
@@ -188,9 +188,9 @@ def correlations(net: nn.Module, probe: Tensor, others: Tensor, masks: Iterable[
         >>> correlations(nn.Flatten(), torch.ones(1, 1, 1, 2), torch.tensor([[[0., 1.]]]), [masks], torch.zeros(1))
         tensor([[[[0., 1.]]]], dtype=torch.float64)
     """
-    found = Correlation()
+    found, masked = Correlation(), Masked(net, probe, fill)
     for chunk in masks:
-        found.add(chunk, similarities(net, probe, others, chunk, fill))
+        found.add(chunk, _cosines(masked(chunk), others))
     return found.maps()
 
 
@@ -243,7 +243,7 @@ def corrrise(
         tolerance: above 0 and up to 1, or None for all masks. Each probe has had enough masks when the standard error
             of its map, before negative values are removed, is at most this share of what the map varies by
             (gweebp.methods.stopping). 0.14 is a correlation of about .99 with the map of infinitely many masks.
-            ToleranceWarning where `masks` were not enough.
+            ToleranceWarning where `masks` were not enough; `gweebp.methods.stopping.noted` says how many were used.
         contrastive: False for the mate's map alone.
         negative: how negative values are removed, see gweebp.methods.maps.non_negative; the authors' code: "minimum".
         fill: what masks fade to: a number in the network's input range (the authors' is 0), or "black".
@@ -286,7 +286,8 @@ def corrrise(
     if estimate == "plain":
         maps = correlations(net, probe, others, draw(), color)
     else:
-        maps = estimated(torch.cat([similarities(net, probe, others, m, color) for m in draw()], 2), draw).maps
+        masked = Masked(net, probe, color)
+        maps = estimated(torch.cat([_cosines(masked(m), others) for m in draw()], 2), draw).maps
     maps = maps.to(mate.dtype)
     return non_negative(maps[:, 0] - maps[:, 1] if contrastive else maps[:, 0], negative)
 
@@ -307,8 +308,11 @@ def _scores(net: nn.Module, probe: Tensor, others: Tensor, fill: Tensor) -> Iter
 
         return score
 
-    for i, among in zip(index, others):
-        yield scored(probe[first[i]][None], among[None], known[i])
+    last = {k: i for i, k in enumerate(index)}
+    for i, (k, among) in enumerate(zip(index, others)):
+        yield scored(probe[first[k]][None], among[None], known[k])
+        if i == last[k]:
+            del known[k]
 
 
 def _warn_of_few(found: list[Enough], masks: int, tolerance: float) -> None:

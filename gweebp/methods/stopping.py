@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Enough", "Estimate", "ToleranceWarning", "enough", "looks", "relative_error"]
+__all__ = ["Enough", "Estimate", "ToleranceWarning", "enough", "looks", "noted", "relative_error"]
 
 FIRST, GROWTH = 256, 1.5  # masks before the first look, and by what they grow to the next
 
@@ -61,6 +63,35 @@ class Enough(NamedTuple):
     map: Tensor
     masks: int
     error: float
+
+
+_noted: ContextVar[list[Enough] | None] = ContextVar("noted", default=None)
+
+
+@contextmanager
+def noted() -> Iterator[list[Enough]]:
+    """Within this block, what each map took that stops at a tolerance, in the order of the maps.
+
+    A signed map is two: towards the mate, then towards the non-mate.
+
+    Returns:
+        A list, which grows by one Enough for each map.
+
+    Example:
+        >>> import gweebp
+        >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3)).double()
+        >>> images = torch.rand(3, 1, 1, 8, 8, generator=torch.manual_seed(0), dtype=torch.float64)
+        >>> with noted() as found:
+        ...     maps = gweebp.explain(net, *images, method="corrrise", cells=4, estimate="controlled", tolerance=0.2)
+        >>> [one.masks for one in found], found[0].error <= 0.2
+        ([256], True)
+    """
+    found: list[Enough] = []
+    token = _noted.set(found)
+    try:
+        yield found
+    finally:
+        _noted.reset(token)
 
 
 def looks(most: int) -> Iterator[int]:
@@ -146,4 +177,7 @@ def enough(
         error = relative_error(map_, sampled, draw(0, spent), mean, spread)
         if error <= tolerance:
             break
-    return Enough(map_, spent, error)
+    done = Enough(map_, spent, error)
+    if (notes := _noted.get()) is not None:
+        notes.append(done)
+    return done

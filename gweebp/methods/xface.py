@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from gweebp.excitation.layers import at_least_float32
 from gweebp.methods import method
 from gweebp.methods.maps import gaussian, non_negative
-from gweebp.methods.masking import check_positive, fill_value, masked_embeddings
+from gweebp.methods.masking import Masked, check_positive, fill_value, masked_embeddings
 
 REFERENCE = 112  #: side in pixels of the image for which sizes and stride are given
 
@@ -115,17 +115,15 @@ def occluded_distances(
         (b, t, n), float64, in [0, 2].
     """
     chunks = squares.corners.split(batch)
-
-    def occluded(images: Tensor, corners: Tensor) -> Tensor:
-        return masked_embeddings(net, images, squares.masks(corners), fill)
-
+    masked, *beside = (Masked(net, images, fill) for images in (probe, *others))
     if pairing == 1:  # the mean distance to all is the distance to their mean
         n = len(squares.corners)
-        whole = [torch.stack([occluded(o, c).sum(1) for c in chunks]).sum(0)[:, None] / n for o in others]
+        whole = [torch.stack([o(squares.masks(c)).sum(1) for c in chunks]).sum(0)[:, None] / n for o in beside]
     found = []
     for corners in chunks:
-        e = occluded(probe, corners)
-        against = [occluded(o, corners) for o in others] if pairing == 3 else whole
+        masks = squares.masks(corners)
+        e = masked(masks)
+        against = [o(masks) for o in beside] if pairing == 3 else whole
         found.append(torch.stack([1 - (e * a).sum(2) for a in against], 1))
     return torch.cat(found, 2)
 

@@ -89,6 +89,19 @@ def test_maps_of_every_method_and_game(played):
     assert set(metadata["record"]["seconds_by_method"]) == set(METHODS.split())
 
 
+def test_the_record_of_maps_says_how_many_masks_a_tolerance_took(played, tmp_path):
+    data = f"--faces {played}/faces.safetensors --quadruplets {played}/quadruplets.safetensors"
+    trials = f"{data} --weights {played}/net/weights.safetensors --trials {played}/trials.json"
+    options = '{"few":{"method":"corrrise","cells":4,"masks":300,"tolerance":0.9},"corrrise":{"masks":9}}'
+    out = tmp_path / "maps.safetensors"
+    line = f"maps {trials} --out {out} --methods few corrrise --batch 3 {RUN} --options {options}"
+    assert run(line) == 0
+    maps, metadata = read_tensors(out)
+    spent = metadata["record"]["masks"]
+    assert set(spent) == {name for name in maps if name.endswith("/few")}
+    assert all(len(spent[name]) == len(maps[name]) and set(spent[name]) <= {256, 300} for name in spent)
+
+
 def test_games_say_what_became_of_every_trial(played, faces):
     trials = read_json(played / "trials.json")
     games, metadata = read_tensors(played / "games.safetensors")
