@@ -18,11 +18,13 @@ PACKAGE = Path(gweebp.__file__).parent
 CALLED = """
     support games methods networks figures saliency.py overlay.py
     excitation/propagation.py excitation/equations.py excitation/gain.py excitation/triplet.py excitation/layers.py
-    excitation/positions.py
-    faces/faceset.py faces/quadruplets.py
+    excitation/positions.py excitation/nodes.py
+    faces/faceset.py faces/quadruplets.py faces/variation.py faces/readers faces/inpainting_game
+    experiment/build.py experiment/check_method.py experiment/claims.py experiment/examples.py experiment/mask_counts.py
+    experiment/paper.py experiment/ranks.py experiment/triplets.py experiment/typical_cases.py
 """.split()
 OF_ALL_METHODS = {"net", "probe", "mate", "nonmate", "layer"}  # said once, in gweebp.methods
-RAISED = re.compile(r"\b([A-Z]\w*(?:Error|Exception|Interrupt|UnsupportedOperation))\b")
+RAISED = re.compile(r"\b([A-Z]\w*(?:Error|Exception|Interrupt|UnsupportedOperation)|Broken)\b")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Place = tuple[str, Function, str]  # its name, the function, the docstring of its class
@@ -97,7 +99,18 @@ def test_a_function_that_users_call_says_its_arguments_and_its_errors(name, func
 
 def test_the_rooms_that_users_call_are_all_here():
     rooms = {name.partition("/")[0].partition(".")[0] for name, *_ in PLACES}
-    assert {"support", "games", "methods", "networks", "figures", "saliency", "overlay", "excitation", "faces"} == rooms
+    assert {
+        "support",
+        "games",
+        "methods",
+        "networks",
+        "figures",
+        "saliency",
+        "overlay",
+        "excitation",
+        "faces",
+        "experiment",
+    } == rooms
     assert all((PACKAGE / name).exists() for name in CALLED)
 
 

@@ -174,14 +174,14 @@ class Run:
         return Sanity(metadata["layers"], **kept, subject=found["subject"])
 
     def triplet(self, sample: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Probe, mate and non-mate of one trial of the hiding game: three uint8 (1, 3, h, w)."""
+        """Probe, mate and non-mate of trial `sample`, from 0, of the hiding game: three uint8 (1, 3, h, w)."""
         chosen = self.trials["hiding"]
         row = _row(sample, len(chosen["probe"]), f"triplets of {self.title}")
         probe, mate, nonmate, _ = hiding_images(self.faces, {key: [rows[row]] for key, rows in chosen.items()})
         return probe, mate, nonmate
 
     def quadruplet(self, sample: int) -> Quadruplets:
-        """One trial of the inpainting game."""
+        """Trial `sample`, from 0, of the inpainting game: one of the quadruplets that qualify for the network."""
         row = _row(sample, len(self.qualified), f"qualified quadruplets of {self.title}")
         return self.qualified.select(torch.tensor([row]))
 
@@ -195,6 +195,7 @@ def open_runs(build: str | Path, datasets: str, networks: str) -> list[Run]:
 
     Raises:
         FileNotFoundError: a run has no results there; the message names it.
+        ValueError: there is no dataset or no network in what was given.
 
     >>> open_runs("_build/none", "cuhk", "vgg16")
     Traceback (most recent call last):

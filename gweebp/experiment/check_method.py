@@ -56,7 +56,14 @@ class Trial:
         return self.probe, self.mate, self.nonmate
 
     def maps(self, probe: Tensor, mate: Tensor, nonmate: Tensor) -> Tensor:
-        """The method's maps of a triplet, each over its sum, as `explain` makes them, but not yet checked."""
+        """The method's maps of a triplet, each over its sum, as `explain` makes them, but not yet checked.
+
+        Args:
+            probe, mate, nonmate: images (c, h, w) each.
+
+        Returns:
+            (1, h', w').
+        """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NoGainWarning)
             warnings.simplefilter("ignore", LostMassWarning)
@@ -68,7 +75,8 @@ def check_method(name: str, **options: Any) -> None:
     """Check that a registered method keeps each of `PROMISES`.
 
     Args:
-        name: in `gweebp.METHODS`. options: of the method, to make a slow one quick (masks=20).
+        name: in `gweebp.METHODS`.
+        options: of the method, to make a slow one quick (masks=20).
 
     Raises:
         Broken: a promise is not kept. ValueError, TypeError: no such method or option.

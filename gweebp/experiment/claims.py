@@ -141,9 +141,16 @@ def judge(
     """Give each claim its verdict.
 
     Args:
-        evidence: one per network and dataset. claims: default, the paper's.
+        evidence: one per network and dataset.
+        claims: default, the paper's.
         margin: what counts as a noticeable, or big, difference of a measure.
         alpha: level of each sentence: at most α/2 to be reproduced, and α/2 to be contradicted, where it is not so.
+
+    Returns:
+        One verdict per claim, in the order of `claims`.
+
+    Raises:
+        ValueError: alpha is not between 0 and 1, or the margin is not positive.
     """
     if not 0 < alpha < 1 or not margin > 0:
         raise ValueError(f"alpha={alpha}, margin={margin}: expected a level between 0 and 1 and a positive margin")
@@ -151,7 +158,9 @@ def judge(
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down correction: p values of all comparisons together, each at most 1.
+    """Holm's step-down correction of the p values `p` of all comparisons together, each at most 1.
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 1979.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -164,7 +173,11 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def at_least(r: int, p: Sequence[float]) -> float:
-    """Partial conjunction: the p of "at least r of these are true", r >= 1.
+    """Partial conjunction: the p value of "at least `r` of these are true", from one p value each, r >= 1.
+
+    Args:
+        r: from 1 to len(p).
+        p: p values of the single statements.
 
     >>> at_least(2, [0.001, 0.01, 0.5]), at_least(3, [0.001, 0.01, 0.5])
     (0.02, 0.5)

@@ -21,7 +21,9 @@ def hidden(probe: Tensor, nonmate: Tensor, saliency: Tensor, shares: Sequence[fl
     """The probe with the least salient pixels taken from the non-mate, as the hiding game does.
 
     Args:
-        probe, nonmate: (1, c, h, w). saliency: (1, h', w') >= 0. shares: k shares of the pixels to hide, 0..1.
+        probe, nonmate: (1, c, h, w).
+        saliency: (1, h', w') >= 0.
+        shares: k shares of the pixels to hide, 0..1.
         seed: of the order of ties.
 
     Returns:
@@ -39,7 +41,14 @@ def hidden(probe: Tensor, nonmate: Tensor, saliency: Tensor, shares: Sequence[fl
 def exchanged(op: Tensor, ip: Tensor, saliency: Tensor, shares: Sequence[float], seed: int = 0) -> Tensor:
     """OP with the pixels that hold a share of the map's mass taken from IP, as the inpainting game does.
 
-    Arguments and result as for `hidden`, with shares of the mass ("percent-density").
+    Args:
+        op, ip: original and inpainted probe, (1, c, h, w).
+        saliency: (1, h', w') >= 0.
+        shares: k shares of the map's mass, 0..1 ("percent-density").
+        seed: of the order of ties.
+
+    Returns:
+        (k, c, h, w).
 
     >>> op, map_ = torch.zeros(1, 1, 1, 3), torch.tensor([[[0.5, 0.1, 0.4]]])
     >>> exchanged(op, op + 1, map_, [0, 0.4, 0.8]).int().squeeze().tolist()
@@ -54,6 +63,9 @@ def exchanged(op: Tensor, ip: Tensor, saliency: Tensor, shares: Sequence[float],
 def turning_point(outcome: Outcome) -> str:
     """In words: how much of the map's mass turns the first probe of a played game into the twin.
 
+    Args:
+        outcome: of the inpainting game, one row per probe.
+
     >>> never, start = torch.tensor([[0, 0, 0]]), torch.tensor([[1, 1, 1]])
     >>> outside, false = torch.tensor([8]), torch.tensor([[0, 2, 8]])
     >>> turning_point(Outcome(never, false, outside))
@@ -61,7 +73,7 @@ def turning_point(outcome: Outcome) -> str:
     >>> turning_point(Outcome(start, false, outside))
     'the probe is nearer to the twin before anything is replaced'
     >>> turning_point(Outcome(torch.tensor([[0, 1, 1]]), false, outside))
-    '50% of the mass turn the probe into the twin, at 25.0% false alarms'
+    '50% of the mass turns the probe into the twin, at 25.0% false alarms'
     """
     success = outcome.success[0].int()
     if not success.any():
@@ -70,12 +82,20 @@ def turning_point(outcome: Outcome) -> str:
     if step == 0:
         return "the probe is nearer to the twin before anything is replaced"
     share, far = step / (len(success) - 1), outcome.false_positives[0, step] / outcome.outside[0]
-    return f"{share:.0%} of the mass turn the probe into the twin, at {far:.1%} false alarms"
+    return f"{share:.0%} of the mass turns the probe into the twin, at {far:.1%} false alarms"
 
 
 @torch.no_grad()
 def negative_shares(run: Run, probes: int = 32) -> dict[str, float]:
-    """Shares of negative responses at the saliency layer and in the embedding, over the first test sketches."""
+    """Shares of negative responses at the saliency layer and in the embedding, over the first test sketches.
+
+    Args:
+        run: of `build.open_runs`.
+        probes: how many sketches.
+
+    Returns:
+        "saliency layer" and "embedding" -> share, 0..1.
+    """
     seen: list[Tensor] = []
     layer = run.net.get_submodule(run.net.saliency_layer)
     handle = layer.register_forward_hook(lambda module, inputs, output: seen.append(output))

@@ -58,6 +58,10 @@ TARGETS = {"synthetic-composite": Target((0.40, 0.75)), "synthetic-drawn": Targe
 def reported(dataset: str, network: str) -> Reported | None:
     """The paper's numbers for what our dataset stands for; None where there are none.
 
+    Args:
+        dataset: name of ours, such as "synthetic-composite".
+        network: "vgg16" or "lcnn9".
+
     >>> reported("synthetic-composite", "lcnn9").quadruplets
     273
     """

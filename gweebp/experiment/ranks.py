@@ -13,9 +13,12 @@ __all__ = ["losers", "ranks"]
 
 
 def losers(judged: Iterable[Judged]) -> dict[str, int]:
-    """Who should lead in comparisons that are against a claim: name in print -> how often, in the book's order.
+    """Methods that should lead where a comparison is against a claim: name in print -> how often, in the book's order.
 
-    gweEBP, where it never is, has 0.
+    gweEBP is always listed, with 0 where no such comparison has it.
+
+    Args:
+        judged: claims with their verdicts, of `claims.judge`.
     """
     found: dict[str, int] = {"gweebp": 0}
     for one in judged:

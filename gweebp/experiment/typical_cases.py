@@ -11,9 +11,13 @@ from gweebp.games import hiding
 
 
 def choose(scores: ArrayLike) -> dict[str, int]:
-    """Case → index of a trial by its score (n,), higher is better; of equal ones the first.
+    """Case → index of a trial by its score; of trials with equal scores the first.
 
-    Errors: ValueError where there is no score, or one that is not finite.
+    Args:
+        scores: (n,), one per trial, higher is better.
+
+    Raises:
+        ValueError: there is no score, or one that is not finite.
 
     Example:
         >>> choose([0.9, 0.1, 0.4, 0.5])
@@ -33,7 +37,10 @@ def index(run: Run, game: str, method: str, sample: int) -> int:
     """The index of a trial: `sample` itself, or where it is TYPICAL the trial whose score is nearest to the median.
 
     Args:
-        game: "hiding" or "inpainting". method: whose scores choose. sample: from 0, or TYPICAL.
+        run: of `build.open_runs`.
+        game: "hiding" or "inpainting".
+        method: whose scores choose.
+        sample: from 0, or TYPICAL.
 
     Returns:
         `sample` where it is not TYPICAL; 0 where the game was not played by the method.
@@ -48,10 +55,10 @@ def index(run: Run, game: str, method: str, sample: int) -> int:
 
 
 def hiding_scores(run: Run, method: str) -> np.ndarray:
-    """The area under each triplet's own curve in the hiding game: (t,), in 0..1."""
+    """The area under the curve of each triplet in the hiding game, as `method` played it in `run`: (t,), in 0..1."""
     return hiding.area_of(np.asarray(run.games.hiding[method], dtype=float))
 
 
 def inpainting_scores(run: Run, method: str) -> np.ndarray:
-    """Average precision of each quadruplet's map against the swapped region: (q,), in 0..1."""
+    """Average precision of the maps of `method` in `run` against the swapped regions: (q,), in 0..1."""
     return truth_scores(run)[method]["precision"].numpy()

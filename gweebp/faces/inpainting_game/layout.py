@@ -24,7 +24,7 @@ FOLDER = Path("data", "inpainting-game")
 
 
 def mask_of(inpainted: Path) -> Path:
-    """Where the mask of an inpainted image lies.
+    """Where the mask of the image `inpainted` lies.
 
     >>> mask_of(Path("7/3.png")).as_posix()
     '7/3_mask.png'
@@ -33,7 +33,7 @@ def mask_of(inpainted: Path) -> Path:
 
 
 def table_name(network: str) -> str:
-    """File name of the table of one network.
+    """File name of the table of one `network`.
 
     >>> table_name("lcnn9")
     'filtered_masks_threshold-lcnn9.csv'

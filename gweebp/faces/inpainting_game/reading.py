@@ -83,6 +83,10 @@ def read(root: str | Path, dataset: str, network: str, *, size: int | None = Non
 def faceset(found: Found, name: str) -> FaceSet:
     """The people of the quadruplets as a set of faces that all test: photos OM, sketches OP; nobody to train on.
 
+    Args:
+        found: the quadruplets that were read.
+        name: of the set.
+
     >>> images, one = torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.tensor([0])
     >>> four = Quadruplets(images, images, images, images, torch.ones(1, 4, 4, dtype=torch.bool), one, one)
     >>> faceset(Found(four, ("anna",), []), "UoM").sizes["test"]

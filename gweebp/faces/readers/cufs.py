@@ -38,6 +38,15 @@ Images = dict[str, dict[bool, Path]]  # person -> cropped? -> file
 def load(folder: str | Path, size: int, seed: int) -> FaceSet:
     """The 606 pairs as a FaceSet named "cufs"; see `readers.reading.read`.
 
+    Args:
+        folder: holds CUFS as it is distributed.
+        size: side of the square images in pixels.
+        seed: of the split into people to train on and people to test.
+
+    Raises:
+        FileNotFoundError: the folder is missing.
+        ValueError: a person has two images of one kind, or no person can be read.
+
     >>> load("no/such/folder", size=64, seed=0)
     Traceback (most recent call last):
     FileNotFoundError: no folder no/such/folder: name the folder that holds the photos and sketches of CUFS
@@ -49,6 +58,13 @@ def listing(folder: str | Path) -> Listing:
     """Everyone of CUFS whom a folder holds; ids begin with the set. No image is opened.
 
     `facts["listed_by_set"]` counts them; SETS says how many a whole CUFS has.
+
+    Args:
+        folder: holds CUFS as it is distributed.
+
+    Raises:
+        FileNotFoundError: the folder is missing.
+        ValueError: a person has two images of one kind.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -64,7 +80,15 @@ def listing(folder: str | Path) -> Listing:
 
 
 def pairs(folder: Path, sets: Sequence[str] = tuple(SETS)) -> list[Pair]:
-    """Pairs of the named sets below a folder; either image may be missing."""
+    """Pairs of the named sets below a folder; either image may be missing.
+
+    Args:
+        folder: is searched with its subfolders.
+        sets: names in SETS.
+
+    Raises:
+        ValueError: a person has two photos, or two sketches, of one kind; the message names both files.
+    """
     photos: Images = {}
     sketches: Images = {}
     split: dict[str, str] = {}
@@ -84,7 +108,10 @@ def pairs(folder: Path, sets: Sequence[str] = tuple(SETS)) -> list[Pair]:
 
 
 def person(name: str) -> str:
-    """Whom an image shows, by its name without suffix: the sketch f2-005-01-sz1 is of f-005-01, Mp-002-1 of m-002-1.
+    """The id of the person in an image: the sketch f2-005-01-sz1 is of f-005-01, Mp-002-1 of m-002-1.
+
+    Args:
+        name: the image's file name without suffix.
 
     >>> [person(name) for name in ("F2-005-01-sz1", "Mp-002-1-sz1", "000_1_1_sz1", "f1-001-01")]
     ['f-005-01', 'm-002-1', '000_1_1', 'f1-001-01']

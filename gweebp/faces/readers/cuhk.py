@@ -59,7 +59,15 @@ def load(
 
 
 def listing(folder: str | Path) -> Listing:
-    """Everyone whom a folder of pairs holds, in any of the three layouts; no image is opened."""
+    """All people of a folder of pairs, in any of the three layouts. No image is opened.
+
+    Args:
+        folder: holds `pairs.csv`, or `photos/` and `sketches/`, or CUHK's own archives.
+
+    Raises:
+        FileNotFoundError: the folder is missing or has none of the three layouts.
+        ValueError: a table or a name is wrong.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder {folder}: name the folder that holds photos/ and sketches/")

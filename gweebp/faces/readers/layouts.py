@@ -22,6 +22,15 @@ LAYOUTS: dict[str, Callable[[Path], Listing]] = {
 def listing(kind: str, folder: str | Path, distractors_from: str | Path | None = None) -> Listing:
     """What a folder of the layout `kind` holds, with the photos of another folder as distractors if wanted.
 
+    Args:
+        kind: name in LAYOUTS.
+        folder: holds the set.
+        distractors_from: a folder with photos of other people.
+
+    Raises:
+        ValueError: the layout is unknown, or two images have one name.
+        FileNotFoundError: a folder is missing.
+
     >>> listing("CUHK", "somewhere")
     Traceback (most recent call last):
     ValueError: unknown layout 'CUHK'; known: pairs, cufs, uom-sgfs, uom-sgfs-b

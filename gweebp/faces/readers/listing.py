@@ -75,7 +75,7 @@ class Listing:
 
 
 def stem(path: Path) -> str:
-    """The name of an image without its suffix, also where that is .ppm.bz2.
+    """The name of an image, the last part of `path`, without its suffix, also where that is .ppm.bz2.
 
     >>> stem(Path("00002/00002_931230_fa.ppm.bz2"))
     '00002_931230_fa'
@@ -95,7 +95,7 @@ def images_below(folder: Path) -> Iterator[Path]:
 
 
 def photos_of(folder: str | Path) -> dict[str, Path]:
-    """All images below a folder as photos of people: id -> file; the id is the name, subfolders joined with "-".
+    """All images below `folder` as photos of people: id -> file; the id is the name, subfolders joined with "-".
 
     Raises FileNotFoundError for a folder that is missing, ValueError for one without images or with equal ids.
     """

@@ -129,7 +129,14 @@ def _face(path: Path | None, sha256: str, crop: Box | str | None, size: int, sid
 
 
 def box_of(path: Path, width: int, height: int) -> Box | None:
-    """The box that "auto" cuts out of an image of this size; None: it is taken whole.
+    """The box (left, top, right, bottom) in pixels that "auto" cuts out of an image; None: the image is taken whole.
+
+    Args:
+        path: of the image, for the message.
+        width, height: of the image in pixels.
+
+    Raises:
+        ValueError: the image is neither square nor of 200x250 pixels.
 
     >>> box_of(Path("m-001.png"), 200, 250)
     (32, 66, 168, 202)

@@ -45,7 +45,17 @@ _SIZES = ("images", "", "smaller", "thumbnails")  # folders of Color FERET, best
 def load(folder: str | Path, size: int, seed: int, *, sketches: str = "A") -> FaceSet:
     """Sketches of Set A or B and their photos as a FaceSet named "uom-sgfs-a" or "-b"; see `readers.reading.read`.
 
-    Color FERET's photos are no squares: they are read after `prepare align`, from the folder that it writes.
+    Color FERET's photos are not square: they are read after `prepare align`, from the folder that it writes.
+
+    Args:
+        folder: holds UoM-SGFS and Color FERET.
+        size: side of the square images in pixels.
+        seed: of the split into people to train on and people to test.
+        sketches: "A" or "B", the set.
+
+    Raises:
+        FileNotFoundError: a folder or a file is missing.
+        ValueError: a table or an image cannot be read as described.
 
     >>> load("no/such/folder", size=64, seed=0)
     Traceback (most recent call last):
