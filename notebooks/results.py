@@ -50,7 +50,7 @@ evidence = {"this build": of_build(runs, seeds, measure)}
 if study:
     evidence = {"the study": of_study(located(study))} | evidence
 judged = {name: claims.judge(found, **rule) for name, found in evidence.items()}
-rows = {name: verdicts(evidence[name], judged[name]) for name in evidence}
+rows = {name: verdicts(evidence[name], judged[name], **rule) for name in evidence}
 first = next(iter(rows))
 table = [
     {"claim": one.claim.key, "about": one.claim.text}

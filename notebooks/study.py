@@ -96,7 +96,7 @@ Markdown(
 
 # %% tags=["hide-input", "remove-output"]
 judged = claims.judge(runs, margin=margin, alpha=alpha)
-rows = verdicts.verdicts(runs, judged)
+rows = verdicts.verdicts(runs, judged, margin=margin, alpha=alpha)
 glue("fig-study-verdicts", figures.verdicts(*verdicts.bars(rows)))
 
 # %% [markdown]
@@ -118,13 +118,21 @@ captioned(
                 "compared here": row.ours,
                 "verdict": row.text,
                 "decided by": row.decided,
+                "what would decide it": row.more or "is decided",
             }
             for row in rows
         ],
         "",
     ),
-    "The paper's sentences, their verdicts, and what decided each.",
+    "The paper's sentences, their verdicts, what decided each, and what would decide those that are not resolved.",
 )
+
+# %% [markdown]
+# *What would decide it* is computed: with K trainings in place of those made, each on people of its own, the error of a comparison falls with
+# √K and its Student's t has K − 1 degrees of freedom; the first K at which the same rule gives another verdict is named, with that verdict.
+# It takes the differences and the scatter as they were found, so that it says how far away a decision is, and not which one will come. A
+# comparison whose interval lies on the other side of its bar can still be open: one of thirty does so by chance more often than one of
+# two, and Holm's correction takes that into account.
 
 # %% tags=["hide-input"]
 behind = verdicts.beaten_by(judged)

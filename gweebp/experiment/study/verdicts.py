@@ -14,8 +14,10 @@ from dataclasses import dataclass
 
 from gweebp.experiment.claims import (
     AGAINST,
+    ALPHA,
     CONTRADICTED,
     FOR,
+    MARGIN,
     OPEN,
     REPRODUCED,
     UNTESTED,
@@ -27,6 +29,7 @@ from gweebp.experiment.claims import (
 from gweebp.experiment.evidence import Evidence
 from gweebp.experiment.scores import with_interval
 from gweebp.experiment.sentences import AGREEMENT, NO_GAIN, WIDE
+from gweebp.experiment.study.more import more
 from gweebp.experiment.study.summary import ENOUGH
 from gweebp.methods.names import label_of
 
@@ -44,6 +47,7 @@ class Verdict:
         not_made: comparisons that the sentence needs and that are not played yet.
         trainings: the fewest behind what decided it; 0 where nothing was compared.
         decides: whether the claim's own verdict is this sentence's.
+        more: what would decide a sentence that is not resolved, in words; "" for any other.
     """
 
     claim: str
@@ -56,6 +60,7 @@ class Verdict:
     decided: str
     trainings: int
     decides: bool
+    more: str = ""
 
     @property
     def preliminary(self) -> bool:
@@ -74,8 +79,19 @@ class Verdict:
         return f"{self.verdict} ({PRELIMINARY}: {self.trainings} training{'s' * (self.trainings != 1)})"
 
 
-def verdicts(study: Sequence[Evidence], judged: Sequence[Judged] | None = None) -> list[Verdict]:
-    """One row per sentence, in the paper's order. judged: as `claims.judge` gives it, where that was done already."""
+def verdicts(
+    study: Sequence[Evidence],
+    judged: Sequence[Judged] | None = None,
+    *,
+    margin: float = MARGIN,
+    alpha: float = ALPHA,
+) -> list[Verdict]:
+    """One row per sentence, in the paper's order.
+
+    Args:
+        study: what is judged. judged: as `claims.judge` gives it, where that was done already.
+        margin, alpha: as `claims.judge` takes them.
+    """
     return [
         Verdict(
             j.claim.key,
@@ -85,11 +101,12 @@ def verdicts(study: Sequence[Evidence], judged: Sequence[Judged] | None = None) 
             one.verdict,
             one.counts,
             max(0, len(one.sentence.comparisons) - len(one.findings)),
-            decided(one),
+            decided(one, alpha),
             min((trainings(study, f) for f in rests_on(one)), default=0),
             one is j.deciding,
+            more(one, study, [trainings(study, f) for f in one.findings], margin=margin, alpha=alpha),
         )
-        for j in (judge(study) if judged is None else judged)
+        for j in (judge(study, margin=margin, alpha=alpha) if judged is None else judged)
         for one in j.sentences
     ]
 
@@ -117,7 +134,7 @@ def rests_on(one: JudgedSentence) -> list[Finding]:
     return list(one.findings) if one.verdict == REPRODUCED else deciding(one)
 
 
-def decided(one: JudgedSentence) -> str:
+def decided(one: JudgedSentence, alpha: float = ALPHA) -> str:
     """What decided a sentence, in words."""
     if one.verdict == UNTESTED:
         return f"not played yet: {', '.join(one.lacking)}" if one.lacking else "nothing was compared"
@@ -128,7 +145,8 @@ def decided(one: JudgedSentence) -> str:
             f"{counts[AGAINST]} against"
         )
     (found,) = deciding(one)
-    return described(found)
+    behind = found.side == OPEN and found.p_against < alpha / 2
+    return described(found) + (f"; alone it would be against, among {len(one.findings)} it is open" if behind else "")
 
 
 def described(f: Finding) -> str:
