@@ -70,6 +70,7 @@ def test_a_file_that_holds_something_else_is_refused(bad):
 def test_what_verify_writes_is_read_back():
     levels = quantiles(torch.rand(50, generator=torch.manual_seed(0)))
     assert of_record({"distances": levels, "count": 50}).levels == tuple(levels)
+    assert "50 pairs" in of_record({"distances": levels, "count": 50}).source
     assert of_record(None) is None and of_record({"distances": levels, "count": FEWEST - 1}) is None
 
 

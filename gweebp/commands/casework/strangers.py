@@ -134,4 +134,5 @@ def of_record(record: Any) -> Strangers | None:
         raise ValueError("its strangers are not their count and ascending quantiles of distances, 0..2")
     if count < FEWEST or not isinstance(levels, list):
         return None
-    return Strangers(tuple(map(float, levels)), count, "the trials of this threshold")
+    pairs = f" ({count} pairs)" if count < COUNTED else ""
+    return Strangers(tuple(map(float, levels)), count, f"the trials of this threshold{pairs}")
