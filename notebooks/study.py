@@ -118,7 +118,7 @@ captioned(
                 "compared here": row.ours,
                 "verdict": row.text,
                 "decided by": row.decided,
-                "what would decide it": row.more or "is decided",
+                "what would decide it": row.more or "–",
             }
             for row in rows
         ],
