@@ -29,6 +29,7 @@ TOPICS = {
     "lcnn9": partial(whitebox.rows, "lcnn9"),
     "vgg16": partial(whitebox.rows, "vgg16"),
     "image": whitebox.to_the_image,
+    "transformer": whitebox.transformer,
     "blackbox": blackbox.rows,
     "scaling": scaling.rows,
     "search": search.rows,

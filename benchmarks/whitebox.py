@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import torch
 from torch.profiler import ProfilerActivity, profile
+from torchvision.models import VisionTransformer
 
 from benchmarks.clock import Row, interleaved, ratio, row
 from benchmarks.subjects import forward, forward_and_backward, network, triplet
@@ -51,19 +53,44 @@ def rows(name: str, rounds: int, batch: int = 8) -> Iterator[Row]:
         yield row(f"{name}, where the time of gweebp goes", what, "share of the time", share)
 
 
-def to_the_image(rounds: int, batch: int = 1) -> Iterator[Row]:
-    """gweEBP on VGG16, down to the image."""
-    net = network("vgg16")
+def to_the_image(rounds: int) -> Iterator[Row]:
+    """VGG16 and LCNN9, down to the image."""
+    yield from walks(network("vgg16"), "input", rounds, 1, "vgg16, down to the image", {"gweebp": 4.5})
+    targets = {"eebp": 8.0, "gweebp": 8.0}
+    yield from walks(network("lcnn9"), "input", rounds, 8, "lcnn9, down to the image", targets, 2.0)
+
+
+def transformer(rounds: int) -> Iterator[Row]:
+    """A ViT-S/16 of torchvision, 224 pixels, down to its patch embedding."""
+    torch.manual_seed(0)
+    net: Any = VisionTransformer(224, 16, 12, 6, 384, 1536, num_classes=128).eval().requires_grad_(False)
+    torch.nn.init.normal_(net.heads[-1].weight, 0, 0.05)  # it is made with zeros
+    net.channels, net.size = 3, 224
+    targets = {"eebp": 7.0, "gweebp": 10.0}
+    yield from walks(net, "conv_proj", rounds, 2, "ViT-S, down to the patch embedding", targets)
+
+
+def walks(
+    net: Any, layer: str, rounds: int, batch: int, title: str, targets: dict[str, float], memory: float | None = None
+) -> Iterator[Row]:
+    """What walks to a layer cost beside a forward pass, and what they hold beside a forward and a backward pass.
+
+    Args:
+        net: the network. layer: to walk to. batch: probes at a time. title: of the topic.
+        targets: method → time ÷ forward, at most. memory: held ÷ (forward + backward), at most.
+    """
     sample = triplet(net, batch)
     calls: dict[str, Callable[[], Any]] = {"forward": partial(forward, net, sample[0])}
-    calls["gweebp"] = partial(explain, net, *sample, method="gweebp", layer="input")
-    calls["forward + backward"] = partial(forward_and_backward, net, sample[0], "input")
+    calls |= {method: partial(explain, net, *sample, method=method, layer=layer) for method in targets}
+    calls["forward + backward"] = partial(forward_and_backward, net, sample[0], layer)
     seconds, base = interleaved(calls, rounds), cost(calls["forward"]).flops
-    title = f"vgg16, down to the image (batches of {batch})"
-    for method in ("gweebp", "forward + backward"):
-        target = 4.5 if method == "gweebp" else None
-        yield row(title, method, "time ÷ forward", ratio(seconds, method, "forward"), target)
+    held = peak_bytes(calls["forward + backward"])
+    title = f"{title} (batches of {batch})"
+    for method in (*targets, "forward + backward"):
+        yield row(title, method, "time ÷ forward", ratio(seconds, method, "forward"), targets.get(method))
         yield row(title, method, "operations ÷ forward", cost(calls[method]).flops / base)
+        if method in targets:
+            yield row(title, method, "memory ÷ (forward + backward)", peak_bytes(calls[method]) / held, memory)
 
 
 def spent(call: Callable[[], Any]) -> dict[str, float]:

@@ -72,9 +72,9 @@ def explain(
         signed: True for the map towards one less the map towards the other, both without the hinge; each side sums to
             1. `resize` and `overlay` take one sign: `map.clamp(min=0)`, `(-map).clamp(min=0)`.
         batch_size: triplets at a time; None: all at once. A bar on the terminal shows the progress. The call then holds
-            what `batch_size` triplets hold, and the maps. Per triplet a walk holds at most about 2.1 times (1.3 times
-            without gradient weighting and extension) what a forward and a backward pass of one image hold from the
-            layer on.
+            what `batch_size` triplets hold, and the maps. Per triplet a walk through convolutions holds at most about
+            2.1 times (1.3 times without gradient weighting and extension) what a forward and a backward pass of one
+            image hold from the layer on; through the blocks of a ViT-S about 8 times.
         options: of the method, see `gweebp.METHODS[method].options`.
 
     Returns:

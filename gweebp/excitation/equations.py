@@ -80,8 +80,9 @@ def share(given: Excited, probability: Tensor, otherwise: Excited | None = None)
     # 2. 1/Z_i = Σ_j w_ji a_j over the excitatory children; below 0 in Eq. (4)
     total = given.total
     # 3. s_i = Z_i P(a_i); 0 for a parent without an excitatory child
-    excited = total.abs() > torch.finfo(total.dtype).tiny
-    s = torch.where(excited, probability / total, 0)
+    tiny = torch.finfo(total.dtype).tiny
+    excited = (total > tiny) | (total < -tiny)
+    s = (probability / total).masked_fill_(~excited, 0)
     # 4. Σ_i w_ji s_i of each stream, by its transposed product
     # 5. P(a_j) = a_j Σ_i w_ji s_i, summed over the streams
     parts = [back_through(stream, s) for stream in given.streams]
