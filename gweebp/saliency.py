@@ -13,7 +13,7 @@ from gweebp.excitation.gain import NoGainWarning, triplet_gain
 from gweebp.excitation.guard import settled
 from gweebp.excitation.layers import at_least_float32, eager, embeddings_of, named_layer
 from gweebp.excitation.positions import positions
-from gweebp.excitation.tensors import unusable
+from gweebp.excitation.tensors import ordinary, unusable
 from gweebp.excitation.triplet import check_network, embedded, same_images, told
 from gweebp.methods import METHODS, Method
 from gweebp.methods.maps import divided_by_sum
@@ -103,7 +103,7 @@ def explain(
     def found(side: Side) -> Tensor:
         parts = []
         for first, part in in_parts(side.triplet(probe, mate, nonmate), batch_size, chosen.name):
-            with own_terms(first, side.words):
+            with own_terms(first, side.words), torch.inference_mode(False):
                 parts.append(_explained(chosen, net, part, layer, side.options(chosen, options), axes))
         return torch.cat(parts)
 
@@ -119,7 +119,7 @@ def _explained(
     axes: str | None,
 ) -> Tensor:
     """Maps of one batch, on its probes and towards its mates."""
-    net, probe, mate, nonmate, options = prepared(chosen, net, given, layer, options, axes)
+    net, probe, mate, nonmate, options = prepared(chosen, net, tuple(map(ordinary, given)), layer, options, axes)
     found = settled(lambda: told(lambda: chosen.run(net, probe, mate, nonmate, **options)))
     maps = at_least_float32(check_maps(found, chosen.name, probe.shape[0]))
     warn_of_empty(maps, chosen, options, net, (probe, mate, nonmate))

@@ -175,7 +175,76 @@ def unrolled(cell: Operation, states: int) -> Operation:
     return run
 
 
+def chained(*matrices: Any) -> Tensor:
+    """A · B · C ...: chain_matmul(A, B, C), multi_dot([A, B, C])."""
+    first, *others = matrices[0] if isinstance(matrices[0], (list, tuple)) else matrices
+    for matrix in others:
+        first = torch.matmul(first, matrix)
+    return first
+
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """Σ_i x_i y_i."""
+    return (x * y).sum(dim)
+
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Each entry of the one times each of the other."""
+    n = max(input.ndim, other.ndim)
+    a, b = ((1,) * (n - x.ndim) + tuple(x.shape) for x in (input, other))
+    left = input.reshape([k for size in a for k in (size, 1)])
+    right = other.reshape([k for size in b for k in (1, size)])
+    return (left * right).reshape([i * j for i, j in zip(a, b)])
+
+
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal."""
+    return input.diagonal().sum()
+
+
+def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Tensor:
+    """x_{i+1} − x_i, n times."""
+    ends = [x for x in (prepend, input, append) if x is not None]
+    x = torch.cat(ends, dim) if len(ends) > 1 else input
+    for _ in range(n):
+        x = x.narrow(dim, 1, x.shape[dim] - 1) - x.narrow(dim, 0, x.shape[dim] - 1)
+    return x
+
+
+def added(name: str, *keys: str) -> Operation:
+    """index_add or scatter_add: the input + what is added to its entries, by constant weights 1 and 0.
+
+    Args:
+        name: of the operation. keys: names of its arguments after the input.
+    """
+
+    def run(input: Tensor, *args: Any, alpha: float = 1, **kwargs: Any) -> Tensor:
+        dim, index, source = (args[i] if i < len(args) else kwargs[k] for i, k in enumerate(keys))
+        if name == "index_add":
+            weights = F.one_hot(index, input.shape[dim]).to(source.dtype)  # (entries of source, entries of the output)
+            found = torch.matmul(source.movedim(dim, -1), weights).movedim(-1, dim)
+        else:
+            weights = F.one_hot(index, input.shape[dim]).to(source.dtype)
+            cut = source[tuple(slice(0, n) for n in index.shape)]
+            found = (cut.unsqueeze(-1) * weights).sum(dim % cut.ndim).movedim(-1, dim)
+            missing = [n for a, b in zip(input.shape[::-1], found.shape[::-1]) for n in (0, a - b)]
+            found = F.pad(found, missing) if any(missing) else found
+        return input + alpha * found
+
+    return run
+
+
 COMPOSITES: dict[str, Operation] = {
+    "chain_matmul": chained,
+    "multi_dot": chained,
+    "linalg_multi_dot": chained,
+    "vecdot": vecdot,
+    "linalg_vecdot": vecdot,
+    "kron": kron,
+    "trace": trace,
+    "diff": diff,
+    "index_add": added("index_add", "dim", "index", "source"),
+    "scatter_add": added("scatter_add", "dim", "index", "src"),
     "glu": glu,
     "addcmul": addcmul,
     "addcdiv": addcdiv,

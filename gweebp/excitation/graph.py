@@ -32,8 +32,8 @@ def caller(names: Mapping[int, str]) -> tuple[str, str]:
     frame, module, line = sys._getframe(1), "", ""
     while frame is not None and not (module and line):
         code = frame.f_code
-        method = code.co_varnames[:1] == ("self",) and not code.co_filename.startswith(CORE)
-        owner = frame.f_locals.get("self") if method else None
+        method = code.co_argcount > 0 and not code.co_filename.startswith(CORE)
+        owner = frame.f_locals.get(code.co_varnames[0]) if method else None
         if isinstance(owner, nn.Module) and id(owner) in names:
             outside = not code.co_filename.startswith(OWN_FOLDER) and "_jit_internal" not in code.co_filename
             line = line or (f"{code.co_filename}:{frame.f_lineno}" if outside else "")

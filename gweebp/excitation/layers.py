@@ -306,3 +306,32 @@ def run_from(
     if outside is not None:
         outside += tap.outside
     return tap.leaves[0], embedding
+
+
+def leads_to(top: Tensor, below: Tensor) -> bool:
+    """Whether autograd finds a way from `top` down to `below`: the weights above a detached part need a gradient too.
+
+    Example:
+        >>> x, w = torch.ones(2).requires_grad_(), torch.ones(2).requires_grad_()
+        >>> leads_to(x * w, x), leads_to(x.detach() * w, x)
+        (True, False)
+    """
+    if top is below:
+        return True
+    front: list[Any] = [top.grad_fn]
+    seen = set(front)
+    while front:
+        node = front.pop()
+        if node is not None and (node is below.grad_fn or getattr(node, "variable", None) is below):
+            return True
+        known = node is not None and "NotImplemented" not in node.name()  # an operation without a derivative
+        new = {n for n, _ in node.next_functions} - seen if known else set()
+        seen |= new
+        front += new
+    return False
+
+
+def check_derivative(embedding: Tensor, leaf: Tensor, layer: str) -> None:
+    """ValueError where no derivative leads from the embedding to the layer's output, as below a quantised layer."""
+    if not leads_to(embedding, leaf):
+        raise ValueError(f"no derivative leads from the embedding to layer {layer!r}: an operation between has none")

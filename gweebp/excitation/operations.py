@@ -29,7 +29,7 @@ PASSES = DROPOUTS | set(
         "log_sigmoid tanh hardswish hardsigmoid hardshrink softshrink threshold clamp clip clamp_min clamp_max "
         "normalize neg pow sqrt rsqrt square exp log abs layer_norm group_norm instance_norm rms_norm "
         "local_response_norm softmax softmin log_softmax erf erfc reciprocal rdiv rtruediv sign sin cos sinh cosh atan "
-        "asinh log1p log2 log10 expm1 exp2 nan_to_num expit ndtr"
+        "asinh log1p log2 log10 expm1 exp2 nan_to_num expit ndtr logit rpow ldexp"
     ).split()
 )  #: one child per parent
 WINS = set(
@@ -37,7 +37,7 @@ WINS = set(
         "relu max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices "
         "max_pool3d_with_indices adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
         "adaptive_max_pool2d_with_indices fractional_max_pool2d fractional_max_pool3d max maximum amax min minimum "
-        "amin fmax fmin topk sort msort kthvalue median logsumexp"
+        "amin aminmax cummax cummin fmax fmin topk sort msort kthvalue median logsumexp"
     ).split()
 )  #: the winner takes all, by autograd's own backward
 REPLACEMENTS = set(
@@ -53,7 +53,7 @@ COPIES = JOINS | set(
         "unbind narrow select getitem index_select take_along_dim gather masked_select flip fliplr flipud roll rot90 "
         "pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle to type float double type_as half "
         "bfloat16 cpu cuda get alias pos positive identity requires_grad_ as_subclass unfold diagonal atleast_1d "
-        "atleast_2d atleast_3d adjoint meshgrid detach"
+        "atleast_2d atleast_3d adjoint meshgrid detach as_strided max_unpool1d max_unpool2d max_unpool3d"
     ).split()
 )  #: the same neurons in another place, by autograd's own backward
 CASTS = set("to type type_as half bfloat16".split())  #: may change the precision; above the layer it stays

@@ -19,7 +19,7 @@ MIXES: dict[str, Rule] = {
     **dict.fromkeys(
         (
             "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d mean sum "
-            "interpolate upsample fold"
+            "interpolate upsample fold nansum nanmean"
         ).split(),
         average,
     ),

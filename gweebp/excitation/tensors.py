@@ -87,3 +87,18 @@ def mapped(f: Callable[[Tensor], Tensor], args: Any) -> Any:
 def own_tensor(images: Tensor) -> Tensor:
     """A copy of `images` that autograd may use, whatever mode the caller made it in (inference mode too)."""
     return images.detach().clone()
+
+
+def ordinary(x: Any) -> Any:
+    """`x`; a tensor that was made in inference mode as a copy that autograd may use.
+
+    Example:
+        >>> with torch.inference_mode():
+        ...     x = torch.ones(2)
+        >>> x.is_inference(), ordinary(x).is_inference()
+        (True, False)
+    """
+    if isinstance(x, Tensor) and x.is_inference():
+        with torch.inference_mode(False):
+            return x.clone()
+    return x

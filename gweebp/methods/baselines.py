@@ -37,7 +37,8 @@ def random(net: nn.Module, probe: Tensor, mate: Tensor, nonmate: Tensor, *, laye
     maps = []
     for image in probe.detach().float().cpu():
         content = zlib.crc32(image.contiguous().numpy().tobytes())  # a batch gives what single calls give
-        maps.append(torch.rand(grid, generator=torch.Generator().manual_seed(int(seed) * 2**32 + content)))
+        generator = torch.Generator().manual_seed(int(seed) * 2**32 + content)
+        maps.append(torch.rand(grid, generator=generator, dtype=torch.float32))
     return torch.stack(maps).to(probe.device)
 
 

@@ -52,8 +52,8 @@ def upsample(grids: Tensor, shifts: Tensor, size: tuple[int, int]) -> Tensor:
 
     def weights(pixels: int, shift: Tensor) -> Tensor:  # (k, pixels, cells): hats around the cells' centres
         per_pixel = cells / ((cells + 1) * -(-pixels // cells))
-        centre = (torch.arange(pixels, device=grids.device) + shift[:, None] + 0.5) * per_pixel - 0.5
-        distance = centre.clamp(0, cells - 1)[..., None] - torch.arange(cells, device=grids.device)
+        centre = (torch.arange(pixels, dtype=grids.dtype, device=grids.device) + shift[:, None] + 0.5) * per_pixel - 0.5
+        distance = centre.clamp(0, cells - 1)[..., None] - torch.arange(cells, dtype=grids.dtype, device=grids.device)
         return (1 - distance.abs()).clamp(min=0)
 
     rows, columns = (weights(pixels, shift) for pixels, shift in zip(size, shifts.T))
@@ -92,8 +92,8 @@ def random_masks(
     generator = torch.Generator().manual_seed(int(seed))
     cell = torch.tensor([-(-pixels // cells) for pixels in size])
     for start in range(0, masks, BLOCK):
-        grids = (torch.rand(BLOCK, cells, cells, generator=generator) < keep).float()
-        shifts = (torch.rand(BLOCK, 2, generator=generator) * cell).floor()
+        grids = (torch.rand(BLOCK, cells, cells, generator=generator, dtype=torch.float32) < keep).float()
+        shifts = (torch.rand(BLOCK, 2, generator=generator, dtype=torch.float32) * cell).floor()
         chosen = slice(min(BLOCK, max(0, first - start)), min(BLOCK, masks - start))
         if chosen.start < chosen.stop:
             for g, s in zip(grids[chosen].split(batch), shifts[chosen].split(batch)):

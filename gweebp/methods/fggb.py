@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from gweebp.excitation.gain import same_length
-from gweebp.excitation.layers import eager, run_from
+from gweebp.excitation.layers import check_derivative, eager, run_from
 from gweebp.excitation.taps import INPUT
 from gweebp.excitation.tensors import at_least_float32, unit
 from gweebp.methods import method
@@ -120,6 +120,7 @@ def fggb(
     check_positive(batch=batch)
     with torch.inference_mode(False), torch.enable_grad():
         leaf, embedding = run_from(eager(net), probe, INPUT)
+        check_derivative(embedding, leaf, INPUT)
         same_length(embedding, mate, nonmate)
         a, m, n = (unit(x.detach()) for x in (embedding, mate, nonmate))
         share = cosine_threshold(threshold, a, mate, nonmate)[:, None] / a.shape[1]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gweebp.excitation.gain import gain_function, warn_without_gain
-from gweebp.excitation.layers import run_from
+from gweebp.excitation.layers import check_derivative, run_from
 from gweebp.methods import method
 
 
@@ -35,6 +35,7 @@ def gradcam(
         raise ValueError(f"top={top}: expected at least one channel")
     with torch.inference_mode(False), torch.enable_grad():
         activation, embedding = run_from(net, probe, layer)
+        check_derivative(embedding, activation, layer)
         gains = gain_function(gain)(embedding, mate.clone(), nonmate.clone())
         if gain == "triplet":
             warn_without_gain(gains)

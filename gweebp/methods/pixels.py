@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gweebp.excitation.gain import gain_function, warn_without_gain
-from gweebp.excitation.layers import eager, embeddings_of, run_from
+from gweebp.excitation.layers import check_derivative, eager, embeddings_of, run_from
 from gweebp.excitation.taps import INPUT
 from gweebp.excitation.tensors import unit
 from gweebp.methods.maps import non_negative
@@ -35,6 +35,7 @@ def pixel_gradients(net: nn.Module, images: Tensor, score: Callable[[Tensor], tu
     """
     with torch.inference_mode(False), torch.enable_grad():
         leaf, embedding = run_from(eager(net), images, INPUT)
+        check_derivative(embedding, leaf, INPUT)
         scores = score(embedding)
         found = []
         for k, one in enumerate(scores):

@@ -289,3 +289,75 @@ def test_what_only_looks_like_a_centring_is_none():
 def test_transforms_that_hide_responses_are_refused(transform):
     with pytest.raises(gweebp.UnsupportedOperation, match="write the batch as an axis"):
         probabilities(transform, "eebp")
+
+
+def added_up(how):
+    """Channels added to half as many."""
+    return lambda s, t: s.table(how(F.relu(s.q(t)), torch.arange(t.shape[-1]) % 2).repeat(1, 1, 4))
+
+
+FAMILIES_OF_SUMS = {
+    "sums of channels": {
+        "a product": added_up(lambda x, k: x @ F.one_hot(k).to(x.dtype)),
+        "index_add": added_up(lambda x, k: x.new_zeros(*x.shape[:-1], 2).index_add(2, k, x)),
+        "index_add in place": added_up(lambda x, k: x.new_zeros(*x.shape[:-1], 2).index_add_(-1, k, x)),
+        "scatter_add": added_up(lambda x, k: x.new_zeros(*x.shape[:-1], 2).scatter_add(2, k.expand_as(x), x)),
+        "fewer rows": added_up(
+            lambda x, k: x.new_zeros(*x.shape[:-1], 2).scatter_add_(-1, k.expand_as(x), F.pad(x, (0, 1, 0, 2)))
+        ),
+    },
+    "a chain of products": {
+        "one by one": lambda s, t: s.o((t.flatten(0, 1) @ s.q.weight @ s.k.weight).view_as(t)),
+        "multi_dot": lambda s, t: s.o(torch.linalg.multi_dot([t.flatten(0, 1), s.q.weight, s.k.weight]).view_as(t)),
+        "chain_matmul": lambda s, t: s.o(torch.chain_matmul(t.flatten(0, 1), s.q.weight, s.k.weight).view_as(t)),
+    },
+    "differences": {
+        "by hand": lambda s, t: s.o((t[:, 1:] - t[:, :-1]).mean(1, keepdim=True)),
+        "diff": lambda s, t: s.o(t.diff(dim=1).mean(1, keepdim=True)),
+        "prepended": lambda s, t: s.o(t[:, 1:].diff(dim=1, prepend=t[:, :1]).mean(1, keepdim=True)),
+    },
+    "sums of products": {
+        "by hand": on("q", lambda x: (x * x.flip(1)).sum(-1, keepdim=True).expand_as(x)),
+        "vecdot": on("q", lambda x: torch.linalg.vecdot(x, x.flip(1))[..., None].expand_as(x)),
+    },
+    "sums": {
+        "sum": lambda s, t: s.o(t.sum(1, keepdim=True)),
+        "nansum": lambda s, t: s.o(t.nansum(1, keepdim=True)),
+        "nanmean": lambda s, t: s.o(t.nanmean(1, keepdim=True) * t.shape[1]),
+        "traces": lambda s, t: s.o(
+            torch.stack([torch.stack([torch.trace(torch.diag_embed(c)) for c in x.mT]) for x in t])[:, None]
+        ),
+    },
+    "copies": {
+        "views": lambda s, t: s.o(t + 0),
+        "as_strided": lambda s, t: s.o(t.contiguous().as_strided(t.shape, t.contiguous().stride())),
+    },
+    "maxima": {
+        "amax": lambda s, t: s.o(torch.stack([t, t - 1]).amax(0)),
+        "cummax": lambda s, t: s.o(torch.stack([t, t - 1]).cummax(0).values[1]),
+        "aminmax": lambda s, t: s.o(torch.stack([t, t - 1]).aminmax(dim=0).max),
+    },
+    "passing": {
+        "times ones": lambda s, t: s.o(t * torch.ones_like(t)),
+        "kron": lambda s, t: s.o(torch.kron(t, torch.ones(1, 1, 1, dtype=t.dtype))),
+        "logit": lambda s, t: s.o(t.sigmoid().logit()),
+        "ldexp": lambda s, t: s.o(torch.ldexp(t, torch.tensor(0))),
+        "rpow": lambda s, t: s.o((2**t).log2()),
+    },
+}  # fmt: skip
+FAMILIES |= FAMILIES_OF_SUMS
+
+
+def test_an_error_names_the_line_of_a_method_whatever_its_first_argument_is_called():
+    class Own(nn.Module):
+        def forward(this, t):  # noqa: N805
+            return this.o(t.cumsum(1))
+
+    own = Own()
+    own.o = nn.Linear(6, 6)
+    with pytest.raises(gweebp.UnsupportedOperation, match=r"test_spellings\.py:\d+\)"):
+        gweebp.explain(
+            nn.Sequential(nn.Conv2d(3, 6, 1), nn.AdaptiveAvgPool2d((1, 6)), own, nn.Flatten()).double().eval(),
+            *triplet(),
+            layer="0",
+        )
