@@ -309,7 +309,11 @@ def run_from(
 
 
 def leads_to(top: Tensor, below: Tensor) -> bool:
-    """Whether autograd finds a way from `top` down to `below`: the weights above a detached part need a gradient too.
+    """Whether autograd finds a way down: the weights above a detached part need a gradient too.
+
+    Args:
+        top: where the way starts.
+        below: where it leads.
 
     Example:
         >>> x, w = torch.ones(2).requires_grad_(), torch.ones(2).requires_grad_()
@@ -332,6 +336,15 @@ def leads_to(top: Tensor, below: Tensor) -> bool:
 
 
 def check_derivative(embedding: Tensor, leaf: Tensor, layer: str) -> None:
-    """ValueError where no derivative leads from the embedding to the layer's output, as below a quantised layer."""
+    """Refuse a network without a derivative there, as below a quantised layer.
+
+    Args:
+        embedding: (b, d).
+        leaf: the layer's output, of which it was made.
+        layer: its name.
+
+    Raises:
+        ValueError: where no derivative leads from the embedding to the layer's output.
+    """
     if not leads_to(embedding, leaf):
         raise ValueError(f"no derivative leads from the embedding to layer {layer!r}: an operation between has none")

@@ -92,6 +92,9 @@ def own_tensor(images: Tensor) -> Tensor:
 def ordinary(x: Any) -> Any:
     """`x`; a tensor that was made in inference mode as a copy that autograd may use.
 
+    Args:
+        x: anything.
+
     Example:
         >>> with torch.inference_mode():
         ...     x = torch.ones(2)
