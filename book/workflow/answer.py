@@ -19,7 +19,7 @@ from gweebp.experiment.paper import METHODS
 from gweebp.experiment.study import summary
 from gweebp.experiment.study.evidence import of_study
 from gweebp.experiment.study.standings import Standing, beaten_by, standings
-from gweebp.experiment.study.verdicts import PRELIMINARY, Verdict, sentence
+from gweebp.experiment.study.verdicts import PRELIMINARY, Verdict, outlook, sentence
 from gweebp.experiment.study.verdicts import verdicts as verdicts_of
 from gweebp.experiment.study.words import span
 from gweebp.methods.names import label_of
@@ -35,7 +35,7 @@ def answer(study: Sequence[Evidence], rows: Sequence[Verdict], runs: list[Run], 
     items += [
         *code(study),
         *baseline(study),
-        f"**The paper's claims**: {sentence(rows)}.{few(rows)}",
+        " ".join(filter(None, (f"**The paper's claims**: {sentence(rows)}.{few(rows)}", outlook(rows)))),
         of_runs(runs, seeds),
     ]
     return "\n".join(f"- {item}" for item in items)

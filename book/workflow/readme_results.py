@@ -20,7 +20,7 @@ from gweebp.experiment.scores import with_interval
 from gweebp.experiment.study.evidence import of_study
 from gweebp.experiment.study.standings import standings
 from gweebp.experiment.study.summary import WANTED, missing
-from gweebp.experiment.study.verdicts import Verdict, of_claims, verdicts
+from gweebp.experiment.study.verdicts import Verdict, of_claims, outlook, verdicts
 from gweebp.experiment.study.words import span
 from gweebp.support.files import atomic
 
@@ -58,7 +58,8 @@ def block(study: Sequence[Evidence]) -> str:
     )
     lacking = missing(study, METHODS)
     rest = f" Not complete yet: {lacking}; `make study` goes on." if lacking else ""
-    return f"{claims_table(rows)}\n\n{games_table(study)}\n\n{where}{few(rows)}{rest}"
+    more = f"\n\n{outlook(rows)}" if outlook(rows) else ""
+    return f"{claims_table(rows)}{more}\n\n{games_table(study)}\n\n{where}{few(rows)}{rest}"
 
 
 def filled(text: str, block: str) -> str:

@@ -20,6 +20,7 @@ from gweebp.experiment.sentences import Claim
 from gweebp.games.jackknife import Known
 
 MOST = 200  #: trainings beyond which nobody would go
+STAY = ", if differences and scatter stay as they are"
 
 
 @dataclass(frozen=True)
@@ -95,4 +96,4 @@ def more(
     found = needed(one, study, made, margin=margin, alpha=alpha)
     if found is None:
         return f"not {MOST} trainings: the differences lie too near to their bars"
-    return f"{found[0]} trainings of each run ({found[1]}), if differences and scatter stay as they are"
+    return f"{found[0]} trainings of each run ({found[1]}){STAY}"

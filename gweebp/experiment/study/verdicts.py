@@ -29,7 +29,7 @@ from gweebp.experiment.claims import (
 from gweebp.experiment.evidence import Evidence
 from gweebp.experiment.scores import with_interval
 from gweebp.experiment.sentences import AGREEMENT, NO_GAIN, WIDE
-from gweebp.experiment.study.more import more
+from gweebp.experiment.study.more import STAY, more
 from gweebp.experiment.study.summary import ENOUGH
 from gweebp.methods.names import label_of
 
@@ -184,6 +184,20 @@ def sentence(rows: Sequence[Verdict]) -> str:
         mark = f" ({PRELIMINARY})" if row.preliminary else ""
         found.setdefault(row.verdict + mark, []).append(row.claim)
     return "; ".join(f"{', '.join(keys)} {verdict}" for verdict, keys in found.items())
+
+
+def outlook(rows: Sequence[Verdict]) -> str:
+    """What would decide the claims that are not resolved, in a sentence; "" where all are.
+
+    Args:
+        rows: of all sentences; those that decided their claims are told.
+    """
+    found: dict[str, list[str]] = {}
+    for row in of_claims(rows):
+        if row.more:
+            found.setdefault(row.more.removesuffix(STAY), []).append(row.claim)
+    told = "; ".join(f"{', '.join(keys)}: {what}" for what, keys in found.items())
+    return f"What the same rule needs to decide the claims that are not resolved{STAY}: {told}." if told else ""
 
 
 def bars(rows: Sequence[Verdict]) -> tuple[dict[str, dict[str, int]], dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -82,3 +83,13 @@ def test_trainings_on_the_same_people_are_not_projected():
     units = [unit(k, {"ebp": lead}, shared=True) for k, lead in enumerate([0.1, -0.05, 0.12])]
     found = row(units, "ebp")
     assert (found.verdict, found.more) == ("not resolved", "")
+
+
+def test_claims_that_need_the_same_are_told_together():
+    leads = np.array([0.1, -0.05, 0.15, 0.02, 0.0])
+    one = row([unit(k, {"ebp": lead}) for k, lead in enumerate(leads)], "ebp")
+    need = one.more.partition(",")[0]
+    two, decided = dataclasses.replace(one, claim="C2"), dataclasses.replace(one, claim="C3", more="")
+    told = verdicts.outlook([one, two, decided])
+    assert told.endswith(f"if differences and scatter stay as they are: C1, C2: {need}.") and "C3" not in told
+    assert verdicts.outlook([decided]) == ""
