@@ -1,6 +1,8 @@
 """Draw the figure of the page "Your own images": what `gweebp explain --demo` draws today.
 
-python book/workflow/guide_figure.py
+    python book/workflow/guide_figure.py
+
+Draw it again where the picture of a case, its words or the demo have changed.
 """
 
 from __future__ import annotations

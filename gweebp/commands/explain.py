@@ -300,7 +300,7 @@ def _table(options: argparse.Namespace, cases: Mapping[str, Case], examiner: Exa
     failed = [row for row in rows if row["outcome"] == "error"]
     counts = {name: sum(row["outcome"] == name for row in rows) for name in dict.fromkeys(r["outcome"] for r in rows)}
     print(
-        f"{len(rows)} cases: "
+        f"{len(rows)} case{'s' * (len(rows) != 1)}: "
         + ", ".join(f"{n} {name}" for name, n in counts.items())
         + "; see "
         + " and ".join(printable(str(path)) for path in tables_of(options.out, options.shard)[::2])

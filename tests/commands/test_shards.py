@@ -112,7 +112,7 @@ def test_a_part_on_the_command_line(desk, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     words = ["explain", "--batch", "cases.csv", "--weights", "net.safetensors", "--out", str(tmp_path / "out")]
     assert main([*words, "--shard", "2/2"]) == 0
-    assert "1 cases: " in capsys.readouterr().out
+    assert "1 case: " in capsys.readouterr().out
     assert [row["id"] for row in csv.DictReader((tmp_path / "out/results-2-of-2.csv").read_text().splitlines())] == [
         "c1"
     ]

@@ -64,7 +64,9 @@ def of_trials(path: Path, network: str, weights: Path, frame: Frame | None) -> T
 
 def _rate(found: Mapping[str, Any]) -> str:
     rate = found.get("fpr_at_threshold", found.get("fpr"))
-    return f"false positives {rate:.2%}" if isinstance(rate, float) else "false positives not known"
+    if not isinstance(rate, float):
+        return "false positives not known"
+    return f"false positives {rate:.2%}" if rate else "no false positives"
 
 
 def _pairs(found: Mapping[str, Any]) -> str:

@@ -57,7 +57,7 @@ def index_page(rows: Sequence[Mapping[str, Any]], out: Path, words: Sequence[str
     counts: dict[str, int] = {}
     for row in rows:
         counts[row["outcome"]] = counts.get(row["outcome"], 0) + 1
-    said = f"{len(rows)} cases: " + ", ".join(f"{n} {name}" for name, n in counts.items()) + "."
+    said = f"{len(rows)} case{'s' * (len(rows) != 1)}: " + ", ".join(f"{n} {name}" for name, n in counts.items()) + "."
     columns = {name.format(*map(called, words)): key for name, key in COLUMNS.items()}
     heads = "".join(
         f'<th scope="col" data-sort="{"number" if key.endswith("distance") else "text"}">{escape(name)}</th>'
