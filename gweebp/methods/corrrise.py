@@ -242,7 +242,8 @@ def corrrise(
             (gweebp.methods.control).
         tolerance: above 0 and up to 1, or None for all masks. Each probe has had enough masks when the standard error
             of its map, before negative values are removed, is at most this share of what the map varies by
-            (gweebp.methods.stopping). 0.14 is a correlation of about .99 with the map of infinitely many masks.
+            (gweebp.methods.stopping). 0.14 is a (Pearson) correlation of about .99 with the map of infinitely many
+            masks.
             ToleranceWarning where `masks` were not enough; `gweebp.methods.stopping.noted` says how many were used.
         contrastive: False for the mate's map alone.
         negative: how negative values are removed, see gweebp.methods.maps.non_negative; the authors' code: "minimum".
