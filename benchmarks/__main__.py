@@ -72,6 +72,11 @@ def main() -> int:
     result = environment(started=started) | {"processor": processor(), "rounds": options.rounds}
     result |= {"load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(), "rows": others + rows}
     del result["command"], result["seed"]
+    if others:  # what was measured before stays under its own heading
+        when = f"{options.threads} threads, load {result['load']:g}, {result['commit'] or 'unknown':.8}"
+        for row in rows:
+            row["topic"] += f" ({when}, {result['finished']:.10})"
+        result = read_json(kept) | {"rows": others + rows}
     for path in [options.out / "results.json", *([kept] if options.keep else [])]:
         write_json(path, result)
     with atomic(options.out / "results.md") as path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
@@ -73,8 +72,8 @@ class Node:
 
 
 def signed_as(positive: Tensor, values: Tensor) -> Tensor:
-    """`values` where `positive`, else −values: as a product, which is many times faster than torch.where."""
-    return (positive.to(torch.int8) * 2 - 1) * values
+    """`values` where `positive`, else −values: as a product in place, which is many times faster than torch.where."""
+    return positive.to(values.dtype).mul_(2).sub_(1).mul_(values)
 
 
 class Stream(NamedTuple):
