@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
+import methods_table
 import pytest
 import torch
 from PIL import Image
@@ -166,3 +167,11 @@ def test_the_readme_has_a_place_for_its_results():
     assert readme_results.filled(readme_results.filled(text, "x"), "y") == readme_results.filled(text, "y")
     with pytest.raises(ValueError, match="end of results"):
         readme_results.filled(text.replace(readme_results.END, ""), "x")
+
+
+def test_the_table_of_methods_is_what_the_package_registers():
+    text = methods_table.PAGE.read_text(encoding="utf-8")
+    assert methods_table.filled(text) == text, "run python book/workflow/methods_table.py"
+    assert all(f"| `{name}` | " in text for name in gweebp.METHODS)
+    with pytest.raises(ValueError, match="lacks the line <!-- end of methods"):
+        methods_table.filled(text.replace(methods_table.END, ""))
