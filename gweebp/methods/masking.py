@@ -73,13 +73,11 @@ def distinct(images: Tensor) -> tuple[list[int], list[int]]:
         >>> distinct(torch.tensor([[1., 2.], [2., 1.], [1., 2.]]))
         ([0, 1], [0, 1, 0])
     """
-    first: dict[bytes, int] = {}
-    for i, image in enumerate(images if len(images) > 1 else []):
-        first.setdefault(_digest(image), i)
-    if len(first) in (0, len(images)):
-        return [*range(len(images))], [*range(len(images))]
-    place = {i: k for k, i in enumerate(first.values())}
-    return [*place], [place[first[_digest(image)]] for image in images]
+    if len(images) == 1:  # nothing to compare, nothing to wait for
+        return [0], [0]
+    digests = [_digest(image) for image in images]
+    kinds = list(dict.fromkeys(digests))  # in the order in which they come
+    return [digests.index(kind) for kind in kinds], [kinds.index(digest) for digest in digests]
 
 
 class Masked:
