@@ -95,9 +95,8 @@ def one(net: networks.EmbeddingNetwork, probe: Tensor, others: Tensor, seed: int
     limit = partial(drawn, "random", LIMIT, size, 10_000 + seed)
     scores = scored(limit)
     wanted = contrast(correlated(scores, limit).maps)
-    parts = [list(limit())[: LIMIT // BATCH // 2]]  # the first half of them, to see how sure the reference is
-    half = scores[..., : sum(len(m) for m in parts[0])]
-    first = contrast(correlated(half, lambda: iter(parts[0])).maps)
+    half = LIMIT // BATCH // 2 * BATCH  # whole passes, to see how sure the reference is
+    first = contrast(correlated(scores[..., :half], partial(first_of, limit, half)).maps)
     found: dict[str, Any] = {"halves": similarity(first, 2 * wanted - first).item()}  # of like sizes: the other half
     for way in ("random", "antithetic", "stratified"):
         counts = COUNTS if way == "random" else COUNTS[:-1]
