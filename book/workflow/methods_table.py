@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import marked
+
 from gweebp.methods import METHODS, Method
 from gweebp.methods.names import in_order, label_of
 from gweebp.support.files import atomic
@@ -35,11 +37,7 @@ def table() -> str:
 
 def filled(text: str) -> str:
     """The page with the table between its marks; ValueError where a mark is missing."""
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise ValueError(f"{PAGE} lacks the line {START if not start else END}")
-    return f"{before}{START}\n{table()}\n{END}{after}"
+    return marked.filled(text, START, table(), END, PAGE.name)
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import marked
 from answer import GAMES, STUDY, few
 
 from gweebp.experiment.evidence import Evidence
@@ -58,8 +59,8 @@ def block(study: Sequence[Evidence]) -> str:
     )
     lacking = missing(study, METHODS)
     rest = f" Not complete yet: {lacking}; `make study` goes on." if lacking else ""
-    more = f"\n\n{outlook(rows)}" if outlook(rows) else ""
-    return f"{claims_table(rows)}{more}\n\n{games_table(study)}\n\n{where}{few(rows)}{rest}"
+    parts = (claims_table(rows), outlook(rows), games_table(study), f"{where}{few(rows)}{rest}")
+    return "\n\n".join(filter(None, parts))
 
 
 def filled(text: str, block: str) -> str:
@@ -68,11 +69,7 @@ def filled(text: str, block: str) -> str:
     >>> filled(f"a\\n{START}\\nold\\n{END}\\nb", "new").splitlines()[2]
     'new'
     """
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise ValueError(f"the README lacks the line {START if not start else END}")
-    return f"{before}{START}\n{block}\n{END}{after}"
+    return marked.filled(text, START, block, END, "the README")
 
 
 def main() -> int:
