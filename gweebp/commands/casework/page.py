@@ -41,7 +41,8 @@ def explanation(examined: Examined) -> Figure:
     titles, under = _titles(examined, letters), fill(KEY_TEXT, letters)
     above = LINE * (max(title.count("\n") for title in titles) + 1) + MARGIN
     left = len(found.notes) - NOTES
-    more = (f"{left} more notes are in the report and in the JSON document.",) if left > 0 else ()
+    notes = "note is" if left == 1 else "notes are"
+    more = (f"{left} more {notes} in the report and in the JSON document.",) if left > 0 else ()
     said = (*found.said, *found.notes[:NOTES], *more, *found.limits)
     lines = "\n".join(fill(drawable(text), CHARACTERS, break_on_hyphens=False) for text in said)
     tall = side * min(TALLEST, max(x.shape[1] / x.shape[2] for x in images))
